@@ -1,0 +1,3 @@
+//! The `farthing` command line.
+
+fn main() {}

@@ -1,0 +1,4 @@
+//! The Payment HTTP authentication scheme, its values, its state machines and its ports.
+
+pub mod bounds;
+pub mod port;

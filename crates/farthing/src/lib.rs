@@ -1,0 +1,1 @@
+//! Charge for an API, or pay for one, over HTTP 402.

@@ -1,0 +1,1 @@
+//! Durable backends for Farthing: SQLite, the embedded default.

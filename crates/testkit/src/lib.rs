@@ -1,0 +1,1 @@
+//! What Farthing is tested with: a fake clock, faulty parts, the suites, the simulator.
