@@ -50,7 +50,10 @@ impl Table {
             }
             at += 1;
         }
-        assert!(good && dots == 1, "a table is named owner.table in a-z and _");
+        assert!(
+            good && dots == 1,
+            "a table is named owner.table in a-z and _"
+        );
         Self(name)
     }
 
@@ -77,7 +80,11 @@ impl Key {
     #[must_use]
     pub fn new(bytes: impl Into<Box<[u8]>>) -> Self {
         let bytes = bytes.into();
-        assert!(bytes.len() <= Self::MAX, "a key of {} bytes is over the bound", bytes.len());
+        assert!(
+            bytes.len() <= Self::MAX,
+            "a key of {} bytes is over the bound",
+            bytes.len()
+        );
         Self(bytes)
     }
 
@@ -234,7 +241,11 @@ impl Batch {
     /// An empty batch for a partition.
     #[must_use]
     pub fn new(partition: Partition) -> Self {
-        Self { partition, guards: Vec::new(), writes: Vec::new() }
+        Self {
+            partition,
+            guards: Vec::new(),
+            writes: Vec::new(),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::{future::Future, pin::Pin};
 
 pub mod backend;
+pub mod clock;
 
 /// A future on the heap, for traits that are used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
