@@ -1,1 +1,3 @@
 //! What Farthing is tested with: a fake clock, faulty parts, the suites, the simulator.
+
+pub mod suite;

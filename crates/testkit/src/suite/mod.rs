@@ -1,0 +1,3 @@
+//! The suites: one for each port, run against every implementation of it, ours or another's.
+
+pub mod kernel;
