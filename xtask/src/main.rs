@@ -1,3 +1,103 @@
-//! The chores of this repository.
+//! The chores of this repository: `cargo xtask help` lists them.
+//!
+//! This is the first thing a fresh machine compiles, so it is kept to the standard library and one
+//! JSON parser. Progress goes to stderr; the summary a person or a script reads goes to stdout.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line talks to a person"
+)]
 
-fn main() {}
+mod bench;
+mod demo;
+mod exec;
+mod fuzz;
+mod repo;
+mod sim;
+mod test;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+The chores of this repository.
+
+Usage: cargo xtask <CHORE> [ARGS]
+
+  demo [ARGS]       build `farthing` and run `farthing dev ARGS`; Ctrl-C ends it
+  test              run everything CI runs
+       --list         name the steps and stop
+       --only STEP    run this step (repeatable)
+       --skip STEP    leave this step out (repeatable)
+  tidy              check the rules of the house that no compiler knows
+       --notes        show the notes as well, not only what fails
+  bench [ARGS]      build and run the benchmarks (--json, --peers, a filter)
+  fuzz [TARGET]     build and run every fuzz target, or one
+       --seconds N    how long each runs (10)
+       --list         name the targets and stop
+  sim [ARGS]        run the simulator (--steps N, --seed S)
+  tools             install what `test` needs into the cache, and say where it is
+  help              show this
+
+Tools are cached in $FARTHING_TOOLS, else $XDG_CACHE_HOME/farthing/tools,
+else ~/.cache/farthing/tools.
+
+Exit codes: 0 all well, 1 something failed, 2 the command line was wrong;
+`demo` and `bench` end with the code of what they ran.";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let chore = args.next().unwrap_or_else(|| "help".to_owned());
+    let args: Vec<String> = args.collect();
+    let ended = match chore.as_str() {
+        "demo" => demo::run(&args),
+        "test" => test::run(&args),
+        "tidy" => tidy::run(&args),
+        "bench" => bench::run(&args),
+        "fuzz" => fuzz::run(&args),
+        "sim" => sim::run(&args),
+        "tools" => tools::run(&args),
+        "help" | "--help" | "-h" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        other => Err(Stop::Usage(format!("there is no chore called `{other}`"))),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => stop.report(),
+    }
+}
+
+/// Why a chore ended without success.
+#[derive(Debug)]
+enum Stop {
+    /// The command line cannot be understood.
+    Usage(String),
+    /// The chore ran and did not succeed; the text says what failed.
+    Failed(String),
+    /// A program the chore ran to its end; its own code is passed on.
+    Code(u8),
+}
+
+impl Stop {
+    fn report(self) -> ExitCode {
+        match self {
+            Self::Usage(what) => {
+                eprintln!("error: {what}\nhint: `cargo xtask help` lists the chores");
+                ExitCode::from(2)
+            }
+            Self::Failed(what) => {
+                eprintln!("error: {what}");
+                ExitCode::FAILURE
+            }
+            Self::Code(code) => ExitCode::from(code),
+        }
+    }
+}
+
+/// An argument that no chore expects.
+fn unexpected(argument: &str) -> Stop {
+    Stop::Usage(format!("unexpected argument `{argument}`"))
+}
