@@ -140,13 +140,14 @@ impl Fuzzer {
         if repo::root().join(&seeds).is_dir() {
             run.arg(seeds);
         }
-        // One input may take a second and the process half a gigabyte: more is a finding.
+        // An input that takes five seconds, or one allocation of 64 MB, is a finding.
         run.args([
             "--",
             "-timeout=5",
-            "-rss_limit_mb=1024",
-            "-print_final_stats=0",
+            "-rss_limit_mb=2048",
+            "-malloc_limit_mb=64",
         ]);
+        run.args(["-verbosity=0", "-print_final_stats=1"]);
         exec::stream(run.arg(format!("-max_total_time={seconds}")))
             .map_err(|why| format!("fuzz target `{target}`: {why}"))
     }
@@ -206,7 +207,7 @@ mod tests {
             "--seconds",
             "--seconds 0",
             "--seconds x",
-            "--sconds 1",
+            "--minutes 1",
             "a b",
         ] {
             assert_eq!(parse(wrong), None, "{wrong}");

@@ -121,11 +121,14 @@ fn doctests(_: &mut Notes) -> Outcome {
 
 fn deny(_: &mut Notes) -> Outcome {
     with_tool(&tools::DENY, |cargo| {
-        exec::stream(
-            cargo
-                .args(["deny", "--locked", "--all-features", "check"])
-                .args(["bans", "licenses", "sources"]),
-        )
+        cargo.args([
+            "deny",
+            "--locked",
+            "--all-features",
+            "check",
+            "--hide-inclusion-graph",
+        ]);
+        exec::stream(cargo.args(["bans", "licenses", "sources"]))
     })
 }
 
