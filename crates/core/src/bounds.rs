@@ -8,6 +8,14 @@ pub const CHALLENGES: usize = 32;
 pub const PARAMETERS: usize = 32;
 /// Bytes of a challenge's `request` parameter, encoded.
 pub const REQUEST: usize = 8 * 1024;
+/// Bytes of a challenge's `opaque` parameter.
+pub const OPAQUE: usize = 2 * 1024;
+/// Bytes of a challenge's `digest` parameter.
+pub const DIGEST: usize = 512;
+/// Bytes of a challenge's `description` parameter.
+pub const DESCRIPTION: usize = 2 * 1024;
+/// Bytes of an RFC 3339 time.
+pub const TIME: usize = 40;
 /// Bytes of an `Authorization: Payment` header value. The draft asks for at least 4 KiB.
 pub const CREDENTIAL: usize = 32 * 1024;
 /// Bytes of a `Payment-Receipt` header value.
@@ -30,6 +38,8 @@ pub const NAME: usize = 512;
 pub const REFERENCE: usize = 512;
 /// Bytes of a problem body that a client reads.
 pub const PROBLEM: usize = 64 * 1024;
+/// Offers told in one problem body.
+pub const OFFERS: usize = 32;
 /// Bytes of an `Idempotency-Key`.
 pub const IDEMPOTENCY_KEY: usize = 255;
 /// Bytes of a key in the store.

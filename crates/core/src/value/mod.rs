@@ -5,7 +5,7 @@ mod did;
 mod id;
 mod price;
 mod secret;
-mod text;
+pub(crate) mod text;
 mod time;
 
 pub use amount::{Amount, AmountError, Currency, CurrencyCode};
@@ -14,4 +14,4 @@ pub use id::{ChallengeId, ClaimKey, Entropy, Fingerprint, PaymentId};
 pub use price::{Price, PriceError, Unit};
 pub use secret::Secret;
 pub use text::{IntentId, MethodId, Realm, Recipient, Reference, RouteId, TextError};
-pub use time::{Timestamp, TimestampError};
+pub use time::{Timestamp, TimestampError, TimestampText};

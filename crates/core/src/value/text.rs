@@ -132,7 +132,7 @@ newtype!(Reference, "a reference", reference);
 pub struct RouteId(Box<str>);
 newtype!(RouteId, "a route", route);
 
-fn method(text: &str) -> Result<(), &'static str> {
+pub(crate) fn method(text: &str) -> Result<(), &'static str> {
     bounded(text, bounds::IDENTIFIER)?;
     if text.bytes().all(|b| b.is_ascii_lowercase()) {
         Ok(())
@@ -141,7 +141,7 @@ fn method(text: &str) -> Result<(), &'static str> {
     }
 }
 
-fn intent(text: &str) -> Result<(), &'static str> {
+pub(crate) fn intent(text: &str) -> Result<(), &'static str> {
     bounded(text, bounds::IDENTIFIER)?;
     if text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
         Ok(())
@@ -150,7 +150,7 @@ fn intent(text: &str) -> Result<(), &'static str> {
     }
 }
 
-fn realm(text: &str) -> Result<(), &'static str> {
+pub(crate) fn realm(text: &str) -> Result<(), &'static str> {
     bounded(text, bounds::REALM)?;
     if text
         .bytes()
@@ -189,7 +189,7 @@ fn route(text: &str) -> Result<(), &'static str> {
     }
 }
 
-fn bounded(text: &str, most: usize) -> Result<(), &'static str> {
+pub(crate) fn bounded(text: &str, most: usize) -> Result<(), &'static str> {
     match text.len() {
         0 => Err("it is empty"),
         length if length > most => Err("it is too long"),

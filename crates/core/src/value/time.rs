@@ -79,19 +79,59 @@ impl Timestamp {
     }
 }
 
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Timestamp {
+    /// The RFC 3339 text on the stack, without the formatting machinery: a challenge is dated on
+    /// every unpaid request.
+    #[must_use]
+    pub fn to_text(self) -> TimestampText {
         let (days, secs) = (self.as_secs() / 86_400, self.as_secs() % 86_400);
         let (year, month, day) = civil_from_days(days);
-        let (hour, minute, second) = (secs / 3600, secs / 60 % 60, secs % 60);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
-        )?;
-        match self.0 % 1000 {
-            0 => f.write_str("Z"),
-            millis => write!(f, ".{millis:03}Z"),
-        }
+        let mut bytes = *b"0000-00-00T00:00:00.000Z";
+        digits(&mut bytes[0..4], year);
+        digits(&mut bytes[5..7], month);
+        digits(&mut bytes[8..10], day);
+        digits(&mut bytes[11..13], secs / 3600);
+        digits(&mut bytes[14..16], secs / 60 % 60);
+        digits(&mut bytes[17..19], secs % 60);
+        let length = match self.0 % 1000 {
+            0 => {
+                bytes[19] = b'Z';
+                20
+            }
+            millis => {
+                digits(&mut bytes[20..23], millis);
+                24
+            }
+        };
+        TimestampText { bytes, length }
+    }
+}
+
+/// The text of a [`Timestamp`].
+#[derive(Clone, Copy, Debug)]
+pub struct TimestampText {
+    bytes: [u8; 24],
+    length: usize,
+}
+
+impl TimestampText {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.length]).expect("a timestamp is written in ASCII")
+    }
+}
+
+fn digits(place: &mut [u8], mut number: u64) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).expect("a remainder of ten is a digit");
+        number /= 10;
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.to_text().as_str())
     }
 }
 

@@ -1,0 +1,21 @@
+//! The headers of the scheme: names, and codecs between their values and the nouns.
+
+pub mod authorization;
+pub(crate) mod syntax;
+pub mod www_authenticate;
+
+use http::HeaderName;
+
+/// `Payment-Receipt`, on a paid response.
+pub const PAYMENT_RECEIPT: HeaderName = HeaderName::from_static("payment-receipt");
+/// `Payment-Authorization`, for credentials where `Authorization` is taken.
+pub const PAYMENT_AUTHORIZATION: HeaderName = HeaderName::from_static("payment-authorization");
+/// `Accept-Payment`, what a client can pay with.
+pub const ACCEPT_PAYMENT: HeaderName = HeaderName::from_static("accept-payment");
+/// `Idempotency-Key`, which makes a repeated request the same request.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The name of the scheme. It is compared without case.
+pub const SCHEME: &str = "Payment";
+/// The media type of a problem (RFC 9457).
+pub const PROBLEM_JSON: &str = "application/problem+json";

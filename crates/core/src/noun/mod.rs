@@ -1,0 +1,16 @@
+//! The nouns of the scheme: challenge, credential, receipt and problem.
+
+mod challenge;
+mod credential;
+mod credential_ref;
+pub mod problem;
+mod receipt;
+mod request;
+pub(crate) mod slot;
+
+pub use challenge::Challenge;
+pub use credential::{Credential, Source};
+pub use credential_ref::{CredentialError, CredentialRef};
+pub use receipt::{Receipt, ReceiptError};
+pub use request::{Request, RequestError};
+pub use slot::{CredentialHeader, Description, DigestText, Expires, OpaqueText};
