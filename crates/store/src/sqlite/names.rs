@@ -1,0 +1,47 @@
+//! Tables by number: a name would be most of a small row.
+
+use std::collections::HashMap;
+
+use farthing_core::port::backend::Table;
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::sql;
+
+/// The numbers of table names that are known to be committed, or written in this transaction.
+#[derive(Default)]
+pub(super) struct Names(HashMap<Table, i64>);
+
+impl Names {
+    pub(super) fn find(
+        &mut self,
+        connection: &Connection,
+        table: Table,
+    ) -> rusqlite::Result<Option<i64>> {
+        if let Some(id) = self.0.get(&table) {
+            return Ok(Some(*id));
+        }
+        let mut statement = connection.prepare_cached(sql::FIND_NAME)?;
+        let id = statement
+            .query_row([table.name()], |row| row.get(0))
+            .optional()?;
+        self.0.extend(id.map(|id| (table, id)));
+        Ok(id)
+    }
+
+    pub(super) fn add(&mut self, connection: &Connection, table: Table) -> rusqlite::Result<i64> {
+        if let Some(id) = self.find(connection, table)? {
+            return Ok(id);
+        }
+        connection
+            .prepare_cached(sql::ADD_NAME)?
+            .execute([table.name()])?;
+        let id = connection.last_insert_rowid();
+        self.0.insert(table, id);
+        Ok(id)
+    }
+
+    /// To be called when a transaction is rolled back: it may have taken names with it.
+    pub(super) fn forget(&mut self) {
+        self.0.clear();
+    }
+}
