@@ -42,6 +42,12 @@ pub enum PriceError {
         /// What the currency is called.
         symbol: Box<str>,
     },
+    /// It is nothing, and the method has no way to move nothing.
+    #[error("the price {price} is nothing, and this method moves no less than one base unit")]
+    Zero {
+        /// The price.
+        price: Box<str>,
+    },
     /// It is no whole number of the currency's base units.
     #[error("{code} has {decimals} decimals and cannot say {price} exactly")]
     Inexact {
