@@ -10,9 +10,11 @@ use farthing_core::port::backend::{
 use farthing_store::{SqliteBackend, SqliteOptions};
 use tempfile::TempDir;
 
+mod differential;
 mod files;
 mod kernel;
 mod limits;
+mod processes;
 
 const ROWS: Table = Table::new("suite.rows");
 
