@@ -89,3 +89,6 @@ fn token(value: &[u8]) -> Option<&[u8]> {
         && rest.first().is_none_or(|byte| is_space(*byte));
     is_payment.then(|| rest.trim_ascii_start())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,9 @@
 //! The headers of the scheme: names, and codecs between their values and the nouns.
 
+pub mod accept_payment;
 pub mod authorization;
+pub mod digest;
+pub mod payment_receipt;
 pub(crate) mod syntax;
 pub mod www_authenticate;
 
