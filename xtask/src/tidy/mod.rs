@@ -216,6 +216,12 @@ pub(crate) fn check(show: Show) -> Result<(), String> {
             eprintln!("  {finding}");
         }
     }
+    for weight in &tree.weights {
+        eprintln!(
+            "the tree of {} has {} packages",
+            weight.package, weight.count
+        );
+    }
     let files = tree.files.len();
     eprintln!(
         "{} rules over {files} files: {errors} errors, {notes} notes",
