@@ -2,8 +2,10 @@
 
 pub mod binding;
 pub mod bounds;
+pub mod domain;
 pub mod encoding;
 pub mod header;
+pub mod intent;
 pub mod memory;
 pub mod noun;
 pub mod payment;

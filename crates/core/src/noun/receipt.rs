@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::{
     bounds,
@@ -138,5 +139,20 @@ impl Receipt {
             .map(|(name, value)| (name.as_str(), value));
         let fields: BTreeMap<&str, &Value> = OWN.into_iter().zip(&own).chain(extra).collect();
         serde_json::to_string(&fields).expect("a map of JSON values is JSON")
+    }
+}
+
+/// Within other JSON a receipt is the object that its header encodes.
+impl Serialize for Receipt {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let json = RawValue::from_string(self.to_json()).map_err(serde::ser::Error::custom)?;
+        json.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Receipt {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        Self::from_json(json.get()).map_err(D::Error::custom)
     }
 }

@@ -119,7 +119,8 @@ impl Payment {
     /// Until when a delivery may be tried. Only a settled payment has such a time.
     #[must_use]
     pub fn owed_from(&self) -> Option<Timestamp> {
-        self.settled_at.map(|settled| settled.saturating_add(self.redeliver))
+        self.settled_at
+            .map(|settled| settled.saturating_add(self.redeliver))
     }
 
     /// Whether a settled payment may be delivered now, were nobody at it.

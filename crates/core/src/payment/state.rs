@@ -51,7 +51,9 @@ impl State {
     #[must_use]
     pub const fn moved(self) -> Moved {
         match self {
-            Self::Claimed | Self::Answered | Self::Failed | Self::Voided | Self::Refunded => Moved::No,
+            Self::Claimed | Self::Answered | Self::Failed | Self::Voided | Self::Refunded => {
+                Moved::No
+            }
             Self::Sent | Self::Pending | Self::Unknown => Moved::Unknown,
             Self::Settled | Self::Delivered | Self::Owed => Moved::Yes,
         }
@@ -60,7 +62,10 @@ impl State {
     /// Whether nothing more happens to it by itself.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Delivered | Self::Failed | Self::Voided | Self::Refunded)
+        matches!(
+            self,
+            Self::Delivered | Self::Failed | Self::Voided | Self::Refunded
+        )
     }
 }
 
@@ -123,7 +128,10 @@ pub(super) fn advance(payment: &mut Payment, event: Event, now: Timestamp) -> Re
             payment.state = state;
             Ok(())
         }
-        None => Err(Illegal { state: payment.state, event: Box::new(event) }),
+        None => Err(Illegal {
+            state: payment.state,
+            event: Box::new(event),
+        }),
     }
 }
 
@@ -131,7 +139,8 @@ pub(super) fn advance(payment: &mut Payment, event: Event, now: Timestamp) -> Re
 fn next(payment: &Payment, event: &Event, now: Timestamp) -> Option<State> {
     use super::SettlePolicy::{After, First};
     use State::{
-        Answered, Claimed, Delivered, Failed, Owed, Pending, Refunded, Sent, Settled, Unknown, Voided,
+        Answered, Claimed, Delivered, Failed, Owed, Pending, Refunded, Sent, Settled, Unknown,
+        Voided,
     };
     let (state, policy) = (payment.state, payment.policy);
     Some(match (state, event) {
@@ -170,10 +179,18 @@ fn apply(payment: &mut Payment, event: Event) {
             payment.attempts = payment.attempts.saturating_add(1);
         }
         Event::Serve { stored } => {
-            payment.answer = if stored { Answer::Stored } else { Answer::TooLarge };
+            payment.answer = if stored {
+                Answer::Stored
+            } else {
+                Answer::TooLarge
+            };
         }
         Event::Unserve => payment.answer = Answer::Unserved,
-        Event::Settle { reference, at, details } => {
+        Event::Settle {
+            reference,
+            at,
+            details,
+        } => {
             payment.reference = Some(reference);
             payment.settled_at = Some(at);
             payment.details = details;

@@ -7,6 +7,8 @@ use std::{future::Future, pin::Pin};
 
 pub mod backend;
 pub mod clock;
+pub mod method;
+pub mod payer;
 
 /// A future on the heap, for traits that are used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -53,6 +53,12 @@ impl ClaimKey {
         Self::new(format!("proof:{method}:{name}"))
     }
 
+    /// The key that holds an idempotency key for its payer.
+    #[must_use]
+    pub fn idempotency(print: &Fingerprint) -> Self {
+        Self(format!("idempotency:{print}").into())
+    }
+
     /// The key as the store has it.
     #[must_use]
     pub fn to_key(&self) -> Key {

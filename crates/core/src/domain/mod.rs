@@ -1,0 +1,17 @@
+//! The domain ports: the verbs of a payment, written once over the storage kernel.
+//!
+//! | port | what it keeps |
+//! |---|---|
+//! | [`claims`] | records held under unique keys, with fences and debits |
+//! | [`payments`] | a seller's payments: claims, and what is due when |
+//! | [`receipts`] | what was paid, for as long as the owner wants |
+//! | [`responses`] | answers that wait for their delivery |
+//! | [`budgets`] | bounded counters over time |
+//! | [`leases`] | who does a piece of work at the moment |
+
+pub mod budgets;
+pub mod claims;
+pub mod leases;
+pub mod payments;
+pub mod receipts;
+pub mod responses;

@@ -1,0 +1,3 @@
+//! Intents: what kind of payment is asked for.
+
+pub mod charge;

@@ -1,0 +1,279 @@
+//! The method port: how a rail takes part in a payment on the seller's side.
+//!
+//! A method implements one trait per intent; today that is [`Charge`]. What happens on every
+//! request (`prepare`, `proof_key`, the signature check in `verify`) is synchronous. What waits
+//! for a rail is a future.
+//!
+//! A method never sees the store. Where its value is rows of our own store it says which rows
+//! ([`Books`]), and they are committed together with the payment's own state. Where its value is
+//! elsewhere ([`Outside`]), the gate journals what is sent before it is sent.
+
+use std::{borrow::Cow, time::Duration};
+
+use serde_json::{Map, Value, value::RawValue};
+
+use super::{
+    BoxFuture,
+    backend::{Source, Write},
+};
+use crate::{
+    domain::claims::Debit,
+    intent::charge::ChargeRequest,
+    noun::problem::ProblemKind,
+    payment::{Payment, SettlePolicy},
+    value::{
+        ChallengeId, ClaimKey, Did, MethodId, Price, PriceError, Realm, Reference, Secret,
+        Timestamp,
+    },
+};
+
+/// A method's side of the charge intent. Registered under (method, `charge`).
+pub trait Charge: Send + Sync + 'static {
+    /// The method's identifier.
+    fn method(&self) -> &MethodId;
+
+    /// What is asked for at a price: the static part of an offer, made once per route at the
+    /// start, or once per request where the price is dynamic.
+    ///
+    /// # Errors
+    /// When the price cannot be said exactly in the method's currency. At the start this stops
+    /// the start.
+    fn prepare(&self, price: &Price) -> Result<ChargeRequest, PriceError>;
+
+    /// The key this proof claims, read from the payload without checking anything: with it a
+    /// payment that is already held is found, whatever challenge its proof came with.
+    fn proof_key(&self, presented: &Presented<'_>) -> Option<ClaimKey>;
+
+    /// Checks the proof. Called only for a credential that is authentic, unexpired and bound to
+    /// this request; it moves nothing.
+    fn verify<'a>(&'a self, presented: Presented<'a>) -> Step<'a, Result<Verified, Refusal>>;
+
+    /// Where the method's value is.
+    fn rail(&self) -> Rail<'_>;
+
+    /// When value moves where the route does not say.
+    fn settle_policy(&self) -> SettlePolicy {
+        SettlePolicy::First
+    }
+
+    /// How long a proof that was made before it is presented (a hash, a preimage) may come after
+    /// the challenge expired. Proofs made when presented have no such grace.
+    fn prepaid_grace(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// Something that is usually there at once and sometimes has to be waited for.
+pub enum Step<'a, T> {
+    /// It is there.
+    Now(T),
+    /// It will be.
+    Later(BoxFuture<'a, T>),
+}
+
+/// A credential whose challenge is ours, for one method to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented<'a> {
+    /// The challenge's id.
+    pub challenge: &'a ChallengeId,
+    /// The realm it was issued in.
+    pub realm: &'a Realm,
+    /// What was asked for.
+    pub request: &'a ChargeRequest,
+    /// When the challenge expires.
+    pub expires: Timestamp,
+    /// Who the payer says it is. Proven by nobody yet.
+    pub source: Option<&'a str>,
+    /// The method's payload, as JSON.
+    pub payload: &'a RawValue,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// A proof that is good.
+#[derive(Debug)]
+pub struct Verified {
+    /// Who pays, as the proof shows.
+    pub payer: Option<Did>,
+    /// What the proof consumes besides the challenge: always its own key.
+    pub keys: Vec<ClaimKey>,
+    /// Counters that are reserved with the claim.
+    pub debits: Vec<Debit>,
+    /// Until when the rail could take the proof.
+    pub proof_until: Timestamp,
+    /// What will be sent to the rail, journaled before it is and erased when the outcome is
+    /// final. Methods that keep books have none.
+    pub effect: Option<Secret>,
+}
+
+/// Where a method's value is.
+pub enum Rail<'a> {
+    /// In rows of our own store.
+    Books(&'a dyn Books),
+    /// Anywhere else.
+    Outside(&'a dyn Outside),
+}
+
+/// A step of a booking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Booking {
+    /// Set the amount aside.
+    Hold,
+    /// Move what was set aside to the payee.
+    Capture,
+    /// Give back what was set aside.
+    Release,
+    /// Hold and capture at once.
+    Transfer,
+    /// Move a captured amount back.
+    Refund,
+}
+
+/// A rail that is rows of our own store, written in the batch that changes the payment's state:
+/// value and state cannot disagree.
+pub trait Books: Send + Sync {
+    /// The writes of a step. The same payment gives the same writes, whoever asks and however
+    /// often. A bounded addition that does not hold means that the payer has too little.
+    fn writes(&self, booking: Booking, payment: &Payment) -> Vec<Write>;
+
+    /// What the rail calls the transfer of this payment.
+    fn reference(&self, payment: &Payment) -> Reference;
+}
+
+/// A rail that is somewhere else.
+///
+/// Every call carries the same journaled effect (same bytes, same nonce, same idempotency key),
+/// so that a repeated one moves value once. The gate gives each call a deadline; a call that runs
+/// out of it counts as [`Outcome::Unknown`].
+pub trait Outside: Send + Sync {
+    /// Sends the effect. It may have been sent before.
+    fn settle<'a>(&'a self, order: Order<'a>) -> BoxFuture<'a, Outcome>;
+
+    /// Asks the rail what became of the effect, and sends it again where the rail has not seen it
+    /// and could still take it.
+    fn resolve<'a>(&'a self, order: Order<'a>) -> BoxFuture<'a, Outcome>;
+
+    /// Sends the value back, where the rail can.
+    fn refund<'a>(&'a self, order: Order<'a>) -> BoxFuture<'a, Outcome> {
+        let _ = order;
+        Box::pin(async {
+            Outcome::Refused(Refusal::new(
+                Fault::Unsupported,
+                "this method does not refund",
+            ))
+        })
+    }
+}
+
+/// A payment and the effect that was journaled for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// The payment.
+    pub payment: &'a Payment,
+    /// The journaled effect.
+    pub effect: &'a Secret,
+}
+
+/// What a rail answered.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Value moved, and the rail says so.
+    Settled {
+        /// What the rail calls it.
+        reference: Reference,
+        /// When it moved.
+        at: Timestamp,
+        /// What is added to the receipt.
+        details: Map<String, Value>,
+    },
+    /// The rail refused it for good: nothing moved, and this effect never will move anything.
+    Refused(Refusal),
+    /// The rail has it and is not done.
+    Pending {
+        /// When to ask again.
+        ask_after: Duration,
+    },
+    /// There was no answer, or none that says anything.
+    Unknown {
+        /// What went wrong, for the log.
+        source: Option<Source>,
+    },
+}
+
+/// Whose fault a refusal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The peer sent what cannot be read.
+    Malformed,
+    /// The proof is not good.
+    Invalid,
+    /// The proof was good once.
+    Expired,
+    /// The payer has, or offered, too little.
+    Insufficient,
+    /// The peer asked for what we do not do.
+    Unsupported,
+    /// The rail does not answer. Nobody's proof is bad.
+    Unavailable,
+    /// Ours.
+    Internal,
+}
+
+/// Why a proof or an effect is refused. What the peer may read and what the log keeps are apart.
+#[derive(Debug, thiserror::Error)]
+#[error("{public}")]
+pub struct Refusal {
+    /// Whose fault it is.
+    pub fault: Fault,
+    /// The problem to answer with, where the fault's usual one does not do.
+    pub problem: Option<ProblemKind>,
+    /// What the peer may read. Never a credential.
+    pub public: Cow<'static, str>,
+    /// What lies behind it.
+    #[source]
+    pub source: Option<Source>,
+}
+
+impl Refusal {
+    /// A refusal without a cause of its own.
+    #[must_use]
+    pub fn new(fault: Fault, public: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            fault,
+            problem: None,
+            public: public.into(),
+            source: None,
+        }
+    }
+
+    /// The same with what lies behind it.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Source>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The same with a problem of its own.
+    #[must_use]
+    pub fn as_problem(mut self, problem: ProblemKind) -> Self {
+        self.problem = Some(problem);
+        self
+    }
+
+    /// The problem type this is answered with.
+    #[must_use]
+    pub fn kind(&self) -> ProblemKind {
+        self.problem.unwrap_or(match self.fault {
+            Fault::Malformed => ProblemKind::MalformedCredential,
+            Fault::Invalid => ProblemKind::VerificationFailed,
+            Fault::Expired => ProblemKind::PaymentExpired,
+            Fault::Insufficient => ProblemKind::PaymentInsufficient,
+            Fault::Unsupported => ProblemKind::MethodUnsupported,
+            Fault::Unavailable => ProblemKind::RailUnavailable,
+            Fault::Internal => ProblemKind::Internal,
+        })
+    }
+}
