@@ -108,8 +108,11 @@ impl Receipt {
     /// # Errors
     /// When it is no JSON object, lacks a field, or has one that breaks its grammar.
     pub fn from_json(json: &str) -> Result<Self, ReceiptError> {
-        let mut extra = json::parse_object(json)?;
-        let mut take = |name: &'static str| match extra.remove(name) {
+        Self::from_fields(json::parse_object(json)?)
+    }
+
+    fn from_fields(mut fields: Map<String, Value>) -> Result<Self, ReceiptError> {
+        let mut take = |name: &'static str| match fields.remove(name) {
             Some(Value::String(text)) => Ok(text),
             _ => Err(ReceiptError::Missing(name)),
         };
@@ -120,13 +123,19 @@ impl Receipt {
             method: MethodId::new(take("method")?)?,
             timestamp: take("timestamp")?.parse()?,
             reference: Reference::new(take("reference")?)?,
-            extra,
+            extra: fields,
         })
     }
 
     /// Writes its JSON, with the names in order.
     #[must_use]
     pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a map of JSON values is JSON")
+    }
+}
+
+impl Serialize for Receipt {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let own = [
             json!("success"),
             json!(self.method),
@@ -138,21 +147,12 @@ impl Receipt {
             .iter()
             .map(|(name, value)| (name.as_str(), value));
         let fields: BTreeMap<&str, &Value> = OWN.into_iter().zip(&own).chain(extra).collect();
-        serde_json::to_string(&fields).expect("a map of JSON values is JSON")
-    }
-}
-
-/// Within other JSON a receipt is the object that its header encodes.
-impl Serialize for Receipt {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let json = RawValue::from_string(self.to_json()).map_err(serde::ser::Error::custom)?;
-        json.serialize(serializer)
+        fields.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Receipt {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = Box::<RawValue>::deserialize(deserializer)?;
-        Self::from_json(json.get()).map_err(D::Error::custom)
+        Self::from_fields(Map::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
