@@ -131,8 +131,8 @@ impl SqliteBackend {
         self.shared.counters.read()
     }
 
-    /// Writes what waits, answers it, and closes the file. Later calls are answered
-    /// [`StoreError::Unavailable`].
+    /// Writes what waits, answers it, folds the journal into the file and closes it. Later calls
+    /// are answered [`StoreError::Unavailable`].
     pub async fn close(&self) {
         self.shared.close();
         // Nothing is ever sent: this ends when the last thread dropped its end.

@@ -52,6 +52,8 @@ pub(super) const ROLLBACK: &str = "ROLLBACK";
 pub(super) const SAVEPOINT: &str = "SAVEPOINT batch";
 pub(super) const RELEASE: &str = "RELEASE batch";
 pub(super) const ROLLBACK_TO: &str = "ROLLBACK TO batch";
+/// Copies what the journal holds into the file, as far as nobody has to be waited for.
+pub(super) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 pub(super) const SCHEMA: &str = "PRAGMA user_version";
 
 pub(super) const FIND_NAME: &str = "SELECT id FROM names WHERE name = ?1";

@@ -62,7 +62,7 @@ fn heard(told: BufReader<ChildStdout>) -> Vec<(String, usize)> {
 /// The harness of the other process talks as well.
 fn told_by(line: &str) -> Option<(String, usize)> {
     let (word, n) = line.split_once(' ')?;
-    let known = ["won", "drew", "committed", "doubt"].contains(&word);
+    let known = ["won", "drew", "committed", "doubt", "refused"].contains(&word);
     Some((word.to_owned(), n.parse().ok()?)).filter(|_| known)
 }
 
@@ -179,8 +179,9 @@ async fn write_on(path: PathBuf, name: String) {
             match store.commit(whole(n)).await {
                 Ok(_) => tell("committed", n),
                 Err(error) => {
-                    assert!(error.in_doubt(), "{error:?}");
-                    tell("doubt", n);
+                    let unavailable = matches!(error, StoreError::Unavailable(_));
+                    assert!(error.in_doubt() || unavailable, "{error:?}");
+                    tell(if unavailable { "refused" } else { "doubt" }, n);
                     return true;
                 }
             }
@@ -288,7 +289,7 @@ fn a_disk_that_fails_leaves_doubt_and_loses_nothing() {
             .map(|(_, n)| *n)
             .collect()
     };
-    let (committed, doubt) = (of("committed"), of("doubt"));
+    let (committed, doubt, refused) = (of("committed"), of("doubt"), of("refused"));
     assert!(committed.len() > 10 && !doubt.is_empty(), "{heard:?}");
     let tried = committed.iter().chain(&doubt).max().unwrap() + 1;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -297,5 +298,12 @@ fn a_disk_that_fails_leaves_doubt_and_loses_nothing() {
     runtime.block_on(async {
         let store = SqliteBackend::open(options(&dir)).unwrap();
         audit(&store, &committed, tried).await;
+        for n in refused {
+            assert_eq!(
+                value(&store, &format!("b{n}")).await,
+                None,
+                "batch {n} was refused"
+            );
+        }
     });
 }
