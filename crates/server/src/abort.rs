@@ -1,0 +1,28 @@
+//! Named points at which a test lets the process die.
+
+/// Dies here, without any clean-up, when `FARTHING_ABORT_AT` names this point. Nothing at all
+/// without the `abort-points` feature, which only tests turn on.
+#[inline]
+pub(crate) fn point(name: &str) {
+    #[cfg(feature = "abort-points")]
+    if std::env::var_os("FARTHING_ABORT_AT").is_some_and(|at| at == name) {
+        std::process::abort();
+    }
+    #[cfg(not(feature = "abort-points"))]
+    let _ = name;
+}
+
+/// Every point, in the order in which a payment comes by.
+#[cfg(feature = "abort-points")]
+pub const POINTS: &[&str] = &[
+    "proven",
+    "claimed",
+    "sent",
+    "settled",
+    "run",
+    "answered",
+    "held",
+    "captured",
+    "delivering",
+    "delivered",
+];

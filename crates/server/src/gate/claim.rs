@@ -1,0 +1,306 @@
+//! The claim: a proof becomes ours alone.
+//!
+//! What is there if the process dies after each step:
+//!
+//! | step | policy, rail | in the store | what the reconciler makes of it |
+//! |---|---|---|---|
+//! | before the claim | | nothing | nothing moved; the credential is as good as before |
+//! | claim | first, books | settled, receipt kept | redeliverable, then owed |
+//! | claim | first, outside | sent, effect journaled | asks the rail |
+//! | claim | after, books | claimed, amount held | voided, hold released |
+//! | claim | after, outside | claimed | voided |
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use farthing_core::{
+    domain::{
+        claims::{Claim, Claimed, Debts, Held},
+        payments::Payments,
+    },
+    header::authorization,
+    payment::{Answer, Event, Payment, SettlePolicy, State},
+    port::{
+        backend::{StoreError, Write},
+        method::{Booking, Fault, Rail, Refusal},
+    },
+    value::{ClaimKey, PaymentId, Timestamp},
+};
+use http::{Response, request::Parts};
+
+use super::{
+    Admission, Asked, Gate,
+    permit::Permit,
+    settle,
+    steps::{Parsed, Proven},
+};
+use crate::{abort, body::GateBody, fingerprint, random, refused::Refused};
+
+/// Why a credential does not lead to a permit.
+pub(super) enum Stop {
+    /// It is refused.
+    Refused(Refused),
+    /// It is refused, and this payment is why.
+    About(Refused, Box<Payment>),
+    /// It was paid for before, and this is the answer.
+    Replay(Response<Bytes>, Box<Held<Payment>>),
+}
+
+impl<T: Into<Refused>> From<T> for Stop {
+    fn from(refused: T) -> Self {
+        Self::Refused(refused.into())
+    }
+}
+
+impl Gate {
+    pub(super) async fn admit_credential<B>(
+        &self,
+        asked: Asked,
+        value: &[u8],
+        parts: &Parts,
+    ) -> Admission<B>
+    where
+        B: http_body::Body<Data = Bytes>,
+    {
+        let stop = match self.pass(&asked, value).await {
+            Ok(permit) => return Admission::Proceed(permit),
+            Err(stop) => stop,
+        };
+        Admission::Respond(match stop {
+            Stop::Refused(refused) => self
+                .refuse(&asked, parts, &refused)
+                .await
+                .map(GateBody::held),
+            Stop::About(refused, payment) => {
+                refused.log(asked.id.as_str(), asked.now);
+                let problem = refused.problem_about(&payment);
+                self.answer(&asked, parts, problem)
+                    .await
+                    .map(GateBody::held)
+            }
+            Stop::Replay(response, held) => self.deliver_again(response, *held),
+        })
+    }
+
+    async fn pass(&self, asked: &Asked, value: &[u8]) -> Result<Permit, Stop> {
+        let mut buffer = Vec::new();
+        let credential = authorization::decode(value, &mut buffer).map_err(Refused::Malformed)?;
+        let parsed = Parsed::new(&credential)?;
+        let (challenge, proof) = (parsed.challenge.clone(), parsed.proof);
+        // A claim we hold is answered whatever became of its challenge, so it is looked for when
+        // a check fails. When none fails the claim itself finds it, and that saves a read.
+        let proven = match parsed
+            .authenticate(self, asked)
+            .and_then(|credential| credential.bind(asked))
+        {
+            Ok(bound) => bound.prove(self, asked).await,
+            Err(refused) => Err(refused),
+        };
+        match proven {
+            Ok(proven) => self.claim(asked, proven).await,
+            Err(refused) => {
+                self.0.finishing.wait(&challenge).await;
+                let held = self
+                    .0
+                    .payments
+                    .claims()
+                    .find(&ClaimKey::challenge(&challenge))
+                    .await;
+                match held.map_err(Refused::Store)? {
+                    Some(held) => self.known(asked, held, Some(proof)).await,
+                    None => Err(refused.into()),
+                }
+            }
+        }
+    }
+
+    async fn claim(&self, asked: &Asked, proven: Proven) -> Result<Permit, Stop> {
+        let slot = Arc::clone(&self.0.at_once)
+            .try_acquire_owned()
+            .map_err(|_| Refused::Overloaded)?;
+        abort::point("proven");
+        let (mut claim, charge) = self.new_claim(asked, &proven)?;
+        let effect = proven.verified.effect;
+        open(&mut claim, charge.rail(), effect.as_ref(), asked.now).map_err(
+            |broken| match broken {
+                Broken::Illegal => Refused::Internal,
+                Broken::Store(error) => Refused::Store(error),
+            },
+        )?;
+        let proof = proven.proof;
+        match self
+            .0
+            .payments
+            .claims()
+            .claim(claim)
+            .await
+            .map_err(Refused::Store)?
+        {
+            Claimed::New(held) => {
+                abort::point("claimed");
+                self.0.events.payment(&held.record);
+                let permit = Permit::new(self.clone(), asked, held, charge, effect, slot);
+                settle::at_once(permit).await
+            }
+            Claimed::Taken(key) => {
+                self.0.finishing.wait(&proven.challenge).await;
+                let held = self
+                    .0
+                    .payments
+                    .claims()
+                    .find(&key)
+                    .await
+                    .map_err(Refused::Store)?;
+                let held = held.ok_or(Refused::InFlight)?;
+                if held.record.challenge == proven.challenge {
+                    self.known(asked, held, Some(proof)).await
+                } else if Some(&key) == claim_key(asked, &held.record).as_ref() {
+                    self.known_by_idempotency(asked, held).await
+                } else {
+                    Err(Refused::Used(held.record.state).into())
+                }
+            }
+            Claimed::Exceeded(_) | Claimed::Guarded(_) => Err(Refused::Limit.into()),
+            Claimed::Short(_) => Err(Refused::Method(too_little()).into()),
+        }
+    }
+
+    /// The claim as it is before anything is known of its settlement.
+    fn new_claim(
+        &self,
+        asked: &Asked,
+        proven: &Proven,
+    ) -> Result<(Claim<Payment>, Arc<dyn farthing_core::port::method::Charge>), Refused> {
+        let id = PaymentId::new(random::entropy()?);
+        let verified = &proven.verified;
+        let mut keys = vec![ClaimKey::challenge(&proven.challenge)];
+        keys.extend(verified.keys.iter().cloned());
+        let payer = verified.payer.as_ref();
+        let idempotency = asked.idempotency.as_ref().map(|key| {
+            let scope = payer.map_or(proven.challenge.as_str(), |payer| payer.as_str());
+            fingerprint::of_idempotency(scope, key)
+        });
+        keys.extend(idempotency.as_ref().map(ClaimKey::idempotency));
+        let charge = Arc::clone(&proven.charge);
+        let record = Payment {
+            id,
+            method: charge.method().clone(),
+            intent: farthing_core::intent::charge::id(),
+            challenge: proven.challenge.clone(),
+            realm: self.0.realm.clone(),
+            route: asked.id.clone(),
+            fingerprint: asked.whole_fingerprint(),
+            proof: proven.proof,
+            amount: proven.request.amount,
+            currency: proven.request.currency.clone(),
+            payee: proven.request.recipient.clone(),
+            payer: payer.cloned(),
+            policy: asked.route.policy(&*charge),
+            rerunnable: asked.route.is_rerunnable(&asked.method),
+            proof_until: verified.proof_until,
+            redeliver: asked.route.route.redeliver,
+            claimed_at: asked.now,
+            state: State::Claimed,
+            answer: Answer::None,
+            attempts: 0,
+            lease_until: asked.now.saturating_add(self.0.options.lease),
+            asked: 0,
+            reference: None,
+            settled_at: None,
+            details: serde_json::Map::new(),
+            idempotency,
+        };
+        let claim = Claim {
+            id: id.to_key(),
+            record,
+            keys,
+            debits: verified.debits.clone(),
+            guards: Vec::new(),
+            effect: Vec::new(),
+            debts: Debts::Keep,
+        };
+        Ok((claim, charge))
+    }
+}
+
+fn claim_key(asked: &Asked, payment: &Payment) -> Option<ClaimKey> {
+    asked
+        .idempotency
+        .as_ref()
+        .and(payment.idempotency.as_ref())
+        .map(ClaimKey::idempotency)
+}
+
+enum Broken {
+    Illegal,
+    Store(StoreError),
+}
+
+impl From<farthing_core::payment::Illegal> for Broken {
+    fn from(_: farthing_core::payment::Illegal) -> Self {
+        Self::Illegal
+    }
+}
+
+impl From<StoreError> for Broken {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Does as much as can be done in the claim's own batch: the whole settlement where value is
+/// rows of our own store, the journal entry where it is not.
+fn open(
+    claim: &mut Claim<Payment>,
+    rail: Rail<'_>,
+    effect: Option<&farthing_core::value::Secret>,
+    now: Timestamp,
+) -> Result<(), Broken> {
+    let payment = &mut claim.record;
+    match (payment.policy, rail) {
+        (SettlePolicy::First, Rail::Books(books)) => {
+            let reference = books.reference(payment);
+            claim
+                .effect
+                .extend(books.writes(Booking::Transfer, payment));
+            payment.advance(
+                Event::Settle {
+                    reference,
+                    at: now,
+                    details: serde_json::Map::new(),
+                },
+                now,
+            )?;
+            claim.effect.push(settle::keep_receipt(payment)?);
+            payment.advance(Event::Run, now)?;
+            claim.debts = Debts::Settle;
+        }
+        (SettlePolicy::First, Rail::Outside(_)) => {
+            payment.advance(Event::Send, now)?;
+            claim.effect.extend(journal(payment, effect)?);
+        }
+        (SettlePolicy::After, Rail::Books(books)) => {
+            claim.effect.extend(books.writes(Booking::Hold, payment));
+            payment.advance(Event::Run, now)?;
+        }
+        (SettlePolicy::After, Rail::Outside(_)) => payment.advance(Event::Run, now)?,
+    }
+    Ok(())
+}
+
+/// The journal entry of an effect. A method without one settles by what the payment says.
+pub(super) fn journal(
+    payment: &Payment,
+    effect: Option<&farthing_core::value::Secret>,
+) -> Result<Option<Write>, StoreError> {
+    effect
+        .map(|effect| Payments::journal(payment, effect))
+        .transpose()
+}
+
+fn too_little() -> Refusal {
+    Refusal::new(
+        Fault::Insufficient,
+        "the account has too little for this payment",
+    )
+}

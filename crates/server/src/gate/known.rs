@@ -1,0 +1,225 @@
+//! The answer to a claim that is already held.
+//!
+//! Only the recorded fingerprint and the hash of the proof are compared: not the price of today,
+//! not the expiry, not the secret the challenge was signed with.
+
+use std::sync::Arc;
+
+use farthing_core::{
+    domain::{
+        claims::{Change, ChangeError, Held},
+        responses::Slot,
+    },
+    payment::{Answer, Event, Payment, State},
+    port::method::Rail,
+    value::{Fingerprint, Timestamp},
+};
+
+use super::{
+    Asked, Gate,
+    claim::Stop,
+    delivery,
+    permit::Permit,
+    settle::{After, advance},
+};
+use crate::{event, refused::Refused};
+
+impl Gate {
+    /// Answers a credential whose claim is held. `proof` is absent where the payer was proven in
+    /// another way.
+    pub(super) async fn known(
+        &self,
+        asked: &Asked,
+        held: Held<Payment>,
+        proof: Option<Fingerprint>,
+    ) -> Result<Permit, Stop> {
+        let payment = &held.record;
+        let is_same = payment.fingerprint == asked.whole_fingerprint()
+            && proof.is_none_or(|proof| proof == payment.proof);
+        if !is_same {
+            return Err(Refused::Used(payment.state).into());
+        }
+        self.0.events.tell(|| event::Event::Known {
+            payment: payment.id,
+            state: payment.state,
+        });
+        let about =
+            |refused, payment: &Payment| Err(Stop::About(refused, Box::new(payment.clone())));
+        match payment.state {
+            State::Delivered | State::Failed | State::Voided | State::Refunded => {
+                about(Refused::Used(payment.state), payment)
+            }
+            State::Owed => about(Refused::Owed, payment),
+            State::Sent | State::Pending | State::Unknown if payment.is_leased(asked.now) => {
+                about(Refused::Unsettled(payment.state), payment)
+            }
+            _ if payment.is_leased(asked.now) => about(Refused::InFlight, payment),
+            State::Claimed => {
+                let charge = self.charge(payment)?;
+                let held = self.take_over(held, None).await?;
+                let held = self.void(held, Some(&*charge), Vec::new()).await?;
+                about(Refused::Used(State::Voided), &held.record)
+            }
+            State::Answered | State::Sent | State::Pending | State::Unknown => {
+                self.settle_again(asked, held).await
+            }
+            State::Settled => self.redeliver(asked, held).await,
+            _ => Err(Refused::Internal.into()),
+        }
+    }
+
+    /// Answers a new credential whose idempotency key is held by an earlier payment of the same
+    /// payer.
+    pub(super) async fn known_by_idempotency(
+        &self,
+        asked: &Asked,
+        held: Held<Payment>,
+    ) -> Result<Permit, Stop> {
+        let payment = &held.record;
+        if payment.fingerprint != asked.whole_fingerprint() {
+            return Err(Refused::IdempotencyMismatch.into());
+        }
+        if let (State::Delivered, Some(print)) = (payment.state, payment.idempotency) {
+            let stored = self
+                .0
+                .responses
+                .get(Slot::Idempotency(print))
+                .await
+                .map_err(Refused::Store)?;
+            return Err(match stored {
+                Some(stored) => Stop::Replay(delivery::restore(stored), Box::new(held)),
+                None => Refused::IdempotencyMismatch.into(),
+            });
+        }
+        match payment.state {
+            State::Settled if !payment.is_leased(asked.now) => self.known(asked, held, None).await,
+            _ => Err(Refused::IdempotencyInFlight.into()),
+        }
+    }
+
+    /// Settles what was sent without an answer, or what was refused while its answer was held.
+    async fn settle_again(&self, asked: &Asked, held: Held<Payment>) -> Result<Permit, Stop> {
+        let charge = self.charge(&held.record)?;
+        let slot = Arc::clone(&self.0.at_once)
+            .try_acquire_owned()
+            .map_err(|_| Refused::Overloaded)?;
+        let held = self.take_over(held, None).await?;
+        let after = if held.record.answer == Answer::None {
+            After::Run
+        } else {
+            After::Nothing
+        };
+        let held = self.resume_settlement(held, &*charge, after).await?;
+        if after == After::Run {
+            let permit = Permit::new(self.clone(), asked, held, charge, None, slot);
+            return Ok(permit);
+        }
+        self.replay(held).await
+    }
+
+    /// Delivers a settled payment once more: the stored answer, or another run of the handler.
+    async fn redeliver(&self, asked: &Asked, held: Held<Payment>) -> Result<Permit, Stop> {
+        if !held.record.is_deliverable(asked.now) {
+            let held = self.take_over(held, Some(Event::Owe)).await?;
+            return Err(Stop::About(Refused::Owed, Box::new(held.record)));
+        }
+        if held.record.answer == Answer::Stored {
+            let held = self.take_over(held, Some(Event::Redeliver)).await?;
+            return self.replay(held).await;
+        }
+        let slot = Arc::clone(&self.0.at_once)
+            .try_acquire_owned()
+            .map_err(|_| Refused::Overloaded)?;
+        let charge = self.charge(&held.record)?;
+        let held = self.take_over(held, Some(Event::Run)).await?;
+        Ok(Permit::new(self.clone(), asked, held, charge, None, slot))
+    }
+
+    async fn replay<T>(&self, held: Held<Payment>) -> Result<T, Stop> {
+        let stored = self
+            .0
+            .responses
+            .get(Slot::Payment(held.record.id))
+            .await
+            .map_err(Refused::Store)?;
+        match stored {
+            Some(stored) => Err(Stop::Replay(delivery::restore(stored), Box::new(held))),
+            None => {
+                let (now, mut record) = (self.now(), held.record.clone());
+                advance(&mut record, Event::Owe, now)?;
+                let held = self.write(held, Change::to(record)).await?;
+                Err(Stop::About(Refused::Owed, Box::new(held.record)))
+            }
+        }
+    }
+
+    /// Becomes the owner of a payment that nobody works on.
+    pub(super) async fn take_over(
+        &self,
+        held: Held<Payment>,
+        event: Option<Event>,
+    ) -> Result<Held<Payment>, Stop> {
+        let (now, mut record) = (self.now(), held.record.clone());
+        record.lease_until = now.saturating_add(self.0.options.lease);
+        if let Some(event) = event {
+            if event == Event::Owe {
+                record.lease_until = Timestamp::EPOCH;
+            }
+            advance(&mut record, event, now)?;
+        }
+        match self.0.payments.claims().take_over(held, record).await {
+            Ok(held) => {
+                self.0.events.payment(&held.record);
+                Ok(held)
+            }
+            Err(ChangeError::Store(error)) => Err(Refused::Store(error).into()),
+            Err(_) => Err(Refused::Stale.into()),
+        }
+    }
+
+    /// Goes on with a settlement that was begun: books are captured, a rail is asked.
+    pub(super) async fn resume_settlement(
+        &self,
+        held: Held<Payment>,
+        charge: &dyn farthing_core::port::method::Charge,
+        after: After,
+    ) -> Result<Held<Payment>, Stop> {
+        match charge.rail() {
+            Rail::Books(_) => self.capture(held, charge, Vec::new()).await,
+            Rail::Outside(_) => {
+                let effect = self
+                    .0
+                    .payments
+                    .journaled(&held.record)
+                    .await
+                    .map_err(Refused::Store)?;
+                let held = self.mark_sent(held, effect.is_some()).await?;
+                self.settle_outside(held, charge, effect.as_ref(), after)
+                    .await
+            }
+        }
+    }
+
+    /// A held answer whose settlement was refused goes to the rail again.
+    async fn mark_sent(&self, held: Held<Payment>, journaled: bool) -> Result<Held<Payment>, Stop> {
+        if held.record.state != State::Answered {
+            return Ok(held);
+        }
+        if !journaled {
+            tracing::error!(payment = %held.record.id, "the journaled effect of a held answer is gone");
+        }
+        let (now, mut record) = (self.now(), held.record.clone());
+        advance(&mut record, Event::Send, now)?;
+        self.write(held, Change::to(record)).await
+    }
+
+    pub(super) fn charge(
+        &self,
+        payment: &Payment,
+    ) -> Result<Arc<dyn farthing_core::port::method::Charge>, Refused> {
+        self.0.by_name.get(&payment.method).map(Arc::clone).ok_or_else(|| {
+            tracing::error!(payment = %payment.id, method = %payment.method, "a payment is held by a method this gate does not have");
+            Refused::Internal
+        })
+    }
+}

@@ -1,0 +1,258 @@
+//! The Gate: the whole life of a payment, for every door alike.
+//!
+//! ```text
+//! request ─▶ steps ─▶ claim ─▶ permit ─▶ handler ─▶ finish ─▶ delivery
+//!              │        │
+//!              └────────┴─▶ known: what to answer when the claim is already held
+//! ```
+//!
+//! | file | what happens there |
+//! |---|---|
+//! | [`builder`] | what a gate is made of, checked at the start |
+//! | [`prepared`] | a route with its offers made ready |
+//! | `offers` | the 402 |
+//! | `steps` | a credential becomes authentic, bound, and proven |
+//! | `claim` | the proof becomes ours alone, and where the policy says so settled |
+//! | [`permit`] | what a handler runs under, and how its answer is finished |
+//! | `settle` | asking a rail, and writing down what it says |
+//! | `known` | the answer to a claim that is already held |
+//! | `delivery` | whether the answer went out |
+//! | [`reconcile`] | what other owners left behind |
+
+mod builder;
+mod claim;
+mod delivery;
+mod finishing;
+mod known;
+mod offers;
+mod permit;
+mod prepared;
+mod reconcile;
+mod settle;
+mod steps;
+
+use std::{collections::HashMap, fmt, future::Future, net::IpAddr, sync::Arc};
+
+use bytes::Bytes;
+use farthing_core::{
+    binding::Binder,
+    domain::{payments::Payments, receipts::Receipts, responses::Responses},
+    header::authorization::{self, Found},
+    port::{clock::Clock, method::Charge},
+    value::{MethodId, Realm, Timestamp},
+};
+use http::{Response, request::Parts};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+
+pub use builder::{GateBuilder, Options, SetupError};
+pub(crate) use delivery::HandlerAnswer;
+pub use permit::{Paid, Permit};
+pub use prepared::PreparedRoute;
+pub use reconcile::Reconciled;
+pub(crate) use steps::Asked;
+
+use crate::{
+    body::GateBody,
+    event::{Event, Events},
+    limits::Limiter,
+    refused::Refused,
+    route::Route,
+};
+use finishing::Finishing;
+
+/// The gate of a seller: cheap to clone, one for a process.
+#[derive(Clone)]
+pub struct Gate(Arc<Inner>);
+
+struct Inner {
+    realm: Realm,
+    binder: Binder,
+    methods: Vec<Arc<dyn Charge>>,
+    by_name: HashMap<MethodId, Arc<dyn Charge>>,
+    payments: Payments,
+    receipts: Receipts,
+    responses: Responses,
+    clock: Arc<dyn Clock>,
+    events: Events,
+    limiter: Limiter,
+    at_once: Arc<Semaphore>,
+    body_bytes: Arc<Semaphore>,
+    finishing: Finishing,
+    work: TaskTracker,
+    options: Options,
+}
+
+/// What the gate says to a request.
+#[derive(Debug)]
+#[must_use]
+pub enum Admission<B> {
+    /// It has to be paid for: a 402 with fresh challenges.
+    Offer(Response<Bytes>),
+    /// It is answered without the handler: a refusal, or a paid answer delivered again.
+    Respond(Response<GateBody<B>>),
+    /// The handler may run.
+    Proceed(Permit),
+}
+
+impl Gate {
+    /// Starts building one.
+    pub fn builder() -> GateBuilder {
+        GateBuilder::new()
+    }
+
+    /// Makes a route ready: its offers are written and their signatures primed.
+    ///
+    /// # Errors
+    /// When a price cannot be asked exactly, or a method is not there.
+    pub fn route(&self, route: Route) -> Result<Arc<PreparedRoute>, SetupError> {
+        PreparedRoute::new(self, route).map(Arc::new)
+    }
+
+    /// The realm it issues challenges in.
+    #[must_use]
+    pub fn realm(&self) -> &Realm {
+        &self.0.realm
+    }
+
+    /// The payments of its store.
+    #[must_use]
+    pub fn payments(&self) -> &Payments {
+        &self.0.payments
+    }
+
+    /// The receipts of its store.
+    #[must_use]
+    pub fn receipts(&self) -> &Receipts {
+        &self.0.receipts
+    }
+
+    /// Says what to do with a request, without any middleware: the first of the public steps.
+    ///
+    /// A [`Permit`] that comes back is finished by [`Permit::finish`] with the handler's answer.
+    /// Work on it outlives a caller that goes away only inside the middleware; here, a permit
+    /// that is dropped is left to the reconciler.
+    pub async fn admit<B>(
+        &self,
+        route: &Arc<PreparedRoute>,
+        parts: &Parts,
+        body: Option<Bytes>,
+        peer: Option<IpAddr>,
+    ) -> Admission<B>
+    where
+        B: http_body::Body<Data = Bytes>,
+    {
+        match self.limit(peer) {
+            Ok(()) => self.admit_asked(route, parts, body).await,
+            Err(refused) => Admission::Respond(self.turn_away(&refused).map(GateBody::held)),
+        }
+    }
+
+    /// The same, after the peer's rate limit.
+    pub(crate) async fn admit_asked<B>(
+        &self,
+        route: &Arc<PreparedRoute>,
+        parts: &Parts,
+        body: Option<Bytes>,
+    ) -> Admission<B>
+    where
+        B: http_body::Body<Data = Bytes>,
+    {
+        let asked = match self.ask(route, parts, body) {
+            Ok(asked) => asked,
+            Err(refused) => {
+                return Admission::Respond(self.turn_away(&refused).map(GateBody::held));
+            }
+        };
+        match authorization::find(&parts.headers) {
+            Found::None => Admission::Offer(self.offer(&asked, parts).await),
+            Found::Many => {
+                let response = self.refuse(&asked, parts, &Refused::ManyCredentials).await;
+                Admission::Respond(response.map(GateBody::held))
+            }
+            Found::One(value) => self.admit_credential(asked, value.as_bytes(), parts).await,
+        }
+    }
+
+    /// Takes one request of a peer.
+    ///
+    /// # Errors
+    /// When the peer, or everybody together, asks too often.
+    pub(crate) fn limit(&self, peer: Option<IpAddr>) -> Result<(), Refused> {
+        self.0
+            .limiter
+            .take(peer, self.now())
+            .map_err(Refused::RateLimited)
+    }
+
+    /// Reserves room for a request body.
+    ///
+    /// # Errors
+    /// When the process holds as much as it may.
+    pub(crate) fn hold_body(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Refused> {
+        let bytes = u32::try_from(bytes).map_err(|_| Refused::BodyTooLarge)?;
+        Arc::clone(&self.0.body_bytes)
+            .try_acquire_many_owned(bytes)
+            .map_err(|_| Refused::Overloaded)
+    }
+
+    /// Describes a request as far as a payment is bound to it.
+    ///
+    /// # Errors
+    /// When a header that counts cannot be read.
+    pub(crate) fn ask(
+        &self,
+        route: &Arc<PreparedRoute>,
+        parts: &Parts,
+        body: Option<Bytes>,
+    ) -> Result<Asked, Refused> {
+        Asked::new(route, parts, body, self.now())
+    }
+
+    /// Does work that the gate waits for when it drains.
+    pub(crate) fn track(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.work.spawn(work);
+    }
+
+    /// Waits until everything that was claimed has come to an end, and takes nothing new.
+    pub async fn drain(&self) {
+        self.0.at_once.close();
+        self.0.work.close();
+        self.0.work.wait().await;
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// Answers a refusal: a problem, with fresh challenges where the table says that another
+    /// payment would help.
+    pub(crate) async fn refuse(
+        &self,
+        asked: &Asked,
+        parts: &Parts,
+        refused: &Refused,
+    ) -> Response<Bytes> {
+        refused.log(asked.id.as_str(), self.now());
+        let problem = refused.kind();
+        self.0.events.tell(|| Event::Refused {
+            route: asked.id.clone(),
+            problem,
+        });
+        self.answer(asked, parts, refused.problem()).await
+    }
+
+    /// Answers a refusal that no payment would help against.
+    pub(crate) fn turn_away(&self, refused: &Refused) -> Response<Bytes> {
+        refused.log("", self.now());
+        offers::respond(&refused.problem(), http::HeaderMap::new())
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("realm", &self.0.realm)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,332 @@
+//! The permit: what a handler runs under, and how its answer is finished.
+//!
+//! What is there if the process dies after each step of [`Permit::finish`]:
+//!
+//! | policy | step | in the store | what the reconciler makes of it |
+//! |---|---|---|---|
+//! | first | the handler answered | settled, started | runs again if it may, else owed |
+//! | first | the answer was stored | settled, stored | redeliverable, then owed |
+//! | after, books | the handler answered | claimed, started | voided |
+//! | after, books | captured | settled, stored | redeliverable, then owed |
+//! | after, outside | answered and journaled | sent, stored | asks the rail |
+//! | any | the last byte went out | settled | redeliverable: nobody knows that it arrived |
+//! | any | that was written | delivered | nothing |
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use farthing_core::{
+    domain::claims::{Change, Held},
+    domain::responses::{Responses, Slot, Stored},
+    payment::{Answer, Event, Payment, SettlePolicy, State},
+    port::{
+        backend::Write,
+        method::{Charge, Rail},
+    },
+    value::{Amount, CurrencyCode, Did, MethodId, PaymentId, Reference, Secret, Timestamp},
+};
+use http::Response;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{
+    Asked, Gate, PreparedRoute,
+    claim::{Stop, journal},
+    delivery::{self, Gathered, HandlerAnswer},
+    offers,
+    settle::{After, advance},
+};
+use crate::{abort, body::GateBody, refused::Refused};
+
+/// A request that was paid for, or whose payment is held. Only the gate makes one.
+///
+/// A permit that is dropped without being finished is left to the reconciler: an unsettled
+/// payment is voided, a settled one can be presented again.
+#[must_use = "a permit has to be finished with the handler's answer"]
+pub struct Permit {
+    pub(super) gate: Gate,
+    pub(super) route: Arc<PreparedRoute>,
+    pub(super) held: Held<Payment>,
+    pub(super) charge: Arc<dyn Charge>,
+    pub(super) effect: Option<Secret>,
+    pub(super) slot: OwnedSemaphorePermit,
+}
+
+/// What a handler may know of the payment it runs for. Found among the request's extensions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Paid {
+    /// The payment.
+    pub payment: PaymentId,
+    /// The method.
+    pub method: MethodId,
+    /// How much.
+    pub amount: Amount,
+    /// Of what.
+    pub currency: CurrencyCode,
+    /// Who pays, where the method proves it.
+    pub payer: Option<Did>,
+    /// What the rail calls it. None as long as the value did not move: the handler of an `after`
+    /// route runs before that.
+    pub reference: Option<Reference>,
+    /// 1 at the first run, more when the handler runs again for the same payment.
+    pub attempt: u8,
+}
+
+impl Permit {
+    pub(super) fn new(
+        gate: Gate,
+        asked: &Asked,
+        held: Held<Payment>,
+        charge: Arc<dyn Charge>,
+        effect: Option<Secret>,
+        slot: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            gate,
+            route: Arc::clone(&asked.route),
+            held,
+            charge,
+            effect,
+            slot,
+        }
+    }
+
+    /// What the handler may know.
+    #[must_use]
+    pub fn paid(&self) -> Paid {
+        let payment = &self.held.record;
+        Paid {
+            payment: payment.id,
+            method: payment.method.clone(),
+            amount: payment.amount,
+            currency: payment.currency.clone(),
+            payer: payment.payer.clone(),
+            reference: payment.reference.clone(),
+            attempt: payment.attempts,
+        }
+    }
+
+    /// Does work under the permit, and renews its lease for as long as it takes.
+    ///
+    /// # Errors
+    /// When another process took the payment over: the work is given up.
+    pub(crate) async fn keep_alive<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Refused> {
+        tokio::pin!(work);
+        let term = self.gate.0.options.lease;
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(done),
+                () = tokio::time::sleep(term / 3) => {
+                    let until = self.gate.now().saturating_add(term);
+                    match self.gate.0.payments.renew(self.held.clone(), until).await {
+                        Ok(held) => self.held = held,
+                        Err(farthing_core::domain::claims::ChangeError::Stale) => return Err(Refused::Stale),
+                        // The lease has two more thirds to go: the store may be back by then.
+                        Err(error) => tracing::warn!(payment = %self.held.record.id, "a lease could not be renewed: {error}"),
+                    }
+                }
+            }
+        }
+    }
+
+    /// How long the handler may take.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.route.deadline()
+    }
+
+    /// Answers for a payment that was lost to another owner.
+    pub(crate) fn lost<B>(self, refused: &Refused) -> Response<GateBody<B>> {
+        let problem = refused.problem_about(&self.held.record);
+        offers::respond(&problem, http::HeaderMap::new()).map(GateBody::held)
+    }
+
+    /// Finishes the payment with the handler's answer: settles what is not settled, and returns
+    /// the response to send, with its receipt.
+    pub async fn finish<B>(self, response: Response<B>) -> Response<GateBody<B>>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.finish_with(HandlerAnswer::Answered(response)).await
+    }
+
+    pub(crate) async fn finish_with<B>(mut self, answer: HandlerAnswer<B>) -> Response<GateBody<B>>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        abort::point("run");
+        let (gate, route) = (self.gate.clone(), Arc::clone(&self.route));
+        let (policy, deadline) = (self.held.record.policy, route.deadline());
+        let gathering =
+            tokio::time::timeout(deadline, delivery::gather(answer, &route.route, policy));
+        let gathered = match self.keep_alive(gathering).await {
+            Ok(gathered) => gathered.unwrap_or(Gathered::Unserved(None, Refused::NotServedInTime)),
+            Err(refused) => return self.lost(&refused),
+        };
+        let finished = match (self.held.record.policy, self.held.record.state) {
+            (SettlePolicy::After, State::Claimed) => self.finish_unsettled(gathered).await,
+            _ => self.finish_settled(gathered).await,
+        };
+        match finished {
+            Ok(response) => response,
+            Err(Stop::Refused(refused)) => gate.turn_away(&refused).map(GateBody::held),
+            Err(Stop::About(refused, payment)) => {
+                refused.log(payment.route.as_str(), gate.now());
+                offers::respond(&refused.problem_about(&payment), http::HeaderMap::new())
+                    .map(GateBody::held)
+            }
+            Err(Stop::Replay(response, held)) => gate.deliver_again(response, *held),
+        }
+    }
+
+    /// `after`: nothing moved yet. What is not served is not charged.
+    async fn finish_unsettled<B>(
+        mut self,
+        gathered: Gathered<B>,
+    ) -> Result<Response<GateBody<B>>, Stop>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+    {
+        let now = self.gate.now();
+        let response = match gathered {
+            Gathered::Served(response) => response,
+            Gathered::Streamed(..) => return Err(Refused::Internal.into()),
+            Gathered::Unserved(own, refused) => {
+                self.gate
+                    .void(self.held, Some(&*self.charge), Vec::new())
+                    .await?;
+                // Nothing was paid, so the service's own answer is the best there is.
+                return own.ok_or(refused.into());
+            }
+        };
+        abort::point("answered");
+        let stored = delivery::store(&response, self.route.route.store_up_to);
+        advance(
+            &mut self.held.record,
+            Event::Serve {
+                stored: stored.is_some(),
+            },
+            now,
+        )?;
+        let writes = self.store_writes(stored.as_ref());
+        let held = match self.charge.rail() {
+            Rail::Books(_) => self.gate.capture(self.held, &*self.charge, writes).await?,
+            Rail::Outside(_) => {
+                let mut record = self.held.record.clone();
+                advance(&mut record, Event::Send, now)?;
+                let mut writes = writes;
+                writes.extend(journal(&record, self.effect.as_ref()).map_err(Refused::Store)?);
+                let held = self
+                    .gate
+                    .write(
+                        self.held,
+                        Change {
+                            writes,
+                            ..Change::to(record)
+                        },
+                    )
+                    .await?;
+                abort::point("held");
+                self.gate
+                    .settle_outside(held, &*self.charge, self.effect.as_ref(), After::Nothing)
+                    .await?
+            }
+        };
+        abort::point("captured");
+        Ok(self.gate.deliver(held, self.slot, response, stored))
+    }
+
+    /// Value moved. What is not served can be presented again, and is owed in the end.
+    async fn finish_settled<B>(
+        mut self,
+        gathered: Gathered<B>,
+    ) -> Result<Response<GateBody<B>>, Stop>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+    {
+        let now = self.gate.now();
+        match gathered {
+            Gathered::Served(response) => {
+                let stored = delivery::store(&response, self.route.route.store_up_to);
+                // A handler that must not run again has its answer stored before it is sent. One
+                // that may is stored only if the answer does not arrive.
+                if !self.held.record.rerunnable {
+                    abort::point("answered");
+                    let mut record = self.held.record.clone();
+                    advance(
+                        &mut record,
+                        Event::Serve {
+                            stored: stored.is_some(),
+                        },
+                        now,
+                    )?;
+                    let writes = self.store_writes(stored.as_ref());
+                    self.held = self
+                        .gate
+                        .write(
+                            self.held,
+                            Change {
+                                writes,
+                                ..Change::to(record)
+                            },
+                        )
+                        .await?;
+                    abort::point("held");
+                }
+                Ok(self.gate.deliver(self.held, self.slot, response, stored))
+            }
+            Gathered::Streamed(response, counts) => Ok(self
+                .gate
+                .deliver_stream(self.held, self.slot, response, counts)),
+            Gathered::Unserved(_, refused) => {
+                let held = self.gate.unserved(self.held).await?;
+                Err(Stop::About(refused, Box::new(held.record)))
+            }
+        }
+    }
+
+    fn store_writes(&self, stored: Option<&Stored>) -> Vec<Write> {
+        let until = self.answer_until();
+        let slot = Slot::Payment(self.held.record.id);
+        stored
+            .map(|stored| Responses::write(slot, stored, until))
+            .into_iter()
+            .collect()
+    }
+
+    /// Until when a stored answer may be asked for.
+    fn answer_until(&self) -> Timestamp {
+        let payment = &self.held.record;
+        let settled = payment
+            .settled_at
+            .unwrap_or(payment.proof_until.max(self.gate.now()));
+        settled.saturating_add(payment.redeliver)
+    }
+}
+
+impl Gate {
+    /// Writes down that a settled payment was not served this time.
+    pub(super) async fn unserved(&self, held: Held<Payment>) -> Result<Held<Payment>, Stop> {
+        let (now, mut record) = (self.now(), held.record.clone());
+        if record.answer != Answer::Stored {
+            advance(&mut record, Event::Unserve, now)?;
+        }
+        record.lease_until = Timestamp::EPOCH;
+        if !record.is_deliverable(now) {
+            advance(&mut record, Event::Owe, now)?;
+        }
+        self.write(held, Change::to(record)).await
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit")
+            .field("payment", &self.held.record.id)
+            .finish_non_exhaustive()
+    }
+}

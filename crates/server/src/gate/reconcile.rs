@@ -1,0 +1,157 @@
+//! The reconciler: what other owners left behind, finished or given up.
+//!
+//! It takes a payment over only when the lease of its owner ran out, and with a higher fence. It
+//! decides on evidence: what was sent is asked of the rail until the rail says what became of it.
+
+use std::time::Duration;
+
+use farthing_core::{
+    bounds,
+    domain::claims::{Change, Held},
+    payment::{Answer, Event, Payment, State},
+    port::backend::{Batch, Partition, StoreError},
+    value::Timestamp,
+};
+
+use super::{
+    Gate,
+    claim::Stop,
+    settle::{After, advance},
+};
+
+/// What a round of reconciliation did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reconciled {
+    /// Payments that were looked at.
+    pub looked_at: usize,
+    /// Payments that came into another state.
+    pub moved_on: usize,
+    /// Final payments that were forgotten.
+    pub forgotten: usize,
+    /// Payments that somebody else took, or that could not be decided yet.
+    pub left: usize,
+}
+
+enum Step {
+    MovedOn,
+    Forgotten,
+    Left,
+}
+
+impl Gate {
+    /// Looks once at every payment that is due.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn reconcile(&self) -> Result<Reconciled, StoreError> {
+        let mut done = Reconciled::default();
+        let due = self.0.payments.due(self.now(), bounds::PAGE).await?;
+        for held in due {
+            done.looked_at += 1;
+            match self.settle_due(held).await {
+                Ok(Step::MovedOn) => done.moved_on += 1,
+                Ok(Step::Forgotten) => done.forgotten += 1,
+                Ok(Step::Left) | Err(Stop::Refused(_) | Stop::About(..) | Stop::Replay(..)) => {
+                    done.left += 1
+                }
+            }
+        }
+        let writes = self.0.responses.expired(self.now(), bounds::PAGE).await?;
+        if !writes.is_empty() {
+            let batch = Batch {
+                writes,
+                ..Batch::new(Partition::Store)
+            };
+            let _ = self.0.payments.claims().backend().commit(batch).await?;
+        }
+        Ok(done)
+    }
+
+    /// Reconciles again and again until the gate drains. Spawn it once a process.
+    pub async fn keep_reconciling(self, every: Duration) {
+        while !self.0.work.is_closed() {
+            if let Err(error) = self.reconcile().await {
+                tracing::warn!("the reconciler could not read the store: {error}");
+            }
+            tokio::time::sleep(every).await;
+        }
+    }
+
+    async fn settle_due(&self, held: Held<Payment>) -> Result<Step, Stop> {
+        let now = self.now();
+        let payment = &held.record;
+        if payment.is_leased(now) {
+            return Ok(Step::Left);
+        }
+        match payment.state {
+            State::Claimed => {
+                let charge = self.charge(payment)?;
+                let held = self.take_over(held, None).await?;
+                self.void(held, Some(&*charge), Vec::new()).await?;
+                Ok(Step::MovedOn)
+            }
+            State::Answered => self.finish_answered(held, now).await,
+            State::Sent | State::Pending | State::Unknown => {
+                let charge = self.charge(payment)?;
+                let held = self.take_over(held, None).await?;
+                let held = self
+                    .resume_settlement(held, &*charge, After::Nothing)
+                    .await?;
+                self.put_down(held).await?;
+                Ok(Step::MovedOn)
+            }
+            State::Settled => self.finish_settled_due(held, now).await,
+            State::Delivered | State::Failed | State::Voided | State::Refunded => {
+                let forgotten = self.0.payments.claims().forget(held, Vec::new()).await;
+                Ok(if forgotten.is_ok() {
+                    Step::Forgotten
+                } else {
+                    Step::Left
+                })
+            }
+            _ => Ok(Step::Left),
+        }
+    }
+
+    /// A held answer: settled if it is stored and the proof is still good, else given up.
+    async fn finish_answered(&self, held: Held<Payment>, now: Timestamp) -> Result<Step, Stop> {
+        let charge = self.charge(&held.record)?;
+        let stored = held.record.answer == Answer::Stored;
+        let held = self.take_over(held, None).await?;
+        if stored && now < held.record.proof_until {
+            let held = self
+                .resume_settlement(held, &*charge, After::Nothing)
+                .await?;
+            self.put_down(held).await?;
+        } else {
+            self.void(held, Some(&*charge), Vec::new()).await?;
+        }
+        Ok(Step::MovedOn)
+    }
+
+    /// A settled payment whose delivery nobody works on: it waits to be presented again, and is
+    /// owed when the time for that is over.
+    async fn finish_settled_due(&self, held: Held<Payment>, now: Timestamp) -> Result<Step, Stop> {
+        if !held.record.is_deliverable(now) {
+            self.take_over(held, Some(Event::Owe)).await?;
+            return Ok(Step::MovedOn);
+        }
+        if held.record.lease_until > Timestamp::EPOCH {
+            let held = self.take_over(held, None).await?;
+            self.put_down(held).await?;
+            return Ok(Step::MovedOn);
+        }
+        Ok(Step::Left)
+    }
+
+    /// Ends our own lease: whoever comes next may go on at once.
+    async fn put_down(&self, held: Held<Payment>) -> Result<(), Stop> {
+        let (now, mut record) = (self.now(), held.record.clone());
+        record.lease_until = Timestamp::EPOCH;
+        if record.state == State::Settled && !record.is_deliverable(now) {
+            advance(&mut record, Event::Owe, now)?;
+        }
+        self.write(held, Change::to(record)).await.map(drop)
+    }
+}

@@ -1,0 +1,315 @@
+//! Settlement: what is asked of a rail, and how its answer is written down.
+//!
+//! The effect stands in the journal before it is sent, and is erased with the write that makes
+//! the outcome final. Whatever happens between the two, the reconciler finds the payment sent and
+//! asks the rail.
+
+use std::time::Duration;
+
+use farthing_core::{
+    domain::{
+        claims::{Change, ChangeError, Debts, Held},
+        payments::Payments,
+        receipts::{Kept, Receipts},
+    },
+    noun::Receipt,
+    payment::{Event, Payment, SettlePolicy, State},
+    port::{
+        backend::{StoreError, Write},
+        method::{Booking, Charge, Order, Outcome, Outside, Rail},
+    },
+    value::{ClaimKey, Secret},
+};
+
+use super::{Gate, claim::Stop, permit::Permit};
+use crate::{abort, refused::Refused};
+
+/// Settles a fresh claim whose policy is to settle first, where the claim itself did not.
+pub(super) async fn at_once(mut permit: Permit) -> Result<Permit, Stop> {
+    if permit.held.record.policy == SettlePolicy::First && permit.held.record.state == State::Sent {
+        permit.held = permit
+            .gate
+            .settle_outside(
+                permit.held,
+                &*permit.charge,
+                permit.effect.as_ref(),
+                After::Run,
+            )
+            .await?;
+    }
+    Ok(permit)
+}
+
+/// What follows a settlement, written with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// The handler runs.
+    Run,
+    /// The answer is already there.
+    Nothing,
+}
+
+impl Gate {
+    /// Settles a held answer in books of our own: value, state, receipt and answer in one batch.
+    pub(super) async fn capture(
+        &self,
+        held: Held<Payment>,
+        charge: &dyn Charge,
+        writes: Vec<Write>,
+    ) -> Result<Held<Payment>, Stop> {
+        let Rail::Books(books) = charge.rail() else {
+            return Err(Refused::Internal.into());
+        };
+        let (now, mut record) = (self.now(), held.record.clone());
+        let mut all = books.writes(Booking::Capture, &record);
+        let reference = books.reference(&record);
+        advance(
+            &mut record,
+            Event::Settle {
+                reference,
+                at: now,
+                details: serde_json::Map::new(),
+            },
+            now,
+        )?;
+        all.push(keep_receipt(&record).map_err(Refused::Store)?);
+        all.extend(writes);
+        self.write(
+            held,
+            Change {
+                debts: Debts::Settle,
+                writes: all,
+                ..Change::to(record)
+            },
+        )
+        .await
+    }
+
+    /// Sends a journaled effect to a rail that is elsewhere and writes down what it says. It may
+    /// have been sent before.
+    pub(super) async fn settle_outside(
+        &self,
+        held: Held<Payment>,
+        charge: &dyn Charge,
+        effect: Option<&Secret>,
+        after: After,
+    ) -> Result<Held<Payment>, Stop> {
+        let Rail::Outside(rail) = charge.rail() else {
+            return Err(Refused::Internal.into());
+        };
+        let nothing = Secret::new([]);
+        let order = Order {
+            payment: &held.record,
+            effect: effect.unwrap_or(&nothing),
+        };
+        let outcome = self.ask_rail(rail, order).await;
+        abort::point("sent");
+        let (now, mut record) = (self.now(), held.record.clone());
+        let mut change = match self.note(&mut record, outcome, after) {
+            Ok(change) => change,
+            Err(refused) => return Err(refused.into()),
+        };
+        change.record = record;
+        if change.debts == Debts::Release {
+            change.free.extend(
+                change
+                    .record
+                    .idempotency
+                    .as_ref()
+                    .map(ClaimKey::idempotency),
+            );
+        }
+        if change.debts != Debts::Keep {
+            change.writes.push(Payments::erase(&change.record));
+        }
+        let held = self.write(held, change).await?;
+        abort::point("settled");
+        match held.record.state {
+            State::Settled => Ok(held),
+            State::Failed | State::Answered => Err(Stop::About(
+                Refused::Used(State::Failed),
+                Box::new(held.record),
+            )),
+            state => {
+                tracing::warn!(payment = %held.record.id, ?state, %now, "the rail did not confirm a payment");
+                Err(Stop::About(
+                    Refused::Unsettled(state),
+                    Box::new(held.record),
+                ))
+            }
+        }
+    }
+
+    async fn ask_rail(&self, rail: &dyn Outside, order: Order<'_>) -> Outcome {
+        let asking = if order.payment.asked == 0 && order.payment.state == State::Sent {
+            rail.settle(order)
+        } else {
+            rail.resolve(order)
+        };
+        match tokio::time::timeout(self.0.options.rail_deadline, asking).await {
+            Ok(outcome) => outcome,
+            Err(late) => Outcome::Unknown {
+                source: Some(late.into()),
+            },
+        }
+    }
+
+    /// What a rail's answer changes.
+    fn note(
+        &self,
+        record: &mut Payment,
+        outcome: Outcome,
+        after: After,
+    ) -> Result<Change<Payment>, Refused> {
+        let now = self.now();
+        let mut debts = Debts::Keep;
+        let mut writes = Vec::new();
+        match outcome {
+            Outcome::Settled {
+                reference,
+                at,
+                details,
+            } => {
+                advance(
+                    record,
+                    Event::Settle {
+                        reference,
+                        at,
+                        details,
+                    },
+                    now,
+                )?;
+                writes.push(keep_receipt(record).map_err(Refused::Store)?);
+                if after == After::Run {
+                    advance(record, Event::Run, now)?;
+                }
+                record.lease_until = now.saturating_add(self.0.options.lease);
+                debts = Debts::Settle;
+            }
+            Outcome::Refused(refusal) => {
+                tracing::info!(payment = %record.id, cause = refusal.source.as_ref().map(tracing::field::display), "the rail refused a payment: {refusal}");
+                advance(record, Event::Refuse, now)?;
+                if record.state == State::Failed {
+                    debts = Debts::Release;
+                }
+                record.lease_until = now;
+            }
+            Outcome::Pending { ask_after } => {
+                advance(record, Event::Postpone, now)?;
+                record.lease_until = now.saturating_add(ask_after);
+            }
+            Outcome::Unknown { source } => {
+                tracing::warn!(payment = %record.id, cause = source.as_ref().map(tracing::field::display), "the rail gave no answer");
+                advance(record, Event::Lose, now)?;
+                record.lease_until = now.saturating_add(self.ask_again(record.asked));
+            }
+            _ => return Err(Refused::Internal),
+        }
+        Ok(Change {
+            debts,
+            writes,
+            ..Change::to(record.clone())
+        })
+    }
+
+    /// How long to wait before a rail is asked again: doubling, up to 64 times the first wait.
+    fn ask_again(&self, asked: u32) -> Duration {
+        self.0.options.ask_again.saturating_mul(1 << asked.min(6))
+    }
+
+    /// Writes a change and tells about it.
+    pub(super) async fn write(
+        &self,
+        held: Held<Payment>,
+        change: Change<Payment>,
+    ) -> Result<Held<Payment>, Stop> {
+        let next = change.record.clone();
+        match self.0.payments.claims().change(held, change).await {
+            Ok(held) => {
+                self.0.events.payment(&held.record);
+                Ok(held)
+            }
+            Err(ChangeError::Stale) => Err(Refused::Stale.into()),
+            Err(ChangeError::Store(error)) => {
+                Err(Stop::About(Refused::Store(error), Box::new(next)))
+            }
+            Err(_) => Err(Refused::Internal.into()),
+        }
+    }
+
+    /// Gives a claim up before anything was sent: what was set aside goes back, in one batch.
+    pub(super) async fn void(
+        &self,
+        held: Held<Payment>,
+        charge: Option<&dyn Charge>,
+        mut writes: Vec<Write>,
+    ) -> Result<Held<Payment>, Stop> {
+        let mut record = held.record.clone();
+        if let Some(Rail::Books(books)) = charge.map(Charge::rail) {
+            writes.extend(books.writes(Booking::Release, &record));
+        }
+        writes.push(Payments::erase(&record));
+        let now = self.now();
+        advance(&mut record, Event::Void, now)?;
+        record.lease_until = now;
+        let free = record
+            .idempotency
+            .as_ref()
+            .map(ClaimKey::idempotency)
+            .into_iter()
+            .collect();
+        self.write(
+            held,
+            Change {
+                debts: Debts::Release,
+                free,
+                writes,
+                ..Change::to(record)
+            },
+        )
+        .await
+    }
+}
+
+/// Advances a record; an event out of place is a bug of ours.
+pub(super) fn advance(
+    record: &mut Payment,
+    event: Event,
+    now: farthing_core::value::Timestamp,
+) -> Result<(), Refused> {
+    record.advance(event, now).map_err(|illegal| {
+        tracing::error!(payment = %record.id, "{illegal}");
+        Refused::Internal
+    })
+}
+
+/// The receipt of a settled payment.
+pub(super) fn receipt(payment: &Payment) -> Option<Receipt> {
+    let receipt = Receipt::new(
+        payment.method.clone(),
+        payment.settled_at?,
+        payment.reference.clone()?,
+    );
+    let mut extra = payment.details.clone();
+    extra.insert("challengeId".to_owned(), payment.challenge.as_str().into());
+    Some(receipt.with_extra(extra))
+}
+
+/// The write that keeps the receipt of a settled payment.
+pub(super) fn keep_receipt(payment: &Payment) -> Result<Write, StoreError> {
+    let (Some(receipt), Some(at)) = (receipt(payment), payment.settled_at) else {
+        return Err(StoreError::Corrupt(
+            "a receipt is kept for a payment that is not settled".into(),
+        ));
+    };
+    Receipts::write(&Kept {
+        payment: payment.id,
+        amount: payment.amount,
+        currency: payment.currency.clone(),
+        payee: payment.payee.clone(),
+        payer: payment.payer.clone(),
+        bought: payment.route.as_str().into(),
+        at,
+        receipt,
+    })
+}

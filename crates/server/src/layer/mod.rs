@@ -1,0 +1,133 @@
+//! A tower layer that puts a price in front of a service, and what axum needs beside it.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use farthing_server::{Gate, Paid, Route, layer::PaymentLayer};
+//!
+//! async fn weather(paid: Paid) -> String {
+//!     format!("sunny; you paid {} {}", paid.amount, paid.currency)
+//! }
+//!
+//! fn app(gate: &Gate) -> Result<Router, Box<dyn std::error::Error>> {
+//!     Ok(Router::new()
+//!         .route("/weather", get(weather).layer(PaymentLayer::new(gate, Route::priced("$0.002")?)?))
+//!         .route("/health", get(|| async { "fine" })))
+//! }
+//! ```
+//!
+//! # What it does not do
+//! It does not terminate TLS and does not look at `Host`: the realm is configured. Behind a
+//! proxy, put a [`Peer`] into the request's extensions, or every client is the proxy.
+
+mod future;
+mod panic;
+mod pricing;
+mod service;
+
+use std::{net::IpAddr, sync::Arc};
+
+use http::{Extensions, request::Parts};
+use tower_layer::Layer;
+
+pub use future::PaymentFuture;
+pub use pricing::{Pricing, PricingTableError};
+pub use service::PaymentService;
+
+use crate::{
+    gate::{Gate, SetupError},
+    route::Route,
+};
+
+/// Puts prices in front of a service.
+#[derive(Clone, Debug)]
+pub struct PaymentLayer {
+    gate: Gate,
+    pricing: Arc<Pricing>,
+}
+
+impl PaymentLayer {
+    /// One route for everything behind the layer.
+    ///
+    /// # Errors
+    /// When the route's price cannot be asked by the gate's methods.
+    pub fn new(gate: &Gate, route: Route) -> Result<Self, SetupError> {
+        Ok(Self {
+            gate: gate.clone(),
+            pricing: Arc::new(Pricing::one(gate.route(route)?)),
+        })
+    }
+
+    /// A table of routes; what is not in it is free.
+    #[must_use]
+    pub fn table(gate: &Gate, pricing: Pricing) -> Self {
+        Self {
+            gate: gate.clone(),
+            pricing: Arc::new(pricing),
+        }
+    }
+}
+
+impl<S> Layer<S> for PaymentLayer {
+    type Service = PaymentService<S>;
+
+    fn layer(&self, inner: S) -> PaymentService<S> {
+        PaymentService::new(inner, self.gate.clone(), Arc::clone(&self.pricing))
+    }
+}
+
+/// The address a request came from, for those who know it better than the connection does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
+fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    if let Some(Peer(address)) = extensions.get() {
+        return Some(*address);
+    }
+    #[cfg(feature = "axum")]
+    if let Some(axum::extract::ConnectInfo(address)) =
+        extensions.get::<axum::extract::ConnectInfo<std::net::SocketAddr>>()
+    {
+        return Some(address.ip());
+    }
+    None
+}
+
+/// The pattern a router matched the path by.
+pub(crate) fn matched_path(parts: &Parts) -> Option<&str> {
+    #[cfg(feature = "axum")]
+    {
+        parts
+            .extensions
+            .get::<axum::extract::MatchedPath>()
+            .map(axum::extract::MatchedPath::as_str)
+    }
+    #[cfg(not(feature = "axum"))]
+    {
+        let _ = parts;
+        None
+    }
+}
+
+#[cfg(feature = "axum")]
+mod extract {
+    use axum::extract::FromRequestParts;
+    use http::{StatusCode, request::Parts};
+
+    use crate::gate::Paid;
+
+    /// Only a request that came through the layer has been paid for. Without one the route is
+    /// misconfigured, and nothing is served.
+    impl<S: Sync> FromRequestParts<S> for Paid {
+        type Rejection = StatusCode;
+
+        async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+            parts.extensions.get::<Self>().cloned().ok_or_else(|| {
+                tracing::error!(
+                    path = parts.uri.path(),
+                    "a handler asks for a payment and no payment layer is in front of it"
+                );
+                StatusCode::INTERNAL_SERVER_ERROR
+            })
+        }
+    }
+}

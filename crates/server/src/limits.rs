@@ -1,0 +1,214 @@
+//! Rate limits: token buckets by peer, and one for everybody.
+//!
+//! They stand before everything that costs: the signature of a challenge, the check of a
+//! credential, a read of the store. They never stand between a claim and its delivery.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use farthing_core::value::Timestamp;
+
+/// How many payment requests are looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct RateLimits {
+    /// Requests a second of one peer (of one /64 in IPv6).
+    pub per_peer: NonZeroU32,
+    /// How many a quiet peer may send at once.
+    pub peer_burst: NonZeroU32,
+    /// Requests a second of all peers together.
+    pub global: NonZeroU32,
+    /// Peers that are remembered. The longest quiet ones are forgotten first.
+    pub peers: usize,
+}
+
+impl Default for RateLimits {
+    fn default() -> Self {
+        let number = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+        Self {
+            per_peer: number(2_000),
+            peer_burst: number(4_000),
+            global: number(100_000),
+            peers: 64 * 1024,
+        }
+    }
+}
+
+const SHARDS: usize = 16;
+
+/// The buckets of a gate.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    limits: RateLimits,
+    global: Mutex<Bucket>,
+    shards: [Mutex<HashMap<IpAddr, Bucket>>; SHARDS],
+    hasher: RandomState,
+}
+
+/// A bucket in thousandths of a request, so that a slow rate fills it too.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    level: u64,
+    at: Timestamp,
+}
+
+impl Bucket {
+    fn take(&mut self, now: Timestamp, rate: u64, burst: u64) -> Result<(), Duration> {
+        let gained = u64::try_from(now.since(self.at).as_millis())
+            .unwrap_or(u64::MAX)
+            .saturating_mul(rate);
+        self.level = self.level.saturating_add(gained).min(burst * 1000);
+        self.at = self.at.max(now);
+        match self.level.checked_sub(1000) {
+            Some(rest) => {
+                self.level = rest;
+                Ok(())
+            }
+            None => Err(Duration::from_millis((1000 - self.level).div_ceil(rate))),
+        }
+    }
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: RateLimits) -> Self {
+        let full = Bucket {
+            level: u64::from(limits.global.get()) * 1000,
+            at: Timestamp::EPOCH,
+        };
+        Self {
+            limits,
+            global: Mutex::new(full),
+            shards: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Takes one request of a peer, or says how long it has to wait.
+    pub(crate) fn take(&self, peer: Option<IpAddr>, now: Timestamp) -> Result<(), Duration> {
+        if let Some(peer) = peer {
+            self.take_peer(network(peer), now)?;
+        }
+        let global = u64::from(self.limits.global.get());
+        self.global
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(now, global, global)
+    }
+
+    fn take_peer(&self, peer: IpAddr, now: Timestamp) -> Result<(), Duration> {
+        let (rate, burst) = (
+            u64::from(self.limits.per_peer.get()),
+            u64::from(self.limits.peer_burst.get()),
+        );
+        let shard = usize::try_from(self.hasher.hash_one(peer) % SHARDS as u64).unwrap_or_default();
+        let mut peers = self.shards[shard]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let most = (self.limits.peers / SHARDS).max(1);
+        if peers.len() >= most && !peers.contains_key(&peer) {
+            // A bucket that would be full again says nothing; if all of them do, start over
+            // rather than let a flood of addresses grow the table.
+            peers.retain(|_, bucket| {
+                let gained = now
+                    .since(bucket.at)
+                    .as_millis()
+                    .saturating_mul(u128::from(rate));
+                u128::from(bucket.level) + gained < u128::from(burst) * 1000
+            });
+            if peers.len() >= most {
+                peers.clear();
+            }
+        }
+        peers
+            .entry(peer)
+            .or_insert(Bucket {
+                level: burst * 1000,
+                at: now,
+            })
+            .take(now, rate, burst)
+    }
+}
+
+/// The network a limit is kept for: an address, or the /64 that one customer usually holds.
+fn network(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limiter(per_peer: u32, burst: u32, global: u32, peers: usize) -> Limiter {
+        let number = |n| NonZeroU32::new(n).unwrap();
+        Limiter::new(RateLimits {
+            per_peer: number(per_peer),
+            peer_burst: number(burst),
+            global: number(global),
+            peers,
+        })
+    }
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(1_000_000 + millis)
+    }
+
+    #[test]
+    fn a_peer_is_limited_and_recovers() {
+        let limiter = limiter(2, 3, 1000, 64);
+        let peer: Option<IpAddr> = Some("192.0.2.1".parse().unwrap());
+        assert!((0..3).all(|_| limiter.take(peer, at(0)).is_ok()));
+        assert_eq!(limiter.take(peer, at(0)), Err(Duration::from_millis(500)));
+        assert!(
+            limiter
+                .take(Some("192.0.2.2".parse().unwrap()), at(0))
+                .is_ok()
+        );
+        assert!(limiter.take(peer, at(500)).is_ok());
+        assert!(limiter.take(peer, at(500)).is_err());
+    }
+
+    #[test]
+    fn an_ipv6_customer_is_one_peer() {
+        let limiter = limiter(1, 1, 1000, 64);
+        assert!(
+            limiter
+                .take(Some("2001:db8::1".parse().unwrap()), at(0))
+                .is_ok()
+        );
+        assert!(
+            limiter
+                .take(Some("2001:db8::2".parse().unwrap()), at(0))
+                .is_err()
+        );
+        assert!(
+            limiter
+                .take(Some("2001:db8:0:1::2".parse().unwrap()), at(0))
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn all_peers_together_have_a_ceiling_and_a_bounded_table() {
+        let limiter = limiter(1, 1, 5, 32);
+        let taken =
+            (0..100u8).filter(|n| limiter.take(Some([192, 0, 2, *n].into()), at(0)).is_ok());
+        assert_eq!(taken.count(), 5);
+        let known: usize = limiter
+            .shards
+            .iter()
+            .map(|shard| shard.lock().unwrap().len())
+            .sum();
+        assert!(known <= 32, "{known}");
+    }
+}

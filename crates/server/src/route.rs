@@ -1,0 +1,312 @@
+//! A route: what it costs, and what serving it means.
+
+use std::{fmt, future::Future, pin::Pin, str::FromStr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use farthing_core::{
+    payment::SettlePolicy,
+    value::{MethodId, Price, PriceError, RouteId, TextError},
+};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
+
+/// What a route costs and how it is served.
+///
+/// ```
+/// use std::time::Duration;
+/// use farthing_core::payment::SettlePolicy;
+/// use farthing_server::Route;
+///
+/// let render = Route::priced("$0.05")?
+///     .named("POST /render")?
+///     .settle(SettlePolicy::After)
+///     .retryable(true)
+///     .redeliver_for(Duration::from_secs(15 * 60))
+///     .bind_body(64 * 1024);
+/// # let _ = render;
+/// # Ok::<(), farthing_server::RouteError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Route {
+    pub(crate) id: Option<RouteId>,
+    pub(crate) asks: Asks,
+    pub(crate) description: Option<Box<str>>,
+    pub(crate) settle: Option<SettlePolicy>,
+    pub(crate) served: Served,
+    pub(crate) retryable: bool,
+    pub(crate) bind_body: Option<usize>,
+    pub(crate) deadline: Duration,
+    pub(crate) redeliver: Duration,
+    pub(crate) store_up_to: usize,
+    pub(crate) hold_up_to: usize,
+    pub(crate) remember_answers: Duration,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Asks {
+    Fixed(Vec<Ask>),
+    Dynamic(Dynamic),
+}
+
+/// A price, on one method or on every method the gate has.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub(crate) method: Option<MethodId>,
+    pub(crate) price: Price,
+}
+
+/// A route that cannot be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RouteError {
+    /// The price is none.
+    #[error(transparent)]
+    Price(#[from] PriceError),
+    /// The name or a method's name is none.
+    #[error(transparent)]
+    Name(#[from] TextError),
+}
+
+impl Route {
+    /// A route at one price, on every method the gate has.
+    ///
+    /// # Errors
+    /// When the price is not written as one.
+    pub fn priced(price: &str) -> Result<Self, RouteError> {
+        let ask = Ask {
+            method: None,
+            price: Price::from_str(price)?,
+        };
+        Ok(Self::asking(Asks::Fixed(vec![ask])))
+    }
+
+    /// A route whose price depends on the request.
+    #[must_use]
+    pub fn dynamic(price: Dynamic) -> Self {
+        Self::asking(Asks::Dynamic(price))
+    }
+
+    fn asking(asks: Asks) -> Self {
+        Self {
+            id: None,
+            asks,
+            description: None,
+            settle: None,
+            served: Served::default(),
+            retryable: false,
+            bind_body: None,
+            deadline: Duration::from_secs(60),
+            redeliver: Duration::from_secs(15 * 60),
+            store_up_to: 64 * 1024,
+            hold_up_to: 1024 * 1024,
+            remember_answers: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+
+    /// A price on one method. With it, a method is offered at its own price only.
+    ///
+    /// # Errors
+    /// When the price or the method's name is none.
+    pub fn price_on(mut self, method: &str, price: &str) -> Result<Self, RouteError> {
+        let ask = Ask {
+            method: Some(MethodId::from_str(method)?),
+            price: Price::from_str(price)?,
+        };
+        match &mut self.asks {
+            Asks::Fixed(asks) => asks.push(ask),
+            Asks::Dynamic(_) => self.asks = Asks::Fixed(vec![ask]),
+        }
+        Ok(self)
+    }
+
+    /// The name the route has in records. Without one it is called by its method and the path
+    /// pattern it was matched by.
+    ///
+    /// # Errors
+    /// When the name is empty, too long, or has control characters.
+    pub fn named(mut self, id: &str) -> Result<Self, RouteError> {
+        self.id = Some(RouteId::from_str(id)?);
+        Ok(self)
+    }
+
+    /// What the buyer is told it is.
+    #[must_use]
+    pub fn described(mut self, description: &str) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    /// When value moves. The default is the method's.
+    #[must_use]
+    pub const fn settle(mut self, policy: SettlePolicy) -> Self {
+        self.settle = Some(policy);
+        self
+    }
+
+    /// What counts as served. The default is any 2xx.
+    #[must_use]
+    pub fn served(mut self, served: Served) -> Self {
+        self.served = served;
+        self
+    }
+
+    /// Whether the handler may run again when a paid answer was lost. GET and HEAD always may.
+    #[must_use]
+    pub const fn retryable(mut self, retryable: bool) -> Self {
+        self.retryable = retryable;
+        self
+    }
+
+    /// Binds a payment to the body of its request, of at most so many bytes.
+    #[must_use]
+    pub const fn bind_body(mut self, at_most: usize) -> Self {
+        self.bind_body = Some(at_most);
+        self
+    }
+
+    /// How long the handler may take. The default is a minute.
+    #[must_use]
+    pub const fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// How long a paid answer may be fetched again. Afterwards the payment is owed. The default
+    /// is a quarter of an hour.
+    #[must_use]
+    pub const fn redeliver_for(mut self, window: Duration) -> Self {
+        self.redeliver = window;
+        self
+    }
+
+    /// The largest answer that is stored for another delivery. The default is 64 KiB.
+    #[must_use]
+    pub const fn store_up_to(mut self, bytes: usize) -> Self {
+        self.store_up_to = bytes;
+        self
+    }
+
+    /// The largest answer that is held until it is settled. The default is 1 MiB; a larger one is
+    /// not released and not charged.
+    #[must_use]
+    pub const fn hold_up_to(mut self, bytes: usize) -> Self {
+        self.hold_up_to = bytes;
+        self
+    }
+
+    /// How long an answer is kept for its `Idempotency-Key`. The default is a day.
+    #[must_use]
+    pub const fn remember_answers_for(mut self, time: Duration) -> Self {
+        self.remember_answers = time;
+        self
+    }
+}
+
+/// What a route calls served: the status, and where it says so the body.
+#[derive(Clone, Default)]
+pub struct Served(Option<Arc<Judge>>);
+
+type Judge = dyn Fn(StatusCode, &HeaderMap, Option<&[u8]>) -> bool + Send + Sync;
+
+impl Served {
+    /// Decides by a function of the status, the headers, and the body where it is not larger than
+    /// what the route stores.
+    #[must_use]
+    pub fn when(
+        judge: impl Fn(StatusCode, &HeaderMap, Option<&[u8]>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self(Some(Arc::new(judge)))
+    }
+
+    pub(crate) fn is_served(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: Option<&[u8]>,
+    ) -> bool {
+        // A receipt goes only on a 2xx, so nothing else can have been served.
+        status.is_success()
+            && self
+                .0
+                .as_ref()
+                .is_none_or(|judge| judge(status, headers, body))
+    }
+}
+
+impl fmt::Debug for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "Served(judged)"
+        } else {
+            "Served(2xx)"
+        })
+    }
+}
+
+/// A price that depends on the request, by an async function of the inputs it declares.
+///
+/// What is not declared is not shown: a price that depended on it could be paid for one request
+/// and used for another. The declared inputs become part of what the payment is bound to.
+#[derive(Clone)]
+pub struct Dynamic {
+    pub(crate) headers: Vec<HeaderName>,
+    pub(crate) body: bool,
+    pub(crate) price: Arc<PriceFn>,
+}
+
+type PriceFn = dyn Fn(Inputs) -> PriceFuture + Send + Sync;
+type PriceFuture = Pin<Box<dyn Future<Output = Result<Price, PricingError>> + Send>>;
+
+/// A price that could not be found. The request is answered with an error and costs nothing.
+pub type PricingError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a price may depend on.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// The method.
+    pub method: Method,
+    /// Path and query.
+    pub uri: Uri,
+    /// The declared headers.
+    pub headers: HeaderMap,
+    /// The body, where it is declared.
+    pub body: Option<Bytes>,
+}
+
+impl Dynamic {
+    /// A price by method, path and query.
+    pub fn new<F, T>(price: F) -> Self
+    where
+        F: Fn(Inputs) -> T + Send + Sync + 'static,
+        T: Future<Output = Result<Price, PricingError>> + Send + 'static,
+    {
+        Self {
+            headers: Vec::new(),
+            body: false,
+            price: Arc::new(move |inputs| Box::pin(price(inputs))),
+        }
+    }
+
+    /// Lets the price depend on a header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName) -> Self {
+        self.headers.push(name);
+        self
+    }
+
+    /// Lets the price depend on the body. The route has to bind it.
+    #[must_use]
+    pub const fn body(mut self) -> Self {
+        self.body = true;
+        self
+    }
+}
+
+impl fmt::Debug for Dynamic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dynamic")
+            .field("headers", &self.headers)
+            .field("body", &self.body)
+            .finish_non_exhaustive()
+    }
+}
