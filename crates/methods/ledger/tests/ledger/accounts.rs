@@ -6,7 +6,10 @@ use farthing_core::{
 };
 use farthing_ledger::{Entry, Funded, Funding, Kind, LedgerError, Side, TransferId};
 
-use crate::fixture::{NOW, World, dollar};
+use crate::{
+    fixture::{NOW, dollar},
+    world::World,
+};
 
 #[tokio::test]
 async fn a_deposit_counts_once() {

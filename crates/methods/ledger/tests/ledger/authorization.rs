@@ -5,7 +5,7 @@ use farthing_core::{
     payment::SettlePolicy,
     port::method::{Charge as _, Fault, Presented, Rail},
     port::payer::{Offer, Proof},
-    value::{Amount, ChallengeId, CurrencyCode, PriceError, Realm},
+    value::{Amount, ChallengeId, CurrencyCode, Realm},
 };
 use farthing_ledger::{Authorization, Currencies, KeyType, Ledger};
 use serde_json::value::RawValue;
@@ -228,34 +228,6 @@ async fn a_credential_names_the_account_that_pays() {
             Fault::Malformed
         );
     }
-}
-
-#[test]
-fn a_price_is_asked_for_exactly_or_stops_the_start() {
-    let currencies = Currencies::default().with("points", 0, "PTS").unwrap();
-    let ledger = Ledger::with_currencies(key(KeyType::Ed25519, 1).account().clone(), currencies);
-    let ask = |price: &str| ledger.prepare(&price.parse().unwrap());
-
-    let request = ask("$0.002").unwrap();
-    assert_eq!(
-        (request.amount, request.currency.as_str()),
-        (Amount::new(2000), "usd6")
-    );
-    assert_eq!(
-        request.recipient,
-        Some(key(KeyType::Ed25519, 1).account().recipient())
-    );
-    assert!(request.method_details.is_empty());
-    assert_eq!(ask("3 PTS").unwrap().currency.as_str(), "points");
-
-    assert!(matches!(ask("$0"), Err(PriceError::Zero { .. })));
-    assert!(matches!(ask("$0.0000001"), Err(PriceError::Inexact { .. })));
-    assert!(matches!(ask("0.5 PTS"), Err(PriceError::Inexact { .. })));
-    assert!(matches!(ask("1 EUR"), Err(PriceError::Unit { .. })));
-    let most = format!("{} PTS", i128::MAX);
-    assert!(ask(&most).is_ok());
-    let over = format!("{} PTS", i128::MAX.unsigned_abs() + 1);
-    assert!(matches!(ask(&over), Err(PriceError::Overflow { .. })));
 }
 
 #[test]

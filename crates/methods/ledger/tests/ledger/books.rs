@@ -6,7 +6,7 @@ use farthing_core::{
 };
 use farthing_ledger::{Kind, Side};
 
-use crate::fixture::{World, dollar};
+use crate::{fixture::dollar, world::World};
 
 const SERVE: Event = Event::Serve { stored: true };
 

@@ -1,8 +1,12 @@
-//! What a ledger counts.
+//! What a ledger counts, and what it asks for at a price.
 
-use farthing_ledger::{Currencies, CurrencyError};
+use farthing_core::{
+    port::method::Charge as _,
+    value::{Amount, PriceError},
+};
+use farthing_ledger::{Currencies, CurrencyError, KeyType, Ledger};
 
-use crate::fixture::dollar;
+use crate::fixture::{dollar, key};
 
 #[test]
 fn a_ledger_has_its_own_dollar() {
@@ -33,4 +37,32 @@ fn a_currency_has_a_code_and_a_unit_of_its_own() {
             "{symbol:?}"
         );
     }
+}
+
+#[test]
+fn a_price_is_asked_for_exactly_or_stops_the_start() {
+    let currencies = Currencies::default().with("points", 0, "PTS").unwrap();
+    let ledger = Ledger::with_currencies(key(KeyType::Ed25519, 1).account().clone(), currencies);
+    let ask = |price: &str| ledger.prepare(&price.parse().unwrap());
+
+    let request = ask("$0.002").unwrap();
+    assert_eq!(
+        (request.amount, request.currency.as_str()),
+        (Amount::new(2000), "usd6")
+    );
+    assert_eq!(
+        request.recipient,
+        Some(key(KeyType::Ed25519, 1).account().recipient())
+    );
+    assert!(request.method_details.is_empty());
+    assert_eq!(ask("3 PTS").unwrap().currency.as_str(), "points");
+
+    assert!(matches!(ask("$0"), Err(PriceError::Zero { .. })));
+    assert!(matches!(ask("$0.0000001"), Err(PriceError::Inexact { .. })));
+    assert!(matches!(ask("0.5 PTS"), Err(PriceError::Inexact { .. })));
+    assert!(matches!(ask("1 EUR"), Err(PriceError::Unit { .. })));
+    let most = format!("{} PTS", i128::MAX);
+    assert!(ask(&most).is_ok());
+    let over = format!("{} PTS", i128::MAX.unsigned_abs() + 1);
+    assert!(matches!(ask(&over), Err(PriceError::Overflow { .. })));
 }

@@ -15,3 +15,4 @@ mod fixture;
 mod model;
 mod payer;
 mod races;
+mod world;

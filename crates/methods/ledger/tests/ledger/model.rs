@@ -7,7 +7,7 @@ use farthing_core::{
 };
 use proptest::{collection::vec, prelude::*};
 
-use crate::fixture::{NOW, World};
+use crate::{fixture::NOW, world::World};
 
 #[derive(Clone, Debug)]
 enum Action {

@@ -11,7 +11,7 @@ use farthing_core::{
 };
 use tokio::task::JoinSet;
 
-use crate::fixture::{NOW, World};
+use crate::{fixture::NOW, world::World};
 
 const TASKS: u32 = 200;
 const EACH: u128 = 500;
