@@ -117,7 +117,7 @@ impl File {
     pub(super) fn is_for_developers(&self) -> bool {
         let folders = [
             "bench/",
-            "crates/conformance/",
+            "apps/conformance/",
             "crates/testkit/",
             "examples/",
             "fuzz/",
