@@ -1,0 +1,61 @@
+//! Asking somebody before a payment is signed.
+
+use std::{fmt, future::Future, sync::Arc};
+
+use farthing_core::{
+    port::BoxFuture,
+    value::{Amount, Currency, MethodId, Realm, Recipient},
+};
+use url::Url;
+
+/// What somebody is asked to approve. The policy allows it already and its budgets are reserved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// What is bought.
+    pub url: Url,
+    /// In whose name it is asked for.
+    pub realm: Realm,
+    /// The method it would be paid by.
+    pub method: MethodId,
+    /// How much.
+    pub amount: Amount,
+    /// Of what.
+    pub currency: Currency,
+    /// To whom.
+    pub recipient: Option<Recipient>,
+    /// What the server says it is for. Nothing holds it to that.
+    pub description: Option<Box<str>>,
+}
+
+/// Somebody who says yes or no. A client without one is unattended: its policy alone decides.
+pub trait Approve: Send + Sync + 'static {
+    /// Whether to pay.
+    fn approve(&self, ask: Ask) -> BoxFuture<'_, bool>;
+}
+
+/// A function as an approver.
+pub(crate) struct Asking<F>(pub(crate) F);
+
+impl<F, T> Approve for Asking<F>
+where
+    F: Fn(Ask) -> T + Send + Sync + 'static,
+    T: Future<Output = bool> + Send + 'static,
+{
+    fn approve(&self, ask: Ask) -> BoxFuture<'_, bool> {
+        Box::pin((self.0)(ask))
+    }
+}
+
+/// Whoever is asked, if anybody is.
+#[derive(Clone, Default)]
+pub(crate) struct Approver(pub(crate) Option<Arc<dyn Approve>>);
+
+impl fmt::Debug for Approver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "Approver"
+        } else {
+            "unattended"
+        })
+    }
+}

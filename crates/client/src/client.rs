@@ -1,0 +1,228 @@
+//! The client, and how one is put together.
+
+use std::{fmt, future::Future, sync::Arc};
+
+use farthing_core::{
+    bounds,
+    domain::{budgets::Budgets, receipts::Receipts},
+    header::accept_payment::{AcceptPayment, Range, Weight},
+    intent::charge,
+    port::{backend::Backend, clock::Clock, payer::Payer},
+    value::PaymentId,
+};
+use http::{HeaderValue, Method};
+
+use crate::{
+    approve::{Approver, Ask, Asking},
+    error::{BuildError, Error},
+    fetch::RequestBuilder,
+    options::Options,
+    outgoing::Book,
+    pay::payment_id,
+    policy::Policy,
+    work::Works,
+};
+
+/// Pays for what it fetches, within a policy. Cloning it is cheap, and clones share everything.
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What clones of a client share.
+pub(crate) struct Inner {
+    /// Tells this client's work from that of other processes on the same store.
+    pub(crate) id: PaymentId,
+    pub(crate) payers: Vec<Arc<dyn Payer>>,
+    pub(crate) policy: Policy,
+    pub(crate) options: Options,
+    pub(crate) approver: Approver,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) book: Book,
+    pub(crate) receipts: Receipts,
+    pub(crate) budgets: Budgets,
+    pub(crate) works: Works,
+    pub(crate) accept: HeaderValue,
+    pub(crate) http: reqwest::Client,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("accept", &self.inner.accept)
+            .field("policy", &self.inner.policy)
+            .field("approver", &self.inner.approver)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client to be put together.
+    #[must_use]
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// A GET.
+    #[must_use]
+    pub fn get(&self, url: impl AsRef<str>) -> RequestBuilder {
+        self.request(Method::GET, url)
+    }
+
+    /// A POST.
+    #[must_use]
+    pub fn post(&self, url: impl AsRef<str>) -> RequestBuilder {
+        self.request(Method::POST, url)
+    }
+
+    /// Any request.
+    #[must_use]
+    pub fn request(&self, method: Method, url: impl AsRef<str>) -> RequestBuilder {
+        RequestBuilder::new(self.clone(), method, url.as_ref())
+    }
+
+    /// The receipts that are kept.
+    #[must_use]
+    pub fn receipts(&self) -> &Receipts {
+        &self.inner.receipts
+    }
+}
+
+/// What a client is made of. A part that is missing is an error when it is built.
+#[derive(Default)]
+pub struct ClientBuilder {
+    payers: Vec<Arc<dyn Payer>>,
+    policy: Policy,
+    options: Options,
+    approver: Approver,
+    backend: Option<Arc<dyn Backend>>,
+    clock: Option<Arc<dyn Clock>>,
+    http: Option<reqwest::ClientBuilder>,
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("policy", &self.policy)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ClientBuilder {
+    /// Adds something to pay with. Of two payers of a method, the first that can pay does.
+    #[must_use]
+    pub fn payer(mut self, payer: impl Payer) -> Self {
+        self.payers.push(Arc::new(payer));
+        self
+    }
+
+    /// Adds something to pay with that is shared.
+    #[must_use]
+    pub fn shared_payer(mut self, payer: Arc<dyn Payer>) -> Self {
+        self.payers.push(payer);
+        self
+    }
+
+    /// What may be spent. Without one, the small defaults of [`Policy`] hold.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Where payments, budgets and receipts are kept.
+    #[must_use]
+    pub fn backend(mut self, backend: Arc<dyn Backend>) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// What tells the time.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Times and bounds.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Whom to ask before each payment. It is asked after the policy allowed the payment and its
+    /// amount was reserved.
+    #[must_use]
+    pub fn approve<F, T>(mut self, ask: F) -> Self
+    where
+        F: Fn(Ask) -> T + Send + Sync + 'static,
+        T: Future<Output = bool> + Send + 'static,
+    {
+        self.approver = Approver(Some(Arc::new(Asking(ask))));
+        self
+    }
+
+    /// The HTTP client to build on: its proxies, certificates and headers. Its redirect policy is
+    /// replaced, because a credential must not follow one.
+    #[must_use]
+    pub fn http(mut self, http: reqwest::ClientBuilder) -> Self {
+        self.http = Some(http);
+        self
+    }
+
+    /// Puts the client together.
+    ///
+    /// # Errors
+    /// When a part is missing, or two do not fit.
+    pub fn build(self) -> Result<Client, BuildError> {
+        if self.payers.is_empty() {
+            return Err(BuildError::NoPayer);
+        }
+        let backend = self.backend.ok_or(BuildError::NoBackend)?;
+        let clock = self.clock.ok_or(BuildError::NoClock)?;
+        if self.policy.budgets_at_once() > bounds::DEBITS {
+            return Err(BuildError::Budgets);
+        }
+        let http = self
+            .http
+            .unwrap_or_default()
+            .redirect(reqwest::redirect::Policy::none());
+        let inner = Inner {
+            id: payment_id().map_err(|_: Error| BuildError::Randomness)?,
+            accept: accept(&self.payers, &self.policy),
+            payers: self.payers,
+            policy: self.policy,
+            options: self.options,
+            approver: self.approver,
+            clock,
+            book: Book::new(Arc::clone(&backend)),
+            receipts: Receipts::new(Arc::clone(&backend)),
+            budgets: Budgets::new(backend),
+            works: Works::default(),
+            http: http.build().map_err(BuildError::Http)?,
+        };
+        Ok(Client {
+            inner: Arc::new(inner),
+        })
+    }
+}
+
+/// What the payers can pay, the preferred first and with more weight.
+fn accept(payers: &[Arc<dyn Payer>], policy: &Policy) -> HeaderValue {
+    let mut methods: Vec<_> = payers.iter().map(|payer| payer.method().clone()).collect();
+    methods.sort_by_key(|method| policy.method_rank(method));
+    methods.dedup();
+    let least = methods.last().map_or(0, |last| policy.method_rank(last));
+    let ranges = methods.into_iter().map(|method| {
+        let weight = 1000 - 100 * policy.method_rank(&method).min(9).min(least);
+        Range {
+            weight: Weight::from_thousandths(u16::try_from(weight).unwrap_or(1000)),
+            method: Some(method),
+            intent: Some(charge::id()),
+        }
+    });
+    let text = AcceptPayment::new(ranges.collect()).to_string();
+    HeaderValue::try_from(text).expect("methods and intents are letters, digits and hyphens")
+}

@@ -1,0 +1,221 @@
+//! A request from its first sending to its answer.
+//!
+//! 1. The request goes out without a payment, with `Accept-Payment`. Redirects are followed; what
+//!    is private stays behind when the origin changes.
+//! 2. A 402 with a `Payment` challenge is looked at where the redirects ended. If a payment for
+//!    this very request is already signed and open, that one is sent, and nothing is signed.
+//! 3. Otherwise an offer is chosen, reserved, approved, signed and kept ([`crate::pay`]), and
+//!    sent until its outcome is known ([`crate::present`]).
+//!
+//! What a process that dies on the way leaves behind, and what becomes of it, is written down in
+//! [`crate::outgoing`].
+
+use farthing_core::header::{
+    ACCEPT_PAYMENT,
+    authorization::{self, Found},
+};
+use http::{Method, StatusCode};
+use reqwest::{Request, Response};
+
+use crate::{
+    carry::Carrier,
+    client::Inner,
+    error::{Error, RequestFault, ServerFault, TransportError},
+    offers::{self, Choice},
+    outgoing::Standing,
+    pay::Ticket,
+    present::Presented,
+    redirect,
+    response::Outlay,
+    target::Target,
+    work::Taken,
+};
+
+/// What a request led to.
+pub(crate) struct Answered {
+    pub(crate) response: Response,
+    pub(crate) outlay: Option<Outlay>,
+    pub(crate) plan: Option<Choice>,
+}
+
+impl Answered {
+    fn free(response: Response) -> Self {
+        Self {
+            response,
+            outlay: None,
+            plan: None,
+        }
+    }
+}
+
+impl Inner {
+    /// Sends a request and pays for it where that is asked and allowed.
+    pub(crate) async fn run<C: Carrier>(
+        &self,
+        carrier: &mut C,
+        mut request: Request,
+    ) -> Result<Answered, Error> {
+        if authorization::find(request.headers()) != Found::None {
+            // The caller pays by themselves.
+            let response = self.carry(carrier, request).await?;
+            return Ok(Answered::free(response));
+        }
+        request
+            .headers_mut()
+            .entry(ACCEPT_PAYMENT)
+            .or_insert_with(|| self.accept.clone());
+        let (request, response) = self.walk(carrier, request).await?;
+        let asks = response.status() == StatusCode::PAYMENT_REQUIRED
+            && offers::has_challenge(response.headers());
+        if !asks {
+            return Ok(Answered::free(response));
+        }
+        let request = request.ok_or(RequestFault::BodyOnce)?;
+        let target = Target::of(&request)?;
+        if let Some(ticket) = self.open_ticket(&target).await? {
+            let presented = self.present(carrier, &request, ticket).await?;
+            return self.answered(presented, carrier, &request, &target).await;
+        }
+        let choices = self.judge().choices(&target, response.headers())?;
+        if self.policy.is_dry() {
+            let plan = choices.into_iter().next();
+            return Ok(Answered {
+                response,
+                outlay: None,
+                plan,
+            });
+        }
+        drop(response);
+        let ticket = self.pay(&target, self.usable(carrier, choices)?).await?;
+        let presented = self.present(carrier, &request, ticket).await?;
+        self.answered(presented, carrier, &request, &target).await
+    }
+
+    /// Hands the answer out, or pays a new challenge once where the first payment is dead and the
+    /// policy says so.
+    async fn answered<C: Carrier>(
+        &self,
+        presented: Presented,
+        carrier: &mut C,
+        request: &Request,
+        target: &Target,
+    ) -> Result<Answered, Error> {
+        let (said, headers) = match presented {
+            Presented::Answer(response, outlay) => return Ok(paid(response, outlay)),
+            Presented::Rejected(said, headers) => (said, headers),
+        };
+        if !self.policy.retries_fresh() || !offers::has_challenge(&headers) {
+            return Err(Error::Rejected(said));
+        }
+        let choices = self.judge().choices(target, &headers)?;
+        let ticket = self.pay(target, self.usable(carrier, choices)?).await?;
+        match self.present(carrier, request, ticket).await? {
+            Presented::Answer(response, outlay) => Ok(paid(response, outlay)),
+            Presented::Rejected(said, _) => Err(Error::Rejected(said)),
+        }
+    }
+
+    /// Sends a request without a payment, and follows redirects. The request comes back as it was
+    /// sent last, unless its body cannot be sent twice.
+    async fn walk<C: Carrier>(
+        &self,
+        carrier: &mut C,
+        request: Request,
+    ) -> Result<(Option<Request>, Response), Error> {
+        let mut request = request;
+        for _ in 0..=self.options.redirects {
+            let (url, again) = (request.url().clone(), request.try_clone());
+            let response = self.carry(carrier, request).await?;
+            if *response.url() != url && !same_but_fragment(response.url(), &url) {
+                return Ok((self.led_astray(again, &response)?, response));
+            }
+            let Some(to) = redirect::location(&url, &response)? else {
+                return Ok((again, response));
+            };
+            let next = again.and_then(|again| redirect::follow(&again, response.status(), to));
+            request = next.ok_or(RequestFault::BodyOnce)?;
+        }
+        Err(ServerFault::Redirects.into())
+    }
+
+    /// The HTTP client followed a redirect by itself. A plain GET is still the same request at
+    /// another place; of any other, nobody can tell what became.
+    fn led_astray(
+        &self,
+        request: Option<Request>,
+        response: &Response,
+    ) -> Result<Option<Request>, Error> {
+        if response.status() != StatusCode::PAYMENT_REQUIRED {
+            return Ok(request);
+        }
+        match request {
+            Some(request) if matches!(*request.method(), Method::GET | Method::HEAD) => Ok(
+                redirect::follow(&request, StatusCode::FOUND, response.url().clone()),
+            ),
+            _ => Err(RequestFault::Redirected.into()),
+        }
+    }
+
+    async fn carry<C: Carrier>(
+        &self,
+        carrier: &mut C,
+        request: Request,
+    ) -> Result<Response, Error> {
+        match tokio::time::timeout(self.options.answer_within, carrier.carry(request)).await {
+            Ok(response) => response.map_err(Error::Transport),
+            Err(late) => Err(Error::Transport(TransportError::from(late))),
+        }
+    }
+
+    /// A payment that is signed for this request, open, and worked on by nobody.
+    async fn open_ticket(&self, target: &Target) -> Result<Option<Ticket>, Error> {
+        for held in self.book.signed_for(&target.fingerprint()).await? {
+            if held.record.standing != Standing::Signed || self.policy.is_dry() {
+                continue;
+            }
+            let id = held.record.id;
+            let Some(Taken { held, work }) = self.take_when_free(held).await? else {
+                continue;
+            };
+            if let Some(credential) = self.book.credential(id).await? {
+                return Ok(Some(Ticket {
+                    held,
+                    credential,
+                    work,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Without control over redirects, only what every HTTP client drops at the origin's edge.
+    fn usable<C: Carrier>(&self, carrier: &C, choices: Vec<Choice>) -> Result<Vec<Choice>, Error> {
+        if carrier.leaves_redirects() {
+            return Ok(choices);
+        }
+        let safe = |choice: &Choice| *choice.header() == http::header::AUTHORIZATION;
+        let choices: Vec<_> = choices.into_iter().filter(safe).collect();
+        if choices.is_empty() {
+            Err(RequestFault::Redirected.into())
+        } else {
+            Ok(choices)
+        }
+    }
+}
+
+fn paid(response: Response, outlay: Outlay) -> Answered {
+    Answered {
+        response,
+        outlay: Some(outlay),
+        plan: None,
+    }
+}
+
+fn same_but_fragment(one: &url::Url, other: &url::Url) -> bool {
+    let bare = |url: &url::Url| {
+        let mut url = url.clone();
+        url.set_fragment(None);
+        url
+    };
+    bare(one) == bare(other)
+}

@@ -1,0 +1,279 @@
+//! The book of outgoing payments: every step of one is one batch.
+
+use std::sync::Arc;
+
+use farthing_core::{
+    bounds,
+    domain::{
+        claims::{Change, ChangeError, Claim, Claimed, Claims, Debit, Debts, Held},
+        receipts::{Kept, Receipts},
+    },
+    noun::Receipt,
+    port::backend::{Backend, Key, Partition, Range, StoreError},
+    value::{ClaimKey, Fingerprint, PaymentId, Reference, Timestamp},
+};
+
+use super::{
+    KeptCredential, Outgoing, Standing,
+    kept::CREDENTIALS,
+    record::{DONE, PENDING, UNCONFIRMED},
+};
+
+/// An outgoing payment that is ours to work on.
+pub(crate) type HeldPayment = Held<Outgoing>;
+
+/// The outgoing payments of a store.
+#[derive(Clone, Debug)]
+pub(crate) struct Book {
+    claims: Claims<Outgoing>,
+}
+
+/// What a reservation led to.
+pub(crate) enum Reserved {
+    /// It is ours.
+    Held(Box<HeldPayment>),
+    /// The challenge was answered before.
+    Answered,
+    /// This budget has too little left.
+    Exceeded(Debit),
+}
+
+/// How a payment ended well.
+#[derive(Clone, Debug)]
+pub(crate) enum Settled {
+    /// With a receipt.
+    Receipt(Receipt),
+    /// By the word of the rail.
+    Rail(Reference),
+    /// With nothing but the service.
+    Served,
+}
+
+impl Book {
+    pub(crate) fn new(backend: Arc<dyn Backend>) -> Self {
+        Self {
+            claims: Claims::new(backend),
+        }
+    }
+
+    /// Claims the challenge and reserves on every budget, or does nothing.
+    pub(crate) async fn reserve(
+        &self,
+        record: Outgoing,
+        key: ClaimKey,
+        debits: Vec<Debit>,
+    ) -> Result<Reserved, StoreError> {
+        let claim = Claim {
+            id: record.id.to_key(),
+            record,
+            keys: vec![key],
+            debits,
+            guards: Vec::new(),
+            effect: Vec::new(),
+            debts: Debts::Keep,
+        };
+        Ok(match self.claims.claim(claim).await? {
+            Claimed::New(held) => Reserved::Held(Box::new(held)),
+            Claimed::Exceeded(debit) => Reserved::Exceeded(debit),
+            Claimed::Taken(_) | Claimed::Guarded(_) | Claimed::Short(_) => Reserved::Answered,
+        })
+    }
+
+    /// Keeps what was signed. Only after this may it be sent.
+    pub(crate) async fn sign(
+        &self,
+        held: HeldPayment,
+        credential: &KeptCredential,
+    ) -> Result<HeldPayment, ChangeError> {
+        let mut record = held.record.clone();
+        record.standing = Standing::Signed;
+        record.forget_at = record.forget_at.max(credential.valid_until());
+        let writes = vec![credential.write(&record)?];
+        self.claims
+            .change(
+                held,
+                Change {
+                    writes,
+                    ..Change::to(record)
+                },
+            )
+            .await
+    }
+
+    /// Says that the work goes on.
+    pub(crate) async fn renew(
+        &self,
+        held: HeldPayment,
+        until: Timestamp,
+    ) -> Result<HeldPayment, ChangeError> {
+        let record = Outgoing {
+            lease_until: until,
+            ..held.record.clone()
+        };
+        self.note(held, record).await
+    }
+
+    /// Writes what was learnt, and nothing else.
+    pub(crate) async fn note(
+        &self,
+        held: HeldPayment,
+        record: Outgoing,
+    ) -> Result<HeldPayment, ChangeError> {
+        self.claims.change(held, Change::to(record)).await
+    }
+
+    /// Charges the budgets, keeps the receipt and erases the credential.
+    pub(crate) async fn settle(
+        &self,
+        held: HeldPayment,
+        how: &Settled,
+        now: Timestamp,
+    ) -> Result<HeldPayment, ChangeError> {
+        let mut record = held.record.clone();
+        let mut writes = vec![KeptCredential::erase(&record)];
+        record.standing = Standing::Paid;
+        record.lease_until = Timestamp::EPOCH;
+        match how {
+            Settled::Receipt(receipt) => {
+                record.reference = Some(receipt.reference().clone());
+                writes.push(Receipts::write(&kept(&record, receipt, now))?);
+            }
+            Settled::Rail(reference) => record.reference = Some(reference.clone()),
+            Settled::Served => record.standing = Standing::Unconfirmed,
+        }
+        let change = Change {
+            debts: Debts::Settle,
+            writes,
+            ..Change::to(record)
+        };
+        self.claims.change(held, change).await
+    }
+
+    /// Gives the budgets back. For payments of which it is proven that nothing moves.
+    pub(crate) async fn void(&self, held: HeldPayment) -> Result<HeldPayment, ChangeError> {
+        let mut record = held.record.clone();
+        record.standing = Standing::Void;
+        record.lease_until = Timestamp::EPOCH;
+        let writes = vec![KeptCredential::erase(&record)];
+        let change = Change {
+            debts: Debts::Release,
+            writes,
+            ..Change::to(record)
+        };
+        self.claims.change(held, change).await
+    }
+
+    /// Takes a payment over from whoever worked on it.
+    pub(crate) async fn take_over(
+        &self,
+        held: HeldPayment,
+        worker: PaymentId,
+        until: Timestamp,
+    ) -> Result<HeldPayment, ChangeError> {
+        let record = Outgoing {
+            worker,
+            lease_until: until,
+            ..held.record.clone()
+        };
+        self.claims.take_over(held, record).await
+    }
+
+    pub(crate) async fn load(&self, id: PaymentId) -> Result<Option<HeldPayment>, StoreError> {
+        self.claims.load(&id.to_key()).await
+    }
+
+    /// What was signed for a payment.
+    pub(crate) async fn credential(
+        &self,
+        id: PaymentId,
+    ) -> Result<Option<KeptCredential>, StoreError> {
+        let backend = self.claims.backend();
+        let row = backend
+            .get(&Partition::Store, CREDENTIALS, &id.to_key())
+            .await?;
+        row.as_ref().map(KeptCredential::read).transpose()
+    }
+
+    /// The payments that are signed for a request and not final, the oldest first.
+    pub(crate) async fn signed_for(
+        &self,
+        request: &Fingerprint,
+    ) -> Result<Vec<HeldPayment>, StoreError> {
+        let range = Range {
+            table: CREDENTIALS,
+            group: Key::from(&request.0[..]),
+            ..page("", u64::MAX, bounds::PAGE)
+        };
+        let mut found = Vec::new();
+        for row in self.claims.backend().range(range).await? {
+            found.extend(self.claims.load(&row.key).await?);
+        }
+        Ok(found)
+    }
+
+    /// The payments of which something may yet become, the oldest first.
+    pub(crate) async fn pending(
+        &self,
+        after: Option<&Outgoing>,
+        limit: usize,
+    ) -> Result<Vec<HeldPayment>, StoreError> {
+        let after = after.map(|last| (last.at.as_millis(), last.id.to_key()));
+        self.list(Range {
+            after,
+            ..page(PENDING, u64::MAX, limit)
+        })
+        .await
+    }
+
+    /// The payments that were served without a receipt, the oldest first.
+    pub(crate) async fn unconfirmed(&self, limit: usize) -> Result<Vec<HeldPayment>, StoreError> {
+        self.list(page(UNCONFIRMED, u64::MAX, limit)).await
+    }
+
+    /// Removes records that are final and whose proof is past its end.
+    pub(crate) async fn forget(&self, now: Timestamp, limit: usize) -> Result<(), ChangeError> {
+        for held in self.list(page(DONE, now.as_millis(), limit)).await? {
+            match self.claims.forget(held, Vec::new()).await {
+                Ok(()) | Err(ChangeError::Stale) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn list(&self, range: Range) -> Result<Vec<HeldPayment>, StoreError> {
+        self.claims
+            .backend()
+            .range(range)
+            .await?
+            .into_iter()
+            .map(Held::read)
+            .collect()
+    }
+}
+
+fn page(group: &str, before: u64, limit: usize) -> Range {
+    Range {
+        partition: Partition::Store,
+        table: <Outgoing as farthing_core::domain::claims::Record>::TABLE,
+        group: Key::from(group),
+        before,
+        after: None,
+        newest_first: false,
+        limit: limit.min(bounds::PAGE),
+    }
+}
+
+/// The time is ours: the receipt's own is the server's word, and would order our list by it.
+fn kept(record: &Outgoing, receipt: &Receipt, now: Timestamp) -> Kept {
+    Kept {
+        payment: record.id,
+        amount: record.amount,
+        currency: record.currency.clone(),
+        payee: record.payee.clone(),
+        payer: Some(record.payer.clone()),
+        bought: format!("{} {}", record.method, record.url).into(),
+        at: now,
+        receipt: receipt.clone(),
+    }
+}

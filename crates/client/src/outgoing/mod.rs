@@ -1,0 +1,34 @@
+//! Outgoing payments as the buyer keeps them.
+//!
+//! ```text
+//!  reserved ──▶ signed ──▶ paid         a receipt, or the rail's word
+//!     │           │  ├────▶ unconfirmed  a 2xx without a receipt: counts as paid
+//!     │           │  └────▶ doubtful     refused by the server; the proof may yet be taken
+//!     │           │            │
+//!     └───────────┴────────────┴──────▶ void   nothing moved, and nothing will
+//! ```
+//!
+//! What happens when the process dies after each step:
+//!
+//! | after | what is there | what becomes of it |
+//! |---|---|---|
+//! | `reserved` | the budgets are reserved, nothing is signed | released: whoever takes the record over raises its fence, so a signature that is being made meanwhile can no longer be stored, and what is not stored is not sent |
+//! | the signature, before `signed` | as above: the proof is lost with the process | released |
+//! | `signed` | the bytes of the credential | the same bytes are sent again, by [`resume`](crate::Client::resume) or when the caller repeats the request; nothing is signed anew |
+//! | the bytes were sent | as above | the same bytes again: the server answers from its claim |
+//! | the answer came | as above | the same bytes again: the server redelivers, or refuses what it delivered; then the rail is asked |
+//! | `paid`, `unconfirmed` | the receipt; the budgets are charged; the credential is erased | nothing more |
+//!
+//! A reservation is released on evidence only: the record says that nothing was signed, or the
+//! rail says that the proof is dead ([`Resolved::Dead`](farthing_core::port::payer::Resolved)).
+//! That a server says nothing moved is no evidence: it still has a valid proof in its hands. So
+//! a server that refuses payments can tie up a budget up to its limit, and never gets more than
+//! the limit. That is the price of never spending more than was allowed.
+
+mod book;
+mod kept;
+mod record;
+
+pub(crate) use book::{Book, HeldPayment, Reserved, Settled};
+pub use kept::KeptCredential;
+pub use record::{Claimed, Outgoing, Standing};

@@ -1,0 +1,152 @@
+//! The record of an outgoing payment.
+
+use farthing_core::{
+    domain::claims::Record,
+    payment::Moved,
+    port::backend::{Key, Place, Table},
+    value::{
+        Amount, ChallengeId, Currency, CurrencyCode, Did, Fingerprint, MethodId, PaymentId, Realm,
+        Recipient, Reference, Timestamp,
+    },
+};
+use serde::{Deserialize, Serialize};
+
+/// Where an outgoing payment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Standing {
+    /// The budgets are reserved. Nothing is signed.
+    Reserved,
+    /// It is signed and kept, and may have been sent.
+    Signed,
+    /// The server refused it or kept what was paid, and the rail does not say that the proof is
+    /// dead.
+    Doubtful,
+    /// It was made: there is a receipt, or the rail says so.
+    Paid,
+    /// The server served without a receipt. It counts as paid.
+    Unconfirmed,
+    /// Nothing moved, and nothing will.
+    Void,
+}
+
+impl Standing {
+    /// Whether something may yet become of it.
+    #[must_use]
+    pub const fn is_pending(self) -> bool {
+        matches!(self, Self::Reserved | Self::Signed | Self::Doubtful)
+    }
+}
+
+/// An outgoing payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// Its id.
+    pub id: PaymentId,
+    /// The HTTP method of the request it pays for.
+    pub method: Box<str>,
+    /// Where that request goes.
+    pub url: Box<str>,
+    /// The fingerprint of that request.
+    pub request: Fingerprint,
+    /// Whether that request may be sent again without its caller.
+    pub repeatable: bool,
+    /// The method it is paid by.
+    pub rail: MethodId,
+    /// The challenge it answers.
+    pub challenge: ChallengeId,
+    /// The realm of the challenge.
+    pub realm: Realm,
+    /// How much.
+    pub amount: Amount,
+    /// The currency's code.
+    pub currency: CurrencyCode,
+    /// The currency's decimals.
+    pub decimals: u8,
+    /// What people call the currency.
+    pub symbol: Box<str>,
+    /// To whom.
+    pub payee: Option<Recipient>,
+    /// Who pays.
+    pub payer: Did,
+    /// When it was reserved.
+    pub at: Timestamp,
+    /// Where it is.
+    pub standing: Standing,
+    /// What the server said of the money, where it said anything. It counts against us only: a
+    /// `true` keeps a reservation, a `false` releases none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<Claimed>,
+    /// What the rail calls it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
+    /// The type of the last problem the server answered with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Box<str>>,
+    /// Which client works on it. Only together with the lease does it mean anything.
+    pub worker: PaymentId,
+    /// Until when that work counts as alive.
+    pub lease_until: Timestamp,
+    /// How often it was looked at without a result.
+    pub asked: u32,
+    /// When that was last.
+    pub looked_at: Timestamp,
+    /// Until when the record is kept once nothing more can become of it.
+    pub forget_at: Timestamp,
+}
+
+/// What a server said of the money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Claimed {
+    /// That it moved.
+    Moved,
+    /// That it did not.
+    Unmoved,
+}
+
+pub(super) const PENDING: &str = "pending";
+pub(super) const UNCONFIRMED: &str = "unconfirmed";
+pub(super) const DONE: &str = "done";
+
+impl Outgoing {
+    /// The currency it is in.
+    #[must_use]
+    pub fn currency(&self) -> Currency {
+        Currency {
+            code: self.currency.clone(),
+            decimals: self.decimals,
+            rail: self.rail.clone(),
+            symbol: self.symbol.clone(),
+        }
+    }
+
+    /// Whether money moved, as far as is known. A server's word is not taken for it that nothing
+    /// did while its proof is good.
+    #[must_use]
+    pub fn moved(&self) -> Moved {
+        match (self.standing, self.claimed) {
+            (Standing::Reserved | Standing::Void, _) => Moved::No,
+            (Standing::Paid, _) | (_, Some(Claimed::Moved)) => Moved::Yes,
+            _ => Moved::Unknown,
+        }
+    }
+}
+
+impl Record for Outgoing {
+    const TABLE: Table = Table::new("client.payments");
+    const KEYS: Table = Table::new("client.keys");
+
+    fn place(&self) -> Option<Place> {
+        let (group, at) = match self.standing {
+            Standing::Reserved | Standing::Signed | Standing::Doubtful => (PENDING, self.at),
+            Standing::Unconfirmed => (UNCONFIRMED, self.at),
+            Standing::Paid | Standing::Void => (DONE, self.forget_at),
+        };
+        Some(Place {
+            group: Key::from(group),
+            at: at.as_millis(),
+        })
+    }
+}

@@ -1,0 +1,243 @@
+//! From an offer to a credential that is kept and may be sent.
+
+use farthing_core::{
+    domain::claims::ChangeError,
+    payment::Moved,
+    port::{
+        backend::{Source, StoreError},
+        method::{Fault, Refusal},
+        payer::Proof,
+    },
+    value::{ClaimKey, Entropy, PaymentId, Timestamp},
+};
+use http::{HeaderName, HeaderValue};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::{
+    approve::Ask,
+    client::Inner,
+    error::{Error, PayerFault, Refused, RequestFault, ServerFault},
+    offers::{Choice, Judge},
+    outgoing::{HeldPayment, KeptCredential, Outgoing, Reserved, Standing},
+    target::Target,
+    work::{Taken, Work},
+};
+
+/// A payment that is signed and kept, ready to be sent.
+///
+/// When it is dropped without having been settled, it stays pending, and the same credential is
+/// sent when the request is made again.
+#[derive(Debug)]
+pub struct Ticket {
+    pub(crate) held: HeldPayment,
+    pub(crate) credential: KeptCredential,
+    pub(crate) work: Work,
+}
+
+impl Ticket {
+    /// What is known of the payment.
+    #[must_use]
+    pub const fn payment(&self) -> &Outgoing {
+        &self.held.record
+    }
+
+    /// The header to send, marked sensitive. It is *added* to what the request has: a `Bearer`
+    /// beside a payment stays.
+    ///
+    /// # Errors
+    /// When what was kept is no header.
+    pub fn header(&self) -> Result<(HeaderName, HeaderValue), Error> {
+        let moved = self.held.record.moved();
+        self.credential
+            .header()
+            .map_err(|source| Error::Store { source, moved })
+    }
+}
+
+impl Inner {
+    /// What offers are judged with, now.
+    pub(crate) fn judge(&self) -> Judge<'_> {
+        Judge {
+            payers: &self.payers,
+            policy: &self.policy,
+            options: &self.options,
+            now: self.clock.now(),
+        }
+    }
+
+    /// Pays the first of the choices whose budgets have room.
+    pub(crate) async fn pay(&self, target: &Target, choices: Vec<Choice>) -> Result<Ticket, Error> {
+        let mut full = Error::Server(ServerFault::Empty);
+        for choice in choices {
+            match self.reserve(target, &choice).await {
+                Ok(taken) => return self.sign(target, &choice, taken).await,
+                Err(error @ Error::Refused(Refused::Budget { .. })) => full = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(full)
+    }
+
+    /// Claims the challenge, and reserves its amount on every budget.
+    async fn reserve(&self, target: &Target, choice: &Choice) -> Result<Taken, Error> {
+        let (offer, quote) = (choice.offer(), choice.quote());
+        let now = self.clock.now();
+        let id = payment_id()?;
+        let work = self.works.begin(id).ok_or(Error::Randomness)?;
+        let bounds = self.policy.budgets(target.host(), &quote.currency)?;
+        let amount = offer.request.amount;
+        let debits = bounds
+            .iter()
+            .map(|bound| bound.budget.debit(amount, now))
+            .collect();
+        let record = self.record(id, target, choice, now);
+        let key = ClaimKey::new(format!(
+            "{} {}",
+            target.origin(),
+            ClaimKey::challenge(&record.challenge)
+        ))
+        .map_err(|error| RequestFault::Build(error.into()))?;
+        match self.book.reserve(record, key, debits).await? {
+            Reserved::Held(held) => Ok(Taken { held: *held, work }),
+            Reserved::Answered => Err(ServerFault::Reused(offer.challenge.id.clone()).into()),
+            Reserved::Exceeded(debit) => {
+                let which = bounds
+                    .iter()
+                    .find(|bound| bound.budget.debit(amount, now).counter == debit.counter)
+                    .map_or_else(String::new, |bound| bound.limit.to_string());
+                Err(Refused::Budget {
+                    asked: choice.price().into(),
+                    budget: which.into(),
+                }
+                .into())
+            }
+        }
+    }
+
+    fn record(&self, id: PaymentId, target: &Target, choice: &Choice, now: Timestamp) -> Outgoing {
+        let (offer, quote) = (choice.offer(), choice.quote());
+        let expires = offer.challenge.expires.as_ref().map(|end| end.at());
+        Outgoing {
+            id,
+            method: target.method().as_str().into(),
+            url: target.kept_url(),
+            request: target.fingerprint(),
+            repeatable: target.is_repeatable(),
+            rail: offer.challenge.method.clone(),
+            challenge: offer.challenge.id.clone(),
+            realm: offer.challenge.realm.clone(),
+            amount: offer.request.amount,
+            currency: quote.currency.code.clone(),
+            decimals: quote.currency.decimals,
+            symbol: quote.currency.symbol.clone(),
+            payee: offer.request.recipient.clone(),
+            payer: quote.payer.clone(),
+            at: now,
+            standing: Standing::Reserved,
+            claimed: None,
+            reference: None,
+            problem: None,
+            worker: self.id,
+            lease_until: self.lease(),
+            asked: 0,
+            looked_at: now,
+            forget_at: expires.unwrap_or_else(|| now.saturating_add(self.options.window)),
+        }
+    }
+
+    /// Asks for approval, signs, and keeps what was signed. Whatever fails before the proof is
+    /// kept releases the reservation, for the proof then never leaves this function.
+    async fn sign(&self, target: &Target, choice: &Choice, taken: Taken) -> Result<Ticket, Error> {
+        let Taken { held, work } = taken;
+        let (held, proof) = self.leased(held, self.proof(target, choice)).await;
+        let proof = match proof {
+            Ok(proof) => proof,
+            Err(error) => return Err(self.release(held, error).await),
+        };
+        let credential = KeptCredential::new(&choice.offer().challenge, choice.header(), &proof);
+        match self.book.sign(held.clone(), &credential).await {
+            Ok(held) => Ok(Ticket {
+                held,
+                credential,
+                work,
+            }),
+            Err(ChangeError::Store(source)) if source.in_doubt() => {
+                // It may be kept, and then it is sent some day.
+                Err(Error::Store {
+                    source,
+                    moved: Moved::Unknown,
+                })
+            }
+            Err(error) => {
+                let error = Error::Store {
+                    source: store_error(error),
+                    moved: Moved::No,
+                };
+                Err(self.release(held, error).await)
+            }
+        }
+    }
+
+    async fn proof(&self, target: &Target, choice: &Choice) -> Result<Proof, Error> {
+        if let Some(approver) = &self.approver.0 {
+            let asked = approver.approve(ask(target, choice));
+            let answer = tokio::time::timeout(self.options.approve_within, asked).await;
+            if !answer.unwrap_or(false) {
+                return Err(Refused::Approval.into());
+            }
+        }
+        // Approval may have taken long.
+        let judge = self.judge();
+        judge.check_time(&choice.offer().challenge)?;
+        let signing = choice.payer().sign(choice.offer(), judge.now);
+        match tokio::time::timeout(self.options.rail_within, signing).await {
+            Ok(Ok(proof)) => Ok(proof),
+            Ok(Err(refusal)) if refusal.fault == Fault::Unavailable => Err(Error::Rail(refusal)),
+            Ok(Err(refusal)) => Err(PayerFault::Payer(refusal).into()),
+            Err(_) => Err(Error::Rail(Refusal::new(
+                Fault::Unavailable,
+                "the payer did not answer",
+            ))),
+        }
+    }
+
+    async fn release(&self, held: HeldPayment, error: Error) -> Error {
+        if let Err(failed) = self.book.void(held).await {
+            tracing::warn!(error = %failed, "a reservation is released later");
+        }
+        error
+    }
+}
+
+/// A change that failed, as a failure of the store.
+pub(crate) fn store_error(error: ChangeError) -> StoreError {
+    match error {
+        ChangeError::Store(error) => error,
+        other => StoreError::Busy(Source::from(other)),
+    }
+}
+
+pub(crate) fn payment_id() -> Result<PaymentId, Error> {
+    let mut bytes = [0; 16];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| Error::Randomness)?;
+    Ok(PaymentId::new(Entropy(bytes)))
+}
+
+fn ask(target: &Target, choice: &Choice) -> Ask {
+    let offer = choice.offer();
+    Ask {
+        url: target.url().clone(),
+        realm: offer.challenge.realm.clone(),
+        method: offer.challenge.method.clone(),
+        amount: offer.request.amount,
+        currency: choice.quote().currency.clone(),
+        recipient: offer.request.recipient.clone(),
+        description: offer
+            .challenge
+            .description
+            .as_ref()
+            .map(|text| text.as_str().into()),
+    }
+}

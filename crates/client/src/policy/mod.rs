@@ -1,0 +1,153 @@
+//! What may be spent: the rules a payment has to pass before anything is signed.
+//!
+//! Limits are prices as people write them, and are compared with what the *payer* says its
+//! currency is: how many decimals it has is never taken from the server. Amounts of two
+//! currencies are never added, so a limit of a dollar holds for each currency that is called
+//! `USD` by itself.
+//!
+//! ```
+//! use farthing_client::{Limit, Policy};
+//!
+//! # fn main() -> Result<(), farthing_core::value::PriceError> {
+//! let policy = Policy::new()
+//!     .max_per_request("$0.01".parse()?)
+//!     .budget(Limit::per_day("$1".parse()?))
+//!     .budget(Limit::total("$20".parse()?))
+//!     .budget(Limit::per_day("$0.25".parse()?).on_each_host())
+//!     .prefer("tempo");
+//! # Ok(()) }
+//! ```
+
+mod check;
+mod limit;
+mod rank;
+
+use std::collections::HashMap;
+
+use farthing_core::value::{CurrencyCode, MethodId, Price, Realm, Recipient};
+
+pub use limit::Limit;
+pub(crate) use rank::rank;
+
+/// What one request may cost where the owner set no limit at all.
+pub const DEFAULT_MAX_PER_REQUEST: &str = "$0.10";
+/// What all requests together may cost where the owner set no limit at all, for as long as the
+/// store lives.
+pub const DEFAULT_TOTAL: &str = "$1";
+
+/// The rules of spending. Without any rule, [`DEFAULT_MAX_PER_REQUEST`] and [`DEFAULT_TOTAL`]
+/// hold; any cap or budget of one's own takes the place of both.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    caps: Vec<Price>,
+    budgets: Vec<Limit>,
+    currencies: Vec<(MethodId, CurrencyCode)>,
+    recipients: Vec<Recipient>,
+    realms: HashMap<Box<str>, Vec<Realm>>,
+    methods: Vec<Box<str>>,
+    preferred: Vec<CurrencyCode>,
+    dry_run: bool,
+    retry_fresh: bool,
+}
+
+impl Policy {
+    /// The small defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What one request may cost. Each unit has a cap of its own; payments in a unit without one
+    /// are refused.
+    #[must_use]
+    pub fn max_per_request(mut self, price: Price) -> Self {
+        self.caps.retain(|cap| cap.unit() != price.unit());
+        self.caps.push(price);
+        self
+    }
+
+    /// A budget. A second one of the same scope, window and unit takes the place of the first.
+    #[must_use]
+    pub fn budget(mut self, limit: Limit) -> Self {
+        self.budgets.retain(|other| !other.counts_with(&limit));
+        self.budgets.push(limit);
+        self
+    }
+
+    /// Allows a currency of a method; without any of these, every currency the payers know is
+    /// allowed.
+    #[must_use]
+    pub fn allow_currency(mut self, method: MethodId, code: CurrencyCode) -> Self {
+        self.currencies.push((method, code));
+        self
+    }
+
+    /// Allows a recipient; without any of these, every recipient is allowed.
+    #[must_use]
+    pub fn allow_recipient(mut self, recipient: Recipient) -> Self {
+        self.recipients.push(recipient);
+        self
+    }
+
+    /// Says that a host may ask in the name of a realm. By itself a host asks only in its own
+    /// name.
+    #[must_use]
+    pub fn pin_realm(mut self, host: &str, realm: Realm) -> Self {
+        self.realms
+            .entry(host.to_ascii_lowercase().into())
+            .or_default()
+            .push(realm);
+        self
+    }
+
+    /// Prefers a method over all that are named later or not at all.
+    #[must_use]
+    pub fn prefer(mut self, method: &str) -> Self {
+        self.methods.push(method.into());
+        self
+    }
+
+    /// Prefers a currency over all that are named later or not at all.
+    #[must_use]
+    pub fn prefer_currency(mut self, code: CurrencyCode) -> Self {
+        self.preferred.push(code);
+        self
+    }
+
+    /// Only says what would be paid; reserves nothing and signs nothing.
+    #[must_use]
+    pub const fn dry_run(mut self, dry: bool) -> Self {
+        self.dry_run = dry;
+        self
+    }
+
+    /// Pays a new challenge when the first payment was refused and is proven dead. At most once
+    /// in a call, and never by default.
+    #[must_use]
+    pub const fn retry_fresh(mut self, retry: bool) -> Self {
+        self.retry_fresh = retry;
+        self
+    }
+
+    pub(crate) const fn is_dry(&self) -> bool {
+        self.dry_run
+    }
+
+    pub(crate) const fn retries_fresh(&self) -> bool {
+        self.retry_fresh
+    }
+
+    /// The most budgets one payment reserves on: a host has its own or everybody's, never both.
+    pub(crate) fn budgets_at_once(&self) -> usize {
+        self.budgets.len().max(1)
+    }
+
+    /// Where a method stands among the preferred ones; the others come last, all alike.
+    pub(crate) fn method_rank(&self, method: &MethodId) -> usize {
+        let at = self
+            .methods
+            .iter()
+            .position(|preferred| **preferred == *method.as_str());
+        at.unwrap_or(self.methods.len())
+    }
+}

@@ -1,0 +1,172 @@
+//! Finishing what an earlier process, or an earlier call, left open.
+
+use farthing_core::{domain::claims::ChangeError, port::payer::Resolved, value::Timestamp};
+use http::Method;
+use reqwest::Request;
+
+use crate::{
+    carry::Direct,
+    client::{Client, Inner},
+    error::Error,
+    outgoing::{Outgoing, Settled, Standing},
+    pay::{Ticket, store_error},
+    present::Presented,
+    response::Response,
+    work::Taken,
+};
+
+/// The wait before a payment without a result is looked at again: a minute, doubled each time, at
+/// the most an hour.
+const ASK_AGAIN: [u64; 7] = [60, 120, 240, 480, 960, 1920, 3600];
+
+/// What became of a payment that was pending.
+#[derive(Debug)]
+pub struct Resumed {
+    /// The payment, as it is now.
+    pub payment: Outgoing,
+    /// The answer, where the request could be sent again: it is what was paid for.
+    pub response: Option<Response>,
+}
+
+impl Client {
+    /// Looks at the payments that are pending and that nobody works on, the oldest first, and
+    /// finishes those of which the outcome can be known. Meant for the start of a program, and
+    /// from time to time.
+    ///
+    /// What was reserved and never signed is released. For what was signed the rail is asked;
+    /// then the same bytes are sent again where the request was a GET or a HEAD that needs nothing
+    /// but its URL. Anything else waits until its caller makes the same request again.
+    ///
+    /// # Errors
+    /// When the store fails. What one payment's server or rail does never is an error here.
+    pub async fn resume(&self) -> Result<Vec<Resumed>, Error> {
+        let inner = &self.inner;
+        let mut resumed = Vec::new();
+        for held in inner.book.pending(None, inner.options.resume).await? {
+            if held.record.asked > 0 && inner.clock.now() < next_look(&held.record) {
+                continue;
+            }
+            let Some(taken) = inner.take(held).await? else {
+                continue;
+            };
+            resumed.push(inner.finish(taken).await?);
+        }
+        inner
+            .book
+            .forget(inner.clock.now(), inner.options.resume)
+            .await
+            .map_err(store_error)?;
+        Ok(resumed)
+    }
+}
+
+impl Inner {
+    async fn finish(&self, taken: Taken) -> Result<Resumed, Error> {
+        let Taken { held, work } = taken;
+        if held.record.standing == Standing::Reserved {
+            let released = self.book.void(held).await.map_err(store_error)?;
+            return Ok(Resumed {
+                payment: released.record,
+                response: None,
+            });
+        }
+        let (id, standing) = (held.record.id, held.record.standing);
+        let Some(credential) = self.book.credential(id).await? else {
+            return Ok(Resumed {
+                payment: held.record,
+                response: None,
+            });
+        };
+        let request = repeat(&held.record).filter(|_| standing == Standing::Signed);
+        if let Some(request) = request {
+            let ticket = Ticket {
+                held,
+                credential,
+                work,
+            };
+            let presented = self
+                .present(&mut Direct(&self.http), &request, ticket)
+                .await;
+            let response = match presented {
+                Ok(Presented::Answer(inner, outlay)) => Some(Response {
+                    inner,
+                    outlay: Some(outlay),
+                    plan: None,
+                }),
+                Ok(Presented::Rejected(..)) | Err(_) => None,
+            };
+            return self.looked_at(id, response).await;
+        }
+        let (held, resolved) = self.leased(held, self.ask_rail(&credential)).await;
+        let is_final = match resolved {
+            // A payment that was not served yet can still be fetched by its caller.
+            Resolved::Moved { reference } if standing == Standing::Doubtful => {
+                let how = Settled::Rail(reference);
+                Some(self.book.settle(held.clone(), &how, self.clock.now()).await)
+            }
+            Resolved::Dead if held.record.claimed != Some(crate::outgoing::Claimed::Moved) => {
+                Some(self.book.void(held.clone()).await)
+            }
+            _ => None,
+        };
+        match is_final {
+            Some(Ok(held)) => Ok(Resumed {
+                payment: held.record,
+                response: None,
+            }),
+            Some(Err(ChangeError::Store(error))) => Err(error.into()),
+            Some(Err(_)) | None => {
+                let free = Outgoing {
+                    lease_until: Timestamp::EPOCH,
+                    ..held.record.clone()
+                };
+                let _ = self.book.note(held, free).await;
+                self.looked_at(id, None).await
+            }
+        }
+    }
+
+    /// Counts a look without a result, so that the next one comes later.
+    async fn looked_at(
+        &self,
+        id: farthing_core::value::PaymentId,
+        response: Option<Response>,
+    ) -> Result<Resumed, Error> {
+        let held = self.book.load(id).await?.ok_or(Error::Forgotten(id))?;
+        if !held.record.standing.is_pending() {
+            return Ok(Resumed {
+                payment: held.record,
+                response,
+            });
+        }
+        let asked = held.record.asked.saturating_add(1);
+        let record = Outgoing {
+            asked,
+            looked_at: self.clock.now(),
+            ..held.record.clone()
+        };
+        let payment = match self.book.note(held, record.clone()).await {
+            Ok(held) => held.record,
+            Err(ChangeError::Store(error)) => return Err(error.into()),
+            Err(_) => record,
+        };
+        Ok(Resumed { payment, response })
+    }
+}
+
+fn next_look(record: &Outgoing) -> Timestamp {
+    let step = usize::try_from(record.asked)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(1);
+    let wait = ASK_AGAIN[step.min(ASK_AGAIN.len() - 1)];
+    record
+        .looked_at
+        .saturating_add(std::time::Duration::from_secs(wait))
+}
+
+/// The request of a payment, where it needs nothing but its URL.
+fn repeat(record: &Outgoing) -> Option<Request> {
+    let method = Method::from_bytes(record.method.as_bytes()).ok()?;
+    let url = record.url.parse().ok()?;
+    record.repeatable.then(|| Request::new(method, url))
+}
