@@ -171,6 +171,10 @@ async fn a_newer_schema_is_refused_also_when_it_comes_while_we_run() {
         "{late:?}"
     );
     assert_eq!(value(&store, "a").await, Some(b"1".to_vec()));
+    // The refusal left no transaction open: another may write, and so may we when it is over.
+    newer.pragma_update(None, "user_version", 1).unwrap();
+    wrote(&store, vec![put("a", "3")]).await;
+    newer.pragma_update(None, "user_version", 99).unwrap();
     store.close().await;
     assert!(matches!(
         refused(&dir),

@@ -70,7 +70,10 @@ pub async fn ranges_page_in_both_directions(store: Arc<dyn Backend>) {
                 let Some(last) = rows.last() else { break };
                 let place = last.place.clone().expect("a listed row has a place");
                 after = Some((place.at, last.key.clone()));
-                assert!(rows.len() <= limit);
+                assert!(
+                    rows.len() <= limit && seen.len() < ORDER.len(),
+                    "pages of {limit}"
+                );
                 seen.extend(rows.into_iter().map(|row| row.key));
             }
             assert_eq!(seen, order.map(key), "pages of {limit}");
