@@ -1,5 +1,7 @@
 //! What a payer signs, and how the signature travels.
 
+use std::fmt::{self, Write as _};
+
 use farthing_core::{
     encoding::base64url,
     intent::charge::ChargeRequest,
@@ -12,6 +14,9 @@ use serde_json::value::RawValue;
 /// The first line of what is signed. It keeps these signatures apart from whatever else a key
 /// signs, and the version keeps them apart from those of a later form.
 const DOMAIN: &str = "farthing-ledger-charge-v1";
+
+/// Room for a text of usual length, so that it is allocated once.
+const TEXT: usize = 256;
 
 /// The authorization of one transfer: what is paid, to whom, for which challenge.
 ///
@@ -51,16 +56,20 @@ impl<'a> Authorization<'a> {
     /// The text that is signed.
     #[must_use]
     pub fn text(&self) -> String {
-        let amount = self.request.amount.to_string();
-        let lines = [
-            DOMAIN,
-            self.challenge.as_str(),
-            &amount,
-            self.request.currency.as_str(),
-            self.payee.as_str(),
-            self.realm.as_str(),
-        ];
-        lines.join("\n")
+        let mut text = String::with_capacity(TEXT);
+        write!(text, "{self}").expect("a string takes every text");
+        text
+    }
+}
+
+impl fmt::Display for Authorization<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (challenge, payee, realm) = (self.challenge, self.payee, self.realm);
+        let (amount, currency) = (self.request.amount, &self.request.currency);
+        write!(
+            f,
+            "{DOMAIN}\n{challenge}\n{amount}\n{currency}\n{payee}\n{realm}"
+        )
     }
 }
 
