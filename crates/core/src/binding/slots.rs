@@ -160,14 +160,32 @@ impl<'a> Slots<'a> {
 
     /// Writes the slots after the request.
     pub(super) fn write_tail(&self, mac: &mut hmac::Context) {
-        mac.update(self.expires.as_bytes());
-        mac.update(b"|");
-        mac.update(self.digest.as_bytes());
-        mac.update(b"|");
-        if let Some(header) = self.header {
-            mac.update(header.as_bytes());
-            mac.update(b"|");
-        }
-        mac.update(self.opaque.as_bytes());
+        write_tail(mac, self.expires, self.digest, self.header, self.opaque);
     }
+}
+
+/// Writes the slots after the request. What fits is put together first: one update of the HMAC is
+/// faster than several, each of which walks its block buffer.
+pub(super) fn write_tail(
+    mac: &mut hmac::Context,
+    expires: &str,
+    digest: &str,
+    header: Option<&str>,
+    opaque: &str,
+) {
+    let (header, delimiter) = header.map_or(("", ""), |header| (header, "|"));
+    let parts = [expires, "|", digest, "|", header, delimiter, opaque];
+    let mut buffer = [0; 256];
+    let mut length = 0;
+    for part in parts {
+        let Some(place) = buffer.get_mut(length..length + part.len()) else {
+            for part in parts {
+                mac.update(part.as_bytes());
+            }
+            return;
+        };
+        place.copy_from_slice(part.as_bytes());
+        length += part.len();
+    }
+    mac.update(&buffer[..length]);
 }

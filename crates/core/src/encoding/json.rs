@@ -73,11 +73,13 @@ pub fn parse_object(text: &str) -> Result<Map<String, Value>, JsonError> {
 /// # Errors
 /// When they do.
 pub fn check_depth(text: &str) -> Result<(), JsonError> {
-    // Few brackets cannot nest deeply, and counting them is much faster than following them.
-    let opening = text
-        .bytes()
-        .map(|b| usize::from(b | 0x20 == b'{'))
-        .sum::<usize>();
+    // Few brackets cannot nest deeply, and counting them is much faster than following them. A
+    // count of up to 128 fits a byte, which lets the compiler count many bytes at once.
+    let opening: usize = text
+        .as_bytes()
+        .chunks(128)
+        .map(|chunk| usize::from(chunk.iter().map(|b| u8::from(b | 0x20 == b'{')).sum::<u8>()))
+        .sum();
     if opening <= bounds::JSON_DEPTH || deepest(text) <= bounds::JSON_DEPTH {
         Ok(())
     } else {
