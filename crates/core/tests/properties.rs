@@ -27,6 +27,13 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         (-9_007_199_254_740_991i64..9_007_199_254_740_991).prop_map(Value::from),
         any::<String>().prop_map(Value::from),
+        // As integers and doubles have two texts for one whole number, only others are tried.
+        (-1e6..1e6)
+            .prop_filter("not whole", |n: &f64| n.fract() != 0.0)
+            .prop_map(Value::from),
+        (-1.0..1.0)
+            .prop_filter("not zero", |n: &f64| n.fract() != 0.0)
+            .prop_map(Value::from),
     ];
     leaf.prop_recursive(4, 24, 4, |inner| {
         prop_oneof![

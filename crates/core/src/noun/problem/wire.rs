@@ -49,7 +49,9 @@ impl Problem {
         let mut members = json::parse_object(std::str::from_utf8(body)?)?;
         let uri = text(&mut members, "type").unwrap_or(Cow::Borrowed("about:blank"));
         let title = text(&mut members, "title").unwrap_or_default();
-        members.remove("status");
+        for name in ["type", "title", "status"] {
+            members.remove(name);
+        }
         let mut problem = Self {
             kind: ProblemKind::from_uri(&uri),
             ..Self::foreign(uri, title, status)
@@ -155,23 +157,19 @@ fn moved(members: &mut Map<String, Value>) -> Option<Moved> {
     })
 }
 
-/// Takes the offers out, and with them the price beside the list, which repeats the first one's.
+/// Takes the offers out, and with them the price beside the list: what the first offer says itself
+/// counts.
 fn offers(members: &mut Map<String, Value>) -> Vec<Offer> {
     let mut offers: Vec<Offer> = take(members, "offers").unwrap_or_default();
     offers.truncate(bounds::OFFERS);
     if let Some(first) = offers.first() {
-        let repeated = [
-            ("amount", first.amount.map(|amount| amount.to_string())),
-            ("currency", first.currency.as_ref().map(ToString::to_string)),
-            (
-                "recipient",
-                first.recipient.as_ref().map(ToString::to_string),
-            ),
+        let said = [
+            ("amount", first.amount.is_some()),
+            ("currency", first.currency.is_some()),
+            ("recipient", first.recipient.is_some()),
         ];
-        for (name, value) in repeated {
-            if value.is_some_and(|value| members.get(name) == Some(&Value::String(value))) {
-                members.remove(name);
-            }
+        for (name, _) in said.into_iter().filter(|(_, said)| *said) {
+            members.remove(name);
         }
     }
     offers
@@ -223,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_price_beside_the_list_that_is_not_the_first_offers_is_kept() {
+    fn a_price_beside_the_list_is_kept_where_the_first_offer_says_none() {
         let body = json!({
             "type": "about:blank",
             "title": "",
