@@ -27,19 +27,16 @@ pub fn to_string(value: &impl Serialize) -> Result<String, JcsError> {
 }
 
 fn check_numbers(value: &Value) -> Result<(), JcsError> {
-    const SAFE: u64 = (1 << 53) - 1;
+    // 2⁵³ − 1, the largest of the integers that doubles tell apart. From 10²¹ on ECMAScript writes
+    // an exponent, and nobody takes the number for an integer.
+    const SAFE: f64 = 9_007_199_254_740_991.0;
     match value {
-        Value::Number(number) => {
-            let magnitude = number
-                .as_u64()
-                .or_else(|| number.as_i64().map(i64::unsigned_abs));
-            match magnitude {
-                Some(magnitude) if magnitude > SAFE => {
-                    Err(JcsError::Inexact(number.to_string().into()))
-                }
-                _ => Ok(()),
+        Value::Number(number) => match number.as_f64().map(f64::abs) {
+            Some(magnitude) if magnitude > SAFE && magnitude < 1e21 => {
+                Err(JcsError::Inexact(number.to_string().into()))
             }
-        }
+            _ => Ok(()),
+        },
         Value::Array(array) => array.iter().try_for_each(check_numbers),
         Value::Object(object) => object.values().try_for_each(check_numbers),
         Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
@@ -90,6 +87,7 @@ mod tests {
             "9007199254740992",
             "-9007199254740992",
             "18446744073709551615",
+            "1e18",
         ] {
             let value: Value = serde_json::from_str(bad).unwrap();
             assert!(
