@@ -146,7 +146,11 @@ fn next(payment: &Payment, event: &Event, now: Timestamp) -> Option<State> {
     Some(match (state, event) {
         (Claimed, Event::Run) if policy == After && payment.may_run() => Claimed,
         (Settled, Event::Run) if payment.may_run() => Settled,
-        (Claimed, Event::Serve { stored: true }) if policy == After => Answered,
+        (Claimed, Event::Serve { .. }) if policy == After => Answered,
+        // A stored answer is the last word of the handler: nothing may lead to another run.
+        (Settled, Event::Serve { .. } | Event::Unserve) if payment.answer == Answer::Stored => {
+            return None;
+        }
         (Settled, Event::Serve { .. }) => Settled,
         (Claimed | Settled, Event::Unserve) => state,
         (Claimed, Event::Send) if policy == First => Sent,
@@ -167,7 +171,7 @@ fn next(payment: &Payment, event: &Event, now: Timestamp) -> Option<State> {
         (Settled, Event::Redeliver) if payment.answer == Answer::Stored => Settled,
         (Settled, Event::Deliver) => Delivered,
         (Settled, Event::Owe) => Owed,
-        (Settled | Owed, Event::Refund) => Refunded,
+        (Settled | Delivered | Owed, Event::Refund) => Refunded,
         _ => return None,
     })
 }

@@ -1,3 +1,4 @@
 //! The suites: one for each port, run against every implementation of it, ours or another's.
 
+pub mod domain;
 pub mod kernel;

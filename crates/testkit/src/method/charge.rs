@@ -1,0 +1,173 @@
+//! The seller's side of the fake method.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use farthing_core::{
+    domain::claims::Debit,
+    intent::charge::ChargeRequest,
+    payment::SettlePolicy,
+    port::method::{Charge, Fault, Presented, Rail, Refusal, Step, Verified},
+    value::{Amount, ClaimKey, Currency, Did, MethodId, Price, PriceError, Recipient},
+};
+
+use super::{
+    payer::FakeProof,
+    rail::{Effect, FakeRail, Latch},
+    signature,
+    truth::lock,
+};
+
+/// How the method takes one check of a proof.
+#[derive(Clone, Debug)]
+pub enum Judgement {
+    /// It checks at once. The default.
+    Now,
+    /// It checks after the latch was opened, as one does that asks a rail.
+    Later(Latch),
+    /// It says that the rail is down.
+    Down,
+}
+
+/// The fake method as a seller has it.
+#[derive(Debug)]
+pub struct FakeCharge {
+    method: MethodId,
+    currency: Currency,
+    payee: Recipient,
+    policy: SettlePolicy,
+    limits: Vec<(Box<str>, Amount, bool)>,
+    rail: Arc<FakeRail>,
+    script: Mutex<VecDeque<Judgement>>,
+}
+
+impl FakeCharge {
+    /// A method that is paid on a rail, to an account, and settles first.
+    #[must_use]
+    pub fn new(rail: Arc<FakeRail>, payee: &Did) -> Self {
+        Self {
+            method: super::method(),
+            currency: super::currency(),
+            payee: Recipient::new(payee.as_str()).expect("a DID is a recipient"),
+            policy: SettlePolicy::First,
+            limits: Vec::new(),
+            rail,
+            script: Mutex::default(),
+        }
+    }
+
+    /// The same with another policy where a route does not say.
+    #[must_use]
+    pub fn settling(self, policy: SettlePolicy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// Reserves every payment on a counter. What settled stays on it where `keep` says so.
+    #[must_use]
+    pub fn limited(mut self, counter: &str, limit: u128, keep: bool) -> Self {
+        self.limits.push((counter.into(), Amount::new(limit), keep));
+        self
+    }
+
+    /// How the next checks go.
+    pub fn script(&self, judgements: impl IntoIterator<Item = Judgement>) {
+        lock(&self.script).extend(judgements);
+    }
+
+    /// The rail.
+    #[must_use]
+    pub fn on(&self) -> &Arc<FakeRail> {
+        &self.rail
+    }
+
+    fn check(&self, presented: &Presented<'_>) -> Result<Verified, Refusal> {
+        let request = presented.request;
+        if request.currency != self.currency.code || request.recipient.as_ref() != Some(&self.payee)
+        {
+            return Err(invalid("this method is not paid like that"));
+        }
+        let proof = FakeProof::read(presented.payload)
+            .ok_or_else(|| Refusal::new(Fault::Malformed, "the payload is no proof"))?;
+        let payer = presented
+            .source
+            .and_then(|source| Did::new(source).ok())
+            .ok_or_else(|| Refusal::new(Fault::Malformed, "the source is no account"))?;
+        let signed = signature(
+            &payer,
+            &proof.nonce,
+            presented.challenge,
+            presented.realm,
+            request,
+        );
+        if signed != proof.signature {
+            return Err(invalid("the signature is not the payer's"));
+        }
+        let effect = Effect {
+            nonce: proof.nonce.clone(),
+            from: payer.as_str().to_owned(),
+            to: self.payee.as_str().to_owned(),
+            amount: request.amount.units(),
+        };
+        let debits = self.limits.iter().map(|(counter, limit, keep)| Debit {
+            counter: counter.clone(),
+            amount: request.amount,
+            limit: *limit,
+            keep: *keep,
+        });
+        Ok(Verified {
+            payer: Some(payer),
+            keys: vec![self.key(&proof)],
+            debits: debits.collect(),
+            proof_until: presented.expires,
+            effect: Some(effect.seal()),
+        })
+    }
+
+    fn key(&self, proof: &FakeProof) -> ClaimKey {
+        ClaimKey::proof(&self.method, &proof.nonce).expect("a bounded nonce makes a bounded key")
+    }
+}
+
+fn invalid(why: &'static str) -> Refusal {
+    Refusal::new(Fault::Invalid, why)
+}
+
+impl Charge for FakeCharge {
+    fn method(&self) -> &MethodId {
+        &self.method
+    }
+
+    fn prepare(&self, price: &Price) -> Result<ChargeRequest, PriceError> {
+        let amount = price.in_currency(&self.currency)?;
+        let (code, payee) = (self.currency.code.clone(), self.payee.clone());
+        Ok(ChargeRequest::new(amount, code, Some(payee)))
+    }
+
+    fn proof_key(&self, presented: &Presented<'_>) -> Option<ClaimKey> {
+        FakeProof::read(presented.payload).map(|proof| self.key(&proof))
+    }
+
+    fn verify<'a>(&'a self, presented: Presented<'a>) -> Step<'a, Result<Verified, Refusal>> {
+        match lock(&self.script).pop_front().unwrap_or(Judgement::Now) {
+            Judgement::Now => Step::Now(self.check(&presented)),
+            Judgement::Later(latch) => Step::Later(Box::pin(async move {
+                latch.opened().await;
+                self.check(&presented)
+            })),
+            Judgement::Down => Step::Now(Err(Refusal::new(
+                Fault::Unavailable,
+                "the rail does not answer",
+            ))),
+        }
+    }
+
+    fn rail(&self) -> Rail<'_> {
+        Rail::Outside(&*self.rail)
+    }
+
+    fn settle_policy(&self) -> SettlePolicy {
+        self.policy
+    }
+}

@@ -1,0 +1,108 @@
+//! What is true on the fake rail, in memory or in a file.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+
+/// What is true on the rail.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Truth {
+    /// What every account has.
+    pub accounts: BTreeMap<String, u128>,
+    /// What moved, by nonce. An effect that arrives again finds itself here.
+    pub moved: BTreeMap<String, Transfer>,
+    /// Nonces that were refused for good: nothing will ever move by them.
+    pub refused: BTreeSet<String>,
+    /// How often each effect arrived.
+    pub arrived: BTreeMap<String, u64>,
+    /// How often the rail was called to settle.
+    pub settles: u64,
+    /// How often it was asked what became of an effect.
+    pub resolves: u64,
+}
+
+/// A movement of value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// From whom.
+    pub from: String,
+    /// To whom.
+    pub to: String,
+    /// How much.
+    pub amount: u128,
+    /// What the rail calls it.
+    pub reference: String,
+    /// When it moved, in milliseconds.
+    pub at: u64,
+}
+
+impl Truth {
+    /// What somebody has.
+    #[must_use]
+    pub fn balance(&self, account: &str) -> u128 {
+        self.accounts.get(account).copied().unwrap_or_default()
+    }
+
+    /// What everybody has together. No transfer changes it.
+    #[must_use]
+    pub fn total(&self) -> u128 {
+        self.accounts.values().sum()
+    }
+
+    /// Moves value between two accounts. `None`, and nothing moves, where there is too little.
+    pub(super) fn transfer(&mut self, from: &str, to: &str, amount: u128) -> Option<()> {
+        let rest = self.balance(from).checked_sub(amount)?;
+        self.accounts.insert(from.to_owned(), rest);
+        *self.accounts.entry(to.to_owned()).or_default() += amount;
+        Some(())
+    }
+}
+
+/// Where the truth is kept.
+pub(super) enum Kept {
+    Memory(Mutex<Truth>),
+    /// One process at a time; the next one finds what the last one left.
+    File(Mutex<PathBuf>),
+}
+
+impl Kept {
+    pub(super) fn read(&self) -> Truth {
+        match self {
+            Self::Memory(truth) => lock(truth).clone(),
+            Self::File(path) => load(&lock(path)),
+        }
+    }
+
+    /// Changes the truth, whole or not at all: a process that dies meanwhile changed nothing.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Truth) -> T) -> T {
+        match self {
+            Self::Memory(truth) => change(&mut lock(truth)),
+            Self::File(path) => {
+                let path = lock(path);
+                let mut truth = load(&path);
+                let out = change(&mut truth);
+                let next = path.with_extension("next");
+                let json = serde_json::to_vec(&truth).expect("the truth is plain data");
+                fs::write(&next, json).expect("the rail's file can be written");
+                fs::rename(&next, &*path).expect("the rail's file can be replaced");
+                out
+            }
+        }
+    }
+}
+
+fn load(path: &PathBuf) -> Truth {
+    match fs::read(path) {
+        Ok(json) => serde_json::from_slice(&json).expect("the rail's file is whole"),
+        Err(_) => Truth::default(),
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
