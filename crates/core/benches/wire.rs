@@ -51,14 +51,14 @@ fn credential(template: &Template) -> String {
     authorization::format(&Credential::new(challenge, Some(source), &payload).expect("an object"))
 }
 
-#[divan::bench(sample_count = 1000)]
+#[divan::bench(sample_count = 1000, sample_size = 64)]
 fn floor_hmac_of_200_bytes(bencher: Bencher<'_, '_>) {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &[1; 32]);
     let message = [7; 200];
     bencher.bench_local(|| hmac::sign(black_box(&key), black_box(&message)));
 }
 
-#[divan::bench(sample_count = 1000)]
+#[divan::bench(sample_count = 1000, sample_size = 64)]
 fn challenge_made_and_formatted(bencher: Bencher<'_, '_>) {
     let template = template();
     bencher.bench_local(|| {
@@ -68,7 +68,7 @@ fn challenge_made_and_formatted(bencher: Bencher<'_, '_>) {
     });
 }
 
-#[divan::bench(sample_count = 1000)]
+#[divan::bench(sample_count = 1000, sample_size = 64)]
 fn credential_parsed_and_authenticated(bencher: Bencher<'_, '_>) {
     let template = template();
     let text = credential(&template);
@@ -80,7 +80,7 @@ fn credential_parsed_and_authenticated(bencher: Bencher<'_, '_>) {
     });
 }
 
-#[divan::bench(sample_count = 1000)]
+#[divan::bench(sample_count = 1000, sample_size = 64)]
 fn credential_parsed(bencher: Bencher<'_, '_>) {
     let text = credential(&template());
     let mut buffer = Vec::new();
@@ -90,7 +90,7 @@ fn credential_parsed(bencher: Bencher<'_, '_>) {
     });
 }
 
-#[divan::bench(sample_count = 1000)]
+#[divan::bench(sample_count = 1000, sample_size = 64)]
 fn challenge_parsed(bencher: Bencher<'_, '_>) {
     let mut header = String::new();
     issue(&template(), 7, &mut header);

@@ -46,7 +46,35 @@ pub(super) fn claimed(id: &str) -> Option<[u8; 32]> {
     base64url::decode_array(id.as_bytes())
 }
 
-/// Compares in a time that does not tell where they differ.
+/// Compares in a time that does not tell where they differ: the difference of all bits is collected
+/// first, and only whether there is any is looked at.
 pub(super) fn is_equal(tag: &hmac::Tag, claimed: &[u8; 32]) -> bool {
-    tag.as_ref().ct_eq(claimed).into()
+    let words = |bytes: &[u8]| -> [u64; 4] {
+        let mut words = [0; 4];
+        for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+            *word = u64::from_ne_bytes(bytes.try_into().expect("a chunk has eight bytes"));
+        }
+        words
+    };
+    let [a, b, c, d] = words(tag.as_ref());
+    let [e, f, g, h] = words(claimed);
+    let difference = (a ^ e) | (b ^ f) | (c ^ g) | (d ^ h);
+    difference.ct_eq(&0).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bit_counts() {
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b"key"), b"message");
+        let right: [u8; 32] = tag.as_ref().try_into().unwrap();
+        assert!(is_equal(&tag, &right));
+        for bit in 0..256 {
+            let mut wrong = right;
+            wrong[bit / 8] ^= 1 << (bit % 8);
+            assert!(!is_equal(&tag, &wrong), "bit {bit}");
+        }
+    }
 }

@@ -61,10 +61,9 @@ pub fn decode_to(text: impl AsRef<[u8]>, out: &mut Vec<u8>) -> Result<(), Base64
 
 /// Reads base64url into an array of exactly its length.
 pub(crate) fn decode_array<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    // The decoder wants room for whole quanta, so the array is cut from a larger one.
-    let mut bytes = [0; 96];
+    let mut bytes = [0; N];
     let length = ENGINE.decode_slice(text, &mut bytes).ok()?;
-    bytes[..length].try_into().ok()
+    (length == N).then_some(bytes)
 }
 
 /// Whether a text is made of the base64url alphabet and has a length that base64url can have.
