@@ -36,6 +36,12 @@ pub fn find(headers: &HeaderMap) -> Found<'_> {
     }
 }
 
+/// Whether a header value is of the `Payment` scheme.
+#[must_use]
+pub fn is_payment(value: &HeaderValue) -> bool {
+    token(value.as_bytes()).is_some()
+}
+
 /// Reads a credential, borrowing from the buffer, whose earlier content goes.
 ///
 /// # Errors

@@ -46,6 +46,17 @@ fn a_credential_is_read_without_copies() {
 }
 
 #[test]
+fn escaped_and_absent_texts_are_read() {
+    let json = credential().to_string();
+    let json = json.replace(r#""api""#, r#""\u0061p\u0069""#);
+    let json = json.replace(r#""did:key:z6Mk""#, "null");
+    let mut buffer = Vec::new();
+    let read = decode(encode(&json), &mut buffer).unwrap();
+    assert_eq!(read.slots().unwrap().realm(), "api");
+    assert_eq!(read.source(), None);
+}
+
+#[test]
 fn a_credential_shows_no_proof() {
     let text = encode(&credential().to_string());
     let mut buffer = Vec::new();

@@ -118,12 +118,13 @@ fn everything_is_bounded() {
     check(&long, &["error"]);
 }
 
-/// Counts steps instead of time: a scanner that looked back would be cut off by the bound only.
+/// Texts that make a backtracking parser take minutes.
 #[test]
 fn escapes_without_an_end_are_read_once() {
     for tail in ["\\", "\"", "a\"", "=\"", ", x", "Payment "] {
         let line = format!("{BASIC}, fuzz=\"{}", tail.repeat(4000));
-        assert!(parse([line]).len() <= bounds::CHALLENGES + 1, "{tail:?}");
+        let first = parse([line]).remove(0);
+        assert_eq!(first.unwrap().id.as_str(), "i1", "{tail:?}");
     }
 }
 
