@@ -36,7 +36,7 @@ pub enum Error {
     Rail(#[source] Refusal),
     /// The server refused the payment, and the rail says that nothing moved and nothing will.
     #[error("the server refused the payment: {0}")]
-    Rejected(Said),
+    Rejected(Box<Said>),
     /// A payment was signed and what became of it is not known, or it was made and not served.
     #[error(transparent)]
     Unresolved(Box<Unresolved>),

@@ -74,10 +74,6 @@ impl RequestBuilder {
         let inner = &self.client.inner;
         let request = self.request.map_err(RequestFault::Build)?;
         let answered = inner.run(&mut Direct(&inner.http), request).await?;
-        Ok(Response {
-            inner: answered.response,
-            outlay: answered.outlay,
-            plan: answered.plan,
-        })
+        Ok(Response::new(answered, &self.client))
     }
 }

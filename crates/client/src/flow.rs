@@ -14,7 +14,7 @@ use farthing_core::header::{
     ACCEPT_PAYMENT,
     authorization::{self, Found},
 };
-use http::{Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::{Request, Response};
 
 use crate::{
@@ -36,6 +36,8 @@ pub(crate) struct Answered {
     pub(crate) response: Response,
     pub(crate) outlay: Option<Outlay>,
     pub(crate) plan: Option<Choice>,
+    /// What fetches the answer again, should its body break off.
+    pub(crate) again: Option<(Request, (HeaderName, HeaderValue))>,
 }
 
 impl Answered {
@@ -44,6 +46,7 @@ impl Answered {
             response,
             outlay: None,
             plan: None,
+            again: None,
         }
     }
 }
@@ -83,6 +86,7 @@ impl Inner {
                 response,
                 outlay: None,
                 plan,
+                again: None,
             });
         }
         drop(response);
@@ -101,18 +105,15 @@ impl Inner {
         target: &Target,
     ) -> Result<Answered, Error> {
         let (said, headers) = match presented {
-            Presented::Answer(response, outlay) => return Ok(paid(response, outlay)),
             Presented::Rejected(said, headers) => (said, headers),
+            answer => return delivered(answer, request),
         };
         if !self.policy.retries_fresh() || !offers::has_challenge(&headers) {
-            return Err(Error::Rejected(said));
+            return Err(Error::Rejected(Box::new(said)));
         }
         let choices = self.judge().choices(target, &headers)?;
         let ticket = self.pay(target, self.usable(carrier, choices)?).await?;
-        match self.present(carrier, request, ticket).await? {
-            Presented::Answer(response, outlay) => Ok(paid(response, outlay)),
-            Presented::Rejected(said, _) => Err(Error::Rejected(said)),
-        }
+        delivered(self.present(carrier, request, ticket).await?, request)
     }
 
     /// Sends a request without a payment, and follows redirects. The request comes back as it was
@@ -203,12 +204,19 @@ impl Inner {
     }
 }
 
-fn paid(response: Response, outlay: Outlay) -> Answered {
-    Answered {
+fn delivered(presented: Presented, request: &Request) -> Result<Answered, Error> {
+    let (response, outlay, header) = match presented {
+        Presented::Answer(response, outlay) => (response, outlay, None),
+        Presented::Served(response, outlay, header) => (response, outlay, Some(header)),
+        Presented::Rejected(said, _) => return Err(Error::Rejected(Box::new(said))),
+    };
+    let again = header.and_then(|header| Some((request.try_clone()?, header)));
+    Ok(Answered {
         response,
         outlay: Some(outlay),
         plan: None,
-    }
+        again,
+    })
 }
 
 fn same_but_fragment(one: &url::Url, other: &url::Url) -> bool {

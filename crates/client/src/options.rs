@@ -40,8 +40,16 @@ impl Default for Options {
             wait: Duration::from_secs(60),
             backoff: Duration::from_millis(250),
             window: Duration::from_secs(24 * 60 * 60),
-            lease: Duration::from_secs(9),
+            lease: Duration::from_secs(6),
             resume: 64,
         }
+    }
+}
+
+impl Options {
+    /// How long to wait after this many sendings, where the server names no time.
+    pub(crate) fn backoff_after(&self, sends: u32) -> Duration {
+        let doublings = sends.saturating_sub(1).min(16);
+        self.backoff.saturating_mul(1 << doublings)
     }
 }

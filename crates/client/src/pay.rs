@@ -138,6 +138,7 @@ impl Inner {
             reference: None,
             problem: None,
             worker: self.id,
+            beat: 0,
             lease_until: self.lease(),
             asked: 0,
             looked_at: now,

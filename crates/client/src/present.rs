@@ -25,12 +25,14 @@ use crate::{
 pub(crate) enum Presented {
     /// An answer for the caller, and what it cost.
     Answer(Response, Outlay),
+    /// The same, and the header that fetches it again should its body break off.
+    Served(Response, Outlay, (HeaderName, HeaderValue)),
     /// The server refused it and the rail proves it dead. Perhaps there is a new challenge.
     Rejected(Said, HeaderMap),
 }
 
 /// What one sending led to.
-enum Sent {
+pub(crate) enum Sent {
     Judged(Verdict),
     /// The server sends the payment elsewhere, where it must not go.
     Away(Said),
@@ -69,7 +71,7 @@ impl Inner {
                 }
                 Sent::Judged(Verdict::Served(response)) => {
                     let outlay = self.served(held, response.headers()).await;
-                    return Ok(Presented::Answer(response, outlay));
+                    return Ok(Presented::Served(response, outlay, header));
                 }
                 Sent::Judged(Verdict::Other(response, said)) => {
                     let held = self.doubt(held, &credential, &said).await;
@@ -82,8 +84,7 @@ impl Inner {
                     return self.refused(held, &credential, said, headers).await;
                 }
             };
-            let delay =
-                after.unwrap_or_else(|| self.options.backoff.saturating_mul(1 << sends.min(16)));
+            let delay = after.unwrap_or_else(|| self.options.backoff_after(sends + 1));
             waited = waited.saturating_add(delay);
             if sends + 1 == self.options.sends.max(1) || waited > self.options.wait {
                 break;
@@ -103,7 +104,7 @@ impl Inner {
     }
 
     /// Sends the request with the payment, within its origin only.
-    async fn send_once<C: Carrier>(
+    pub(crate) async fn send_once<C: Carrier>(
         &self,
         carrier: &mut C,
         request: &Request,

@@ -1,18 +1,26 @@
 //! What a request led to: the server's answer, and what it cost.
 
+use std::fmt;
+
 use bytes::Bytes;
 use farthing_core::{
     noun::Receipt,
     payment::Moved,
     value::{Amount, Currency, PaymentId, Recipient, Reference},
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use reqwest::Request;
 use url::Url;
 
 use crate::{
+    carry::Direct,
+    client::Client,
     error::Error,
+    flow::Answered,
+    judge::Verdict,
     offers::Choice,
     outgoing::{Outgoing, Standing},
+    present::Sent,
 };
 
 /// What was paid for an answer.
@@ -77,12 +85,49 @@ impl Outlay {
 /// An answer.
 #[derive(Debug)]
 pub struct Response {
-    pub(crate) inner: reqwest::Response,
-    pub(crate) outlay: Option<Outlay>,
-    pub(crate) plan: Option<Choice>,
+    inner: reqwest::Response,
+    outlay: Option<Outlay>,
+    plan: Option<Choice>,
+    again: Option<Again>,
+}
+
+/// What fetches an answer again that broke off: the same payment, which is settled by now.
+struct Again {
+    client: Client,
+    request: Request,
+    header: (HeaderName, HeaderValue),
+}
+
+impl fmt::Debug for Again {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Again")
+    }
 }
 
 impl Response {
+    pub(crate) fn new(answered: Answered, client: &Client) -> Self {
+        let again = answered.again.map(|(request, header)| Again {
+            client: client.clone(),
+            request,
+            header,
+        });
+        Self {
+            inner: answered.response,
+            outlay: answered.outlay,
+            plan: answered.plan,
+            again,
+        }
+    }
+
+    pub(crate) fn paid_for(inner: reqwest::Response, outlay: Outlay) -> Self {
+        Self {
+            inner,
+            outlay: Some(outlay),
+            plan: None,
+            again: None,
+        }
+    }
+
     /// The status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -124,41 +169,66 @@ impl Response {
     /// # Errors
     /// When the connection fails. The payment is settled by then and its receipt kept.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        self.inner.chunk().await.map_err(|error| self.broken(error))
+        self.inner
+            .chunk()
+            .await
+            .map_err(|error| broken(self.outlay.as_ref(), error))
     }
 
     /// The whole body. It is as large as the server makes it.
     ///
-    /// # Errors
-    /// When the connection fails.
-    pub async fn bytes(self) -> Result<Bytes, Error> {
-        let Self { inner, outlay, .. } = self;
-        inner
-            .bytes()
-            .await
-            .map_err(|error| broken(outlay.as_ref(), error))
-    }
-
-    /// The whole body as text.
+    /// Where a body that was paid for breaks off, the same payment is sent again: nothing more is
+    /// paid, and a server that has not delivered yet delivers now.
     ///
     /// # Errors
-    /// When the connection fails.
+    /// When the connection fails, and the server does not send the answer again.
+    pub async fn bytes(self) -> Result<Bytes, Error> {
+        let Self {
+            inner,
+            outlay,
+            again,
+            ..
+        } = self;
+        let mut failed = match inner.bytes().await {
+            Ok(bytes) => return Ok(bytes),
+            Err(error) => error,
+        };
+        if let Some(Again {
+            client,
+            request,
+            header,
+        }) = again
+        {
+            let inner = &client.inner;
+            for sends in 1..inner.options.sends {
+                tokio::time::sleep(inner.options.backoff_after(sends)).await;
+                let mut direct = Direct(&inner.http);
+                match inner.send_once(&mut direct, &request, &header).await {
+                    Ok(Sent::Judged(Verdict::Served(response))) => match response.bytes().await {
+                        Ok(bytes) => return Ok(bytes),
+                        Err(error) => failed = error,
+                    },
+                    Ok(Sent::Judged(Verdict::Again { .. })) => {}
+                    _ => break,
+                }
+            }
+        }
+        Err(broken(outlay.as_ref(), failed))
+    }
+
+    /// The whole body as text; what is not UTF-8 in it is replaced.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
     pub async fn text(self) -> Result<String, Error> {
-        let Self { inner, outlay, .. } = self;
-        inner
-            .text()
-            .await
-            .map_err(|error| broken(outlay.as_ref(), error))
+        let bytes = self.bytes().await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// The HTTP client's own response.
     #[must_use]
     pub fn into_inner(self) -> reqwest::Response {
         self.inner
-    }
-
-    fn broken(&self, error: reqwest::Error) -> Error {
-        broken(self.outlay.as_ref(), error)
     }
 }
 

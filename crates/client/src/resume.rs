@@ -88,11 +88,9 @@ impl Inner {
                 .present(&mut Direct(&self.http), &request, ticket)
                 .await;
             let response = match presented {
-                Ok(Presented::Answer(inner, outlay)) => Some(Response {
-                    inner,
-                    outlay: Some(outlay),
-                    plan: None,
-                }),
+                Ok(Presented::Answer(inner, outlay) | Presented::Served(inner, outlay, _)) => {
+                    Some(Response::paid_for(inner, outlay))
+                }
                 Ok(Presented::Rejected(..)) | Err(_) => None,
             };
             return self.looked_at(id, response).await;

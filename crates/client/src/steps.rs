@@ -25,7 +25,7 @@ pub enum Step {
     /// It was served. The payment is settled and its receipt kept.
     Served(Outlay),
     /// Nothing is decided. Send the same header again, after this long if the server said so.
-    Again(Ticket, Option<std::time::Duration>),
+    Again(Box<Ticket>, Option<std::time::Duration>),
     /// An answer about something else. The payment is doubtful until the rail tells.
     Other(Outlay),
 }
@@ -81,22 +81,22 @@ impl Client {
         match judge::weigh(&said) {
             judge::Weight::Again => {
                 let after = judge::wait(headers, &said);
-                Ok(Step::Again(
-                    Ticket {
-                        held,
-                        credential,
-                        work,
-                    },
-                    after,
-                ))
+                let ticket = Ticket {
+                    held,
+                    credential,
+                    work,
+                };
+                Ok(Step::Again(Box::new(ticket), after))
             }
             judge::Weight::Refused => {
                 match inner
                     .refused(held, &credential, said, headers.clone())
                     .await?
                 {
-                    Presented::Rejected(said, _) => Err(Error::Rejected(said)),
-                    Presented::Answer(_, outlay) => Ok(Step::Other(outlay)),
+                    Presented::Rejected(said, _) => Err(Error::Rejected(Box::new(said))),
+                    Presented::Answer(_, outlay) | Presented::Served(_, outlay, _) => {
+                        Ok(Step::Other(outlay))
+                    }
                 }
             }
             judge::Weight::Other => {

@@ -108,10 +108,10 @@ impl Inner {
     /// The same, waiting for as long as it takes to know whether another process still works on
     /// it: a worker that is alive renews its lease before a whole one has passed.
     pub(crate) async fn take_when_free(&self, held: HeldPayment) -> Result<Option<Taken>, Error> {
-        let (id, seen) = (held.record.id, held.record.lease_until);
+        let (id, seen) = (held.record.id, held.record.beat);
         let mut held = held;
         for beat in 0..=BEATS {
-            if held.record.worker != self.id && beat == BEATS && held.record.lease_until == seen {
+            if held.record.worker != self.id && beat == BEATS && held.record.beat == seen {
                 // The clock may stand still, the lease may lie far ahead: nobody was heard of for
                 // a whole lease.
                 held.record.lease_until = Timestamp::EPOCH;
@@ -134,8 +134,8 @@ impl Inner {
 }
 
 /// Whether a record shows that its worker goes on, or is done, or that it is one of ours.
-fn is_elsewhere_alive(record: &Outgoing, us: PaymentId, seen: Timestamp) -> bool {
-    record.worker == us || record.standing != Standing::Signed || record.lease_until != seen
+fn is_elsewhere_alive(record: &Outgoing, us: PaymentId, seen: u32) -> bool {
+    record.worker == us || record.standing != Standing::Signed || record.beat != seen
 }
 
 fn beat_of(lease: Duration) -> Duration {

@@ -108,6 +108,7 @@ impl Book {
     ) -> Result<HeldPayment, ChangeError> {
         let record = Outgoing {
             lease_until: until,
+            beat: held.record.beat.wrapping_add(1),
             ..held.record.clone()
         };
         self.note(held, record).await

@@ -86,6 +86,8 @@ pub struct Outgoing {
     pub problem: Option<Box<str>>,
     /// Which client works on it. Only together with the lease does it mean anything.
     pub worker: PaymentId,
+    /// How often that work said that it goes on. It tells even where two clocks differ.
+    pub beat: u32,
     /// Until when that work counts as alive.
     pub lease_until: Timestamp,
     /// How often it was looked at without a result.

@@ -31,6 +31,6 @@ pub(crate) fn rank(policy: &Policy, choices: Vec<Choice>) -> Vec<Choice> {
             (key, choice)
         })
         .collect();
-    ranked.sort_by(|(one, _), (other, _)| one.cmp(other));
+    ranked.sort_by_key(|(key, _)| *key);
     ranked.into_iter().map(|(_, choice)| choice).collect()
 }
