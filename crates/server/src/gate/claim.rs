@@ -143,6 +143,8 @@ impl Gate {
                 settle::at_once(permit).await
             }
             Claimed::Taken(key) => {
+                // What is already paid takes a place of its own, and must find ours free.
+                drop(slot);
                 self.0.finishing.wait(&proven.challenge).await;
                 let held = self
                     .0
@@ -203,7 +205,8 @@ impl Gate {
             state: State::Claimed,
             answer: Answer::None,
             attempts: 0,
-            lease_until: asked.now.saturating_add(self.0.options.lease),
+            // The check of the proof may have taken its time.
+            lease_until: self.now().saturating_add(self.0.options.lease),
             asked: 0,
             reference: None,
             settled_at: None,

@@ -202,6 +202,8 @@ impl Gate {
     where
         B: http_body::Body<Data = Bytes>,
     {
+        let remembered = held.record.idempotency.is_some();
+        let stored = remembered.then(|| store(&response, usize::MAX)).flatten();
         add_receipt(response.headers_mut(), &held.record);
         let (parts, body) = response.into_parts();
         if held.record.state.is_final() {
@@ -211,7 +213,7 @@ impl Gate {
         let gate = self.clone();
         self.0
             .work
-            .spawn(async move { gate.see_off(held, None, delivered).await });
+            .spawn(async move { gate.see_off(held, stored, delivered).await });
         Response::from_parts(parts, body)
     }
 

@@ -114,7 +114,20 @@ impl Gate {
             let permit = Permit::new(self.clone(), asked, held, charge, None, slot);
             return Ok(permit);
         }
-        self.replay(held).await
+        if held.record.answer == Answer::Stored {
+            return self.replay(held).await;
+        }
+        // What the handler answered was too large to be stored and is gone.
+        let (now, mut record) = (self.now(), held.record.clone());
+        if !record.is_deliverable(now) {
+            record.lease_until = Timestamp::EPOCH;
+            advance(&mut record, Event::Owe, now)?;
+            let held = self.write(held, Change::to(record)).await?;
+            return Err(Stop::About(Refused::Owed, Box::new(held.record)));
+        }
+        advance(&mut record, Event::Run, now)?;
+        let held = self.write(held, Change::to(record)).await?;
+        Ok(Permit::new(self.clone(), asked, held, charge, None, slot))
     }
 
     /// Delivers a settled payment once more: the stored answer, or another run of the handler.
