@@ -94,7 +94,7 @@ impl<B: Body<Data = Bytes>> Body for GateBody<B> {
         let mut this = self.project();
         let frame = match this.kind.as_mut().project() {
             KindProjection::Inner { body } => ready!(body.poll_frame(context)),
-            KindProjection::Held { bytes } => bytes.take().map(|bytes| Ok(Frame::data(bytes))),
+            KindProjection::Held { bytes } => next_piece(bytes).map(|piece| Ok(Frame::data(piece))),
         };
         let over = match &frame {
             None => true,
@@ -124,6 +124,19 @@ impl<B: Body<Data = Bytes>> Body for GateBody<B> {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
             }
         }
+    }
+}
+
+/// How much of a held body is handed over at once. The transport asks for the next piece when it
+/// has room for it, so the last one goes when the others are on their way.
+const PIECE: usize = 16 * 1024;
+
+fn next_piece(bytes: &mut Option<Bytes>) -> Option<Bytes> {
+    let all = bytes.as_mut()?;
+    if all.len() > PIECE {
+        Some(all.split_to(PIECE))
+    } else {
+        bytes.take()
     }
 }
 

@@ -153,17 +153,6 @@ pub trait Outside: Send + Sync {
     /// Asks the rail what became of the effect, and sends it again where the rail has not seen it
     /// and could still take it.
     fn resolve<'a>(&'a self, order: Order<'a>) -> BoxFuture<'a, Outcome>;
-
-    /// Sends the value back, where the rail can.
-    fn refund<'a>(&'a self, order: Order<'a>) -> BoxFuture<'a, Outcome> {
-        let _ = order;
-        Box::pin(async {
-            Outcome::Refused(Refusal::new(
-                Fault::Unsupported,
-                "this method does not refund",
-            ))
-        })
-    }
 }
 
 /// A payment and the effect that was journaled for it.

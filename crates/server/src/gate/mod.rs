@@ -50,6 +50,7 @@ pub(crate) use delivery::HandlerAnswer;
 pub use permit::{Paid, Permit};
 pub use prepared::PreparedRoute;
 pub use reconcile::Reconciled;
+pub use settle::RefundError;
 pub(crate) use steps::Asked;
 
 use crate::{
