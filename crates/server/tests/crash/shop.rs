@@ -1,0 +1,275 @@
+//! The shop, in a process of its own.
+
+use std::{
+    env, fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    routing::{any, post},
+};
+use farthing_core::{
+    payment::SettlePolicy,
+    port::{backend::Backend, method::Charge},
+    value::{Amount, CurrencyCode, Secret, Timestamp},
+};
+use farthing_ledger::{AccountKey, Accounts, Currencies, Funding, KeyType, Ledger, TransferId};
+use farthing_server::{Gate, Route, layer::PaymentLayer};
+use farthing_store::{SqliteBackend, SqliteOptions};
+use farthing_testkit::{
+    clock::FakeClock,
+    method::{FakeCharge, FakeRail, account},
+};
+
+use crate::buyer::Buyer;
+
+const DIR: &str = "FARTHING_CRASH_DIR";
+const POLICY: &str = "FARTHING_CRASH_POLICY";
+const RAIL: &str = "FARTHING_CRASH_RAIL";
+const RERUNNABLE: &str = "FARTHING_CRASH_RERUNNABLE";
+const LATER: &str = "FARTHING_CRASH_LATER";
+const ABORT: &str = "FARTHING_ABORT_AT";
+
+/// What every buyer starts with, in base units, and what a request costs.
+pub(crate) const FUNDS: u128 = 1_000_000;
+pub(crate) const PRICE: u128 = 2_000;
+
+/// When the first process runs.
+pub(crate) const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RailKind {
+    Books,
+    Outside,
+}
+
+/// What is sold, and how it is paid.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup {
+    pub(crate) policy: SettlePolicy,
+    pub(crate) rail: RailKind,
+    pub(crate) rerunnable: bool,
+}
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+pub(crate) fn key(seed: u8) -> AccountKey {
+    AccountKey::from_seed(KeyType::Ed25519, [seed; 32]).unwrap()
+}
+
+pub(crate) fn store(dir: &Path) -> Arc<dyn Backend> {
+    let options = SqliteOptions::new(dir.join("store.db"));
+    Arc::new(SqliteBackend::open(options).unwrap())
+}
+
+pub(crate) fn fake_rail(dir: &Path, clock: &FakeClock) -> Arc<FakeRail> {
+    let path = dir.join("rail.json");
+    Arc::new(FakeRail::in_file(path, Arc::new(clock.clone())))
+}
+
+/// How often the handler ran, in all processes.
+pub(crate) fn runs(dir: &Path) -> usize {
+    fs::read(dir.join("runs")).map_or(0, |runs| runs.len())
+}
+
+/// A shop, as its buyer sees it.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    /// Open for as long as it lives: the harness over there says good-bye.
+    _told: BufReader<ChildStdout>,
+}
+
+impl Process {
+    pub(crate) fn start(dir: &Path, setup: &Setup, abort: Option<&str>, later: u64) -> Self {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", "the_shop", "--nocapture"]);
+        command
+            .env(DIR, dir)
+            .env(
+                POLICY,
+                if setup.policy == SettlePolicy::First {
+                    "first"
+                } else {
+                    "after"
+                },
+            )
+            .env(
+                RAIL,
+                if setup.rail == RailKind::Books {
+                    "books"
+                } else {
+                    "outside"
+                },
+            )
+            .env(RERUNNABLE, setup.rerunnable.to_string())
+            .env(LATER, later.to_string())
+            .env_remove(ABORT)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        if let Some(point) = abort {
+            command.env(ABORT, point);
+        }
+        let mut child = command.spawn().unwrap();
+        let mut told = BufReader::new(child.stdout.take().unwrap());
+        let address = told
+            .by_ref()
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix("listening ")?.parse().ok());
+        Self {
+            child,
+            address: address.expect("the shop opens"),
+            _told: told,
+        }
+    }
+
+    /// Waits until it is dead, and not by its own will.
+    pub(crate) fn died(&mut self) {
+        let status = self.child.wait().unwrap();
+        assert_eq!(status.code(), None, "it ended by itself: {status}");
+    }
+
+    pub(crate) fn kill(&self) {
+        // The signal that cannot be caught; `Child::kill` needs the child alone.
+        let id = self.child.id().to_string();
+        let killed = Command::new("kill").args(["-9", &id]).status().unwrap();
+        assert!(killed.success());
+    }
+
+    /// Lets it end by itself, with everything that is under way.
+    pub(crate) async fn drain(mut self, buyer: &Buyer) {
+        buyer.post(&self, "/drain").await;
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // After a failed assertion it is still there.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// In the process that was started for it: opens the shop, and ends when it is told to.
+pub(crate) fn serve_if_asked() {
+    let Some(dir) = env::var_os(DIR) else {
+        return;
+    };
+    let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
+    let setup = Setup {
+        policy: if is(POLICY, "first") {
+            SettlePolicy::First
+        } else {
+            SettlePolicy::After
+        },
+        rail: if is(RAIL, "books") {
+            RailKind::Books
+        } else {
+            RailKind::Outside
+        },
+        rerunnable: is(RERUNNABLE, "true"),
+    };
+    let later = env::var(LATER).ok().and_then(|secs| secs.parse().ok());
+    let later = Duration::from_secs(later.unwrap_or_default());
+    let threads = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    threads.block_on(serve(dir.into(), setup, START.saturating_add(later)));
+}
+
+async fn method(
+    dir: &Path,
+    setup: &Setup,
+    clock: &FakeClock,
+    store: &Arc<dyn Backend>,
+) -> Arc<dyn Charge> {
+    match setup.rail {
+        RailKind::Books => {
+            let accounts = Accounts::new(Arc::clone(store), Currencies::default());
+            let deposit = Funding {
+                id: TransferId::new("opening").unwrap(),
+                account: key(1).account().clone(),
+                currency: CurrencyCode::new("usd6").unwrap(),
+                amount: Amount::new(FUNDS),
+                at: START,
+            };
+            accounts.deposit(&deposit).await.unwrap();
+            Arc::new(Ledger::new(key(2).account().clone()))
+        }
+        RailKind::Outside => {
+            let rail = fake_rail(dir, clock);
+            if rail.truth().accounts.is_empty() {
+                rail.deposit(&account("buyer"), FUNDS);
+            }
+            Arc::new(FakeCharge::new(rail, &account("seller")))
+        }
+    }
+}
+
+async fn serve(dir: PathBuf, setup: Setup, now: Timestamp) {
+    let (clock, store) = (FakeClock::at(now), store(&dir));
+    let gate = Gate::builder()
+        .realm("127.0.0.1")
+        .secret(Secret::new([7; 32]))
+        .store(Arc::clone(&store))
+        .clock(Arc::new(clock.clone()))
+        .method(method(&dir, &setup, &clock, &store).await)
+        .build()
+        .unwrap();
+    let route = Route::priced("$0.002")
+        .unwrap()
+        .settle(setup.policy)
+        .retryable(setup.rerunnable);
+    let handler = move || async move {
+        let mut runs = fs::OpenOptions::new();
+        let mut runs = runs
+            .append(true)
+            .create(true)
+            .open(dir.join("runs"))
+            .unwrap();
+        runs.write_all(b".").unwrap();
+        "sunny"
+    };
+    let paid = any(handler).layer(PaymentLayer::new(&gate, route).unwrap());
+    let reconcile = {
+        let gate = gate.clone();
+        move || async move { format!("{:?}", gate.reconcile().await.unwrap()) }
+    };
+    let (done, ended) = tokio::sync::watch::channel(false);
+    let app = Router::new()
+        .route("/paid", paid)
+        .route("/reconcile", post(reconcile))
+        .route(
+            "/drain",
+            post(move || async move {
+                done.send_replace(true);
+            }),
+        );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    // The harness writes the name of the test without ending its line.
+    println!("\nlistening {address}");
+    let mut told = ended;
+    let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
+        told.wait_for(|done| *done).await.unwrap();
+    });
+    serving.await.unwrap();
+    gate.drain().await;
+}
