@@ -161,8 +161,9 @@ impl ClientBuilder {
         self
     }
 
-    /// The HTTP client to build on: its proxies, certificates and headers. Its redirect policy is
-    /// replaced, because a credential must not follow one.
+    /// The HTTP client to build on: its TLS, proxies, certificates and headers. Its redirect policy
+    /// is replaced, because a credential must not follow one. Without TLS among the features of
+    /// `reqwest`, only loopback can be paid.
     #[must_use]
     pub fn http(mut self, http: reqwest::ClientBuilder) -> Self {
         self.http = Some(http);

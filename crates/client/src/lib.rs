@@ -5,33 +5,63 @@
 //! keeps the signed bytes, and sends the request again with them. It does so once: until the
 //! outcome of those bytes is known, they are what is sent for this request.
 //!
-//! ```no_run
+//! ```
 //! use std::sync::Arc;
 //! use farthing_client::{Client, Limit, Policy};
-//! # use farthing_core::{port::{backend::Backend, clock::Clock}, value::Timestamp};
-//! # use farthing_ledger::{AccountKey, LedgerPayer};
+//! # use axum::{Router, routing::get};
+//! # use farthing_core::{memory::MemoryBackend, value::{Amount, CurrencyCode, Secret, Timestamp}};
+//! # use farthing_ledger::{
+//! #     AccountKey, Accounts, Currencies, Funding, KeyType, Ledger, LedgerPayer, TransferId,
+//! # };
+//! # use farthing_server::{Gate, Route, layer::PaymentLayer};
+//! # use farthing_testkit::clock::FakeClock;
 //!
-//! # async fn run(key: AccountKey, store: Arc<dyn Backend>, clock: Arc<dyn Clock>)
-//! # -> Result<(), Box<dyn std::error::Error>> {
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let clock = Arc::new(FakeClock::at(Timestamp::from_secs(1_800_000_000)));
+//! # let key = AccountKey::from_seed(KeyType::Ed25519, [1; 32])?;
+//! # let seller = AccountKey::from_seed(KeyType::Ed25519, [2; 32])?;
+//! # let shop = Arc::new(MemoryBackend::new());
+//! # Accounts::new(shop.clone(), Currencies::default())
+//! #     .deposit(&Funding {
+//! #         id: TransferId::new("opening")?,
+//! #         account: key.account().clone(),
+//! #         currency: CurrencyCode::new("usd6")?,
+//! #         amount: Amount::new(5_000_000),
+//! #         at: Timestamp::from_secs(1_800_000_000),
+//! #     })
+//! #     .await?;
+//! # let gate = Gate::builder()
+//! #     .realm("127.0.0.1")
+//! #     .secret(Secret::new(vec![7; 32]))
+//! #     .store(shop)
+//! #     .clock(clock.clone())
+//! #     .method(Arc::new(Ledger::new(seller.account().clone())))
+//! #     .build()?;
+//! # let layer = PaymentLayer::new(&gate, Route::priced("$0.002")?)?;
+//! # let app = Router::new().route("/weather", get(|| async { "sunny" }).layer(layer));
+//! # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! # let url = format!("http://{}/weather", listener.local_addr()?);
+//! # let app = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
+//! # tokio::spawn(async move { axum::serve(listener, app).await });
+//! # let store = Arc::new(MemoryBackend::new());
 //! let client = Client::builder()
 //!     .payer(LedgerPayer::new(key))
 //!     .policy(Policy::new().max_per_request("$0.01".parse()?).budget(Limit::per_day("$1".parse()?)))
 //!     .backend(store)
 //!     .clock(clock)
 //!     .build()?;
+//! // What an earlier run left open is finished first.
 //! client.resume().await?;
 //!
-//! match client.get("https://api.example.com/weather").send().await {
-//!     Ok(answer) => {
-//!         if let Some(paid) = answer.paid() {
-//!             println!("it cost {}", paid.price());
-//!         }
-//!         println!("{}", answer.text().await?);
-//!     }
-//!     Err(error) => println!("{error}; did money move: {:?}; {}", error.moved(), error.hint()),
-//! }
+//! let answer = client.get(&url).send().await?;
+//! assert_eq!(answer.paid().map(|paid| paid.price()).as_deref(), Some("0.002 USD"));
+//! assert_eq!(answer.text().await?, "sunny");
 //! # Ok(()) }
 //! ```
+//!
+//! An [`Error`] tells by [`moved`](Error::moved) whether money moved, and by
+//! [`hint`](Error::hint) what to do.
 //!
 //! [`PaymentMiddleware`] is the same for the `reqwest-middleware` crate, and [`Client::offers`],
 //! [`Client::credential`] and [`Client::settle`] are its steps for those who bring their own HTTP.

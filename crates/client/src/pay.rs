@@ -142,7 +142,8 @@ impl Inner {
             lease_until: self.lease(),
             asked: 0,
             looked_at: now,
-            forget_at: expires.unwrap_or_else(|| now.saturating_add(self.options.window)),
+            // A challenge without an end could be sent to us for ever, and is never forgotten.
+            forget_at: expires.unwrap_or(Timestamp::FAR),
         }
     }
 
@@ -153,7 +154,12 @@ impl Inner {
         let (held, proof) = self.leased(held, self.proof(target, choice)).await;
         let proof = match proof {
             Ok(proof) => proof,
-            Err(error) => return Err(self.release(held, error).await),
+            Err(error @ Error::Rail(_)) => return Err(self.release(held, error).await),
+            Err(error) => {
+                // Nobody signed, so the same challenge may be paid yet.
+                let free = held.keys().to_vec();
+                return Err(self.release_with(held, free, error).await);
+            }
         };
         let credential = KeptCredential::new(&choice.offer().challenge, choice.header(), &proof);
         match self.book.sign(held.clone(), &credential).await {
@@ -203,7 +209,11 @@ impl Inner {
     }
 
     async fn release(&self, held: HeldPayment, error: Error) -> Error {
-        if let Err(failed) = self.book.void(held).await {
+        self.release_with(held, Vec::new(), error).await
+    }
+
+    async fn release_with(&self, held: HeldPayment, free: Vec<ClaimKey>, error: Error) -> Error {
+        if let Err(failed) = self.book.void(held, free).await {
             tracing::warn!(error = %failed, "a reservation is released later");
         }
         error

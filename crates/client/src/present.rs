@@ -199,7 +199,7 @@ impl Inner {
         let (held, resolved) = self.leased(held, self.ask_rail(credential)).await;
         let record = learnt(&held.record, said, &resolved);
         if resolved == Resolved::Dead && record.claimed != Some(Claimed::Moved) {
-            match self.book.void(held.clone()).await {
+            match self.book.void(held.clone(), Vec::new()).await {
                 Ok(void) => return void,
                 Err(error) => tracing::warn!(%error, "a reservation is released later"),
             }

@@ -134,6 +134,12 @@ impl Response {
         self.inner.status()
     }
 
+    /// The version of HTTP it came over.
+    #[must_use]
+    pub fn version(&self) -> http::Version {
+        self.inner.version()
+    }
+
     /// The headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {

@@ -64,7 +64,11 @@ impl Inner {
     async fn finish(&self, taken: Taken) -> Result<Resumed, Error> {
         let Taken { held, work } = taken;
         if held.record.standing == Standing::Reserved {
-            let released = self.book.void(held).await.map_err(store_error)?;
+            let released = self
+                .book
+                .void(held, Vec::new())
+                .await
+                .map_err(store_error)?;
             return Ok(Resumed {
                 payment: released.record,
                 response: None,
@@ -103,7 +107,7 @@ impl Inner {
                 Some(self.book.settle(held.clone(), &how, self.clock.now()).await)
             }
             Resolved::Dead if held.record.claimed != Some(crate::outgoing::Claimed::Moved) => {
-                Some(self.book.void(held.clone()).await)
+                Some(self.book.void(held.clone(), Vec::new()).await)
             }
             _ => None,
         };

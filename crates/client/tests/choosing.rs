@@ -286,6 +286,39 @@ async fn whoever_is_asked_decides_and_a_no_costs_nothing() {
 }
 
 #[tokio::test]
+async fn what_was_declined_may_be_approved_later() {
+    let server = Server::start(|seen: Seen| match seen.payment() {
+        Some(_) => paid(&seen, "goods"),
+        None => {
+            let mut asked = offer("fake", "usd6", 2_000);
+            asked.id = farthing_core::value::ChallengeId::new("static").unwrap();
+            unpaid(&[asked])
+        }
+    })
+    .await;
+    let answers = Mutex::new(vec![true, false]);
+    let buyer = buyer_with(generous(), |builder| {
+        builder.approve(move |_| std::future::ready(answers.lock().unwrap().pop().unwrap()))
+    });
+    let declined = buyer.client.get(server.url("/")).send().await;
+    assert!(
+        matches!(declined, Err(Error::Refused(Refused::Approval))),
+        "{declined:?}"
+    );
+    assert_eq!(
+        buyer
+            .client
+            .get(server.url("/"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+    assert_eq!((buyer.wallet.signed(), buyer.used().await), (1, 2_000));
+}
+
+#[tokio::test]
 async fn a_challenge_that_expires_while_somebody_is_asked_is_not_signed() {
     let server = offering(&[("fake", "usd6", 1)]).await;
     let clock = StillClock::new();

@@ -367,6 +367,28 @@ async fn a_challenge_that_was_answered_is_never_answered_again() {
 }
 
 #[tokio::test]
+async fn a_challenge_without_an_end_is_not_answered_again_after_years() {
+    let server = Server::start(|seen: Seen| match seen.payment() {
+        Some(_) => paid(&seen, "goods"),
+        None => unpaid(&with(|c| {
+            c.id = ChallengeId::new("endless").unwrap();
+            c.expires = None;
+        })),
+    })
+    .await;
+    let buyer = buyer(generous());
+    buyer.client.get(server.url("/a")).send().await.unwrap();
+    buyer.clock.advance(Duration::from_secs(10 * 365 * 86_400));
+    buyer.client.resume().await.unwrap();
+    let error = buyer.client.get(server.url("/a")).send().await.unwrap_err();
+    assert!(
+        matches!(error, Error::Server(ServerFault::Reused(_))),
+        "{error:?}"
+    );
+    assert_eq!(buyer.wallet.signed(), 1);
+}
+
+#[tokio::test]
 async fn a_server_that_asks_again_and_again_is_paid_once() {
     let server = Server::start(|_| unpaid(&[challenge(10)])).await;
     let buyer = buyer(generous());

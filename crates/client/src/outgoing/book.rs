@@ -150,14 +150,20 @@ impl Book {
         self.claims.change(held, change).await
     }
 
-    /// Gives the budgets back. For payments of which it is proven that nothing moves.
-    pub(crate) async fn void(&self, held: HeldPayment) -> Result<HeldPayment, ChangeError> {
+    /// Gives the budgets back, and keys that others may claim. For payments of which it is proven
+    /// that nothing moves.
+    pub(crate) async fn void(
+        &self,
+        held: HeldPayment,
+        free: Vec<ClaimKey>,
+    ) -> Result<HeldPayment, ChangeError> {
         let mut record = held.record.clone();
         record.standing = Standing::Void;
         record.lease_until = Timestamp::EPOCH;
         let writes = vec![KeptCredential::erase(&record)];
         let change = Change {
             debts: Debts::Release,
+            free,
             writes,
             ..Change::to(record)
         };

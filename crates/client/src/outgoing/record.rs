@@ -46,7 +46,7 @@ pub struct Outgoing {
     pub id: PaymentId,
     /// The HTTP method of the request it pays for.
     pub method: Box<str>,
-    /// Where that request goes.
+    /// Where that request goes, with its query; a key that stands in it is kept with it.
     pub url: Box<str>,
     /// The fingerprint of that request.
     pub request: Fingerprint,
