@@ -43,7 +43,7 @@ pub(super) enum Stop {
     /// It is refused, and this payment is why.
     About(Refused, Box<Payment>),
     /// It was paid for before, and this is the answer.
-    Replay(Response<Bytes>, Box<Held<Payment>>),
+    Replay(Box<(Response<Bytes>, Held<Payment>)>),
 }
 
 impl<T: Into<Refused>> From<T> for Stop {
@@ -63,7 +63,7 @@ impl Gate {
         B: http_body::Body<Data = Bytes>,
     {
         let stop = match self.pass(&asked, value).await {
-            Ok(permit) => return Admission::Proceed(permit),
+            Ok(permit) => return Admission::Proceed(Box::new(permit)),
             Err(stop) => stop,
         };
         Admission::Respond(match stop {
@@ -78,7 +78,7 @@ impl Gate {
                     .await
                     .map(GateBody::held)
             }
-            Stop::Replay(response, held) => self.deliver_again(response, *held),
+            Stop::Replay(replay) => self.deliver_again(*replay),
         })
     }
 

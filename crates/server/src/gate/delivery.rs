@@ -196,8 +196,7 @@ impl Gate {
     /// Sends an answer that was stored before.
     pub(super) fn deliver_again<B>(
         &self,
-        mut response: Response<Bytes>,
-        held: Held<Payment>,
+        (mut response, held): (Response<Bytes>, Held<Payment>),
     ) -> Response<GateBody<B>>
     where
         B: http_body::Body<Data = Bytes>,

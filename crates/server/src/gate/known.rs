@@ -87,7 +87,7 @@ impl Gate {
                 .await
                 .map_err(Refused::Store)?;
             return Err(match stored {
-                Some(stored) => Stop::Replay(delivery::restore(stored), Box::new(held)),
+                Some(stored) => Stop::Replay(Box::new((delivery::restore(stored), held))),
                 None => Refused::IdempotencyMismatch.into(),
             });
         }
@@ -156,7 +156,7 @@ impl Gate {
             .await
             .map_err(Refused::Store)?;
         match stored {
-            Some(stored) => Err(Stop::Replay(delivery::restore(stored), Box::new(held))),
+            Some(stored) => Err(Stop::Replay(Box::new((delivery::restore(stored), held)))),
             None => {
                 let (now, mut record) = (self.now(), held.record.clone());
                 advance(&mut record, Event::Owe, now)?;

@@ -18,6 +18,7 @@
 //! | `known` | the answer to a claim that is already held |
 //! | `delivery` | whether the answer went out |
 //! | [`reconcile`] | what other owners left behind |
+//! | `refund` | sending a settled payment back |
 
 mod builder;
 mod claim;
@@ -28,6 +29,7 @@ mod offers;
 mod permit;
 mod prepared;
 mod reconcile;
+mod refund;
 mod settle;
 mod steps;
 
@@ -50,7 +52,7 @@ pub(crate) use delivery::HandlerAnswer;
 pub use permit::{Paid, Permit};
 pub use prepared::PreparedRoute;
 pub use reconcile::Reconciled;
-pub use settle::RefundError;
+pub use refund::RefundError;
 pub(crate) use steps::Asked;
 
 use crate::{
@@ -93,7 +95,7 @@ pub enum Admission<B> {
     /// It is answered without the handler: a refusal, or a paid answer delivered again.
     Respond(Response<GateBody<B>>),
     /// The handler may run.
-    Proceed(Permit),
+    Proceed(Box<Permit>),
 }
 
 impl Gate {
@@ -246,8 +248,13 @@ impl Gate {
     /// Answers a refusal that no payment would help against.
     pub(crate) fn turn_away(&self, refused: &Refused) -> Response<Bytes> {
         refused.log("", self.now());
-        offers::respond(&refused.problem(), http::HeaderMap::new())
+        turned_away(refused)
     }
+}
+
+/// A refusal as a response.
+pub(crate) fn turned_away(refused: &Refused) -> Response<Bytes> {
+    offers::respond(&refused.problem(), http::HeaderMap::new())
 }
 
 impl fmt::Debug for Gate {

@@ -261,7 +261,10 @@ pub(super) fn respond(problem: &Problem, mut headers: HeaderMap) -> Response<Byt
     response
 }
 
-/// The status of a problem. The table holds only statuses that exist.
+/// The status of a problem. A method may bring rows of its own to the table; one that is no
+/// status at all is an error of ours.
 fn status(code: u16) -> StatusCode {
-    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    StatusCode::from_u16(code)
+        .or_else(|_| StatusCode::from_u16(ProblemKind::Internal.status()))
+        .expect("the table's own rows hold statuses")
 }

@@ -179,7 +179,7 @@ impl Permit {
                 offers::respond(&refused.problem_about(&payment), http::HeaderMap::new())
                     .map(GateBody::held)
             }
-            Err(Stop::Replay(response, held)) => gate.deliver_again(response, *held),
+            Err(Stop::Replay(replay)) => gate.deliver_again(*replay),
         }
     }
 

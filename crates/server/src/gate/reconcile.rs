@@ -52,7 +52,7 @@ impl Gate {
             match self.settle_due(held).await {
                 Ok(Step::MovedOn) => done.moved_on += 1,
                 Ok(Step::Forgotten) => done.forgotten += 1,
-                Ok(Step::Left) | Err(Stop::Refused(_) | Stop::About(..) | Stop::Replay(..)) => {
+                Ok(Step::Left) | Err(Stop::Refused(_) | Stop::About(..) | Stop::Replay(_)) => {
                     done.left += 1
                 }
             }

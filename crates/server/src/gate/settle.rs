@@ -18,7 +18,7 @@ use farthing_core::{
         backend::{StoreError, Write},
         method::{Booking, Charge, Order, Outcome, Outside, Rail},
     },
-    value::{ClaimKey, PaymentId, Secret, Timestamp},
+    value::{ClaimKey, Secret},
 };
 
 use super::{Gate, claim::Stop, permit::Permit};
@@ -274,78 +274,6 @@ impl Gate {
             },
         )
         .await
-    }
-}
-
-/// A payment that was not refunded.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RefundError {
-    /// There is no such payment.
-    #[error("there is no payment {0}")]
-    Unknown(PaymentId),
-    /// Its value did not move, or moved back before.
-    #[error("the payment is {0:?} and cannot be refunded")]
-    State(State),
-    /// Somebody works on it at the moment.
-    #[error("the payment is being worked on")]
-    InFlight,
-    /// The payee has too little.
-    #[error("the payee has too little for the refund")]
-    Short,
-    /// The rail does not refund, refused, or did not answer.
-    #[error("the rail did not refund: {0}")]
-    Rail(String),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl Gate {
-    /// Sends a settled payment back to its payer.
-    ///
-    /// # Errors
-    /// When nothing is to be sent back, or the rail cannot.
-    pub async fn refund(&self, payment: PaymentId) -> Result<(), RefundError> {
-        let claims = self.0.payments.claims();
-        let held = claims
-            .load(&payment.to_key())
-            .await?
-            .ok_or(RefundError::Unknown(payment))?;
-        let (now, mut record) = (self.now(), held.record.clone());
-        if record.is_leased(now) {
-            return Err(RefundError::InFlight);
-        }
-        let state = record.state;
-        record
-            .advance(Event::Refund, now)
-            .map_err(|_| RefundError::State(state))?;
-        record.lease_until = Timestamp::EPOCH;
-        let charge = self
-            .charge(&record)
-            .map_err(|error| RefundError::Rail(error.to_string()))?;
-        let Rail::Books(books) = charge.rail() else {
-            return Err(RefundError::Rail("this method does not refund".to_owned()));
-        };
-        let writes = books.writes(Booking::Refund, &record);
-        match claims
-            .change(
-                held,
-                Change {
-                    writes,
-                    ..Change::to(record)
-                },
-            )
-            .await
-        {
-            Ok(held) => {
-                self.0.events.payment(&held.record);
-                Ok(())
-            }
-            Err(ChangeError::Short(_)) => Err(RefundError::Short),
-            Err(ChangeError::Store(error)) => Err(RefundError::Store(error)),
-            Err(_) => Err(RefundError::InFlight),
-        }
     }
 }
 

@@ -110,23 +110,30 @@ pub(crate) fn matched_path(parts: &Parts) -> Option<&str> {
 
 #[cfg(feature = "axum")]
 mod extract {
-    use axum::extract::FromRequestParts;
-    use http::{StatusCode, request::Parts};
+    use axum::{
+        body::Body,
+        extract::FromRequestParts,
+        response::{IntoResponse, Response},
+    };
+    use http::request::Parts;
 
-    use crate::gate::Paid;
+    use crate::{gate::Paid, refused::Refused};
 
     /// Only a request that came through the layer has been paid for. Without one the route is
     /// misconfigured, and nothing is served.
     impl<S: Sync> FromRequestParts<S> for Paid {
-        type Rejection = StatusCode;
+        type Rejection = Response;
 
-        async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
             parts.extensions.get::<Self>().cloned().ok_or_else(|| {
+                let path = parts.uri.path();
                 tracing::error!(
-                    path = parts.uri.path(),
+                    path,
                     "a handler asks for a payment and no payment layer is in front of it"
                 );
-                StatusCode::INTERNAL_SERVER_ERROR
+                crate::gate::turned_away(&Refused::Internal)
+                    .map(Body::from)
+                    .into_response()
             })
         }
     }

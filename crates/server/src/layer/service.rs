@@ -136,7 +136,7 @@ where
         let response = match gate.admit_asked(&route, &parts, bytes).await {
             Admission::Offer(response) => response.map(GateBody::held),
             Admission::Respond(response) => response,
-            Admission::Proceed(permit) => run(permit, inner, parts, body).await,
+            Admission::Proceed(permit) => run(*permit, inner, parts, body).await,
         };
         // Nobody waits any more: dropping the response tells its body that it was not delivered.
         let _ = answer.send(response);

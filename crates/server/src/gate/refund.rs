@@ -1,0 +1,83 @@
+//! Refunds: a settled payment goes back to its payer, in the batch that says so.
+
+use farthing_core::{
+    domain::claims::{Change, ChangeError},
+    payment::{Event, State},
+    port::{
+        backend::StoreError,
+        method::{Booking, Rail},
+    },
+    value::{MethodId, PaymentId, Timestamp},
+};
+
+use super::Gate;
+
+/// A payment that was not refunded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RefundError {
+    /// There is no such payment.
+    #[error("there is no payment {0}")]
+    Unknown(PaymentId),
+    /// Its value did not move, or moved back before.
+    #[error("the payment is {0:?} and cannot be refunded")]
+    State(State),
+    /// Somebody works on it at the moment.
+    #[error("the payment is being worked on")]
+    InFlight,
+    /// The payee has too little.
+    #[error("the payee has too little for the refund")]
+    Short,
+    /// Its method does not refund by itself: the seller has to send the value back.
+    #[error("the method {0} does not refund")]
+    Unsupported(MethodId),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Gate {
+    /// Sends a settled payment back to its payer.
+    ///
+    /// # Errors
+    /// When nothing is to be sent back, or the rail cannot.
+    pub async fn refund(&self, payment: PaymentId) -> Result<(), RefundError> {
+        let claims = self.0.payments.claims();
+        let held = claims
+            .load(&payment.to_key())
+            .await?
+            .ok_or(RefundError::Unknown(payment))?;
+        let (now, mut record) = (self.now(), held.record.clone());
+        if record.is_leased(now) {
+            return Err(RefundError::InFlight);
+        }
+        let state = record.state;
+        record
+            .advance(Event::Refund, now)
+            .map_err(|_| RefundError::State(state))?;
+        record.lease_until = Timestamp::EPOCH;
+        let charge = self.0.by_name.get(&record.method);
+        let Some(Rail::Books(books)) = charge.map(|charge| charge.rail()) else {
+            return Err(RefundError::Unsupported(record.method));
+        };
+        let writes = books.writes(Booking::Refund, &record);
+        match claims
+            .change(
+                held,
+                Change {
+                    writes,
+                    ..Change::to(record)
+                },
+            )
+            .await
+        {
+            Ok(held) => {
+                self.0.events.payment(&held.record);
+                Ok(())
+            }
+            Err(ChangeError::Short(_)) => Err(RefundError::Short),
+            Err(ChangeError::Store(error)) => Err(RefundError::Store(error)),
+            Err(_) => Err(RefundError::InFlight),
+        }
+    }
+}
