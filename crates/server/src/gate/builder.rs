@@ -19,6 +19,7 @@ use super::{Gate, Inner, finishing::Finishing};
 use crate::{
     event::{Event, Events, Observer},
     limits::{Limiter, RateLimits},
+    random::{self, NoRandomness},
 };
 
 /// What a gate is made of.
@@ -101,11 +102,16 @@ pub enum SetupError {
     UnboundBody,
     /// Another process serves this store with challenge secrets that share none of ours: each
     /// would refuse what the other issued.
-    #[error("the store is in use with other challenge secrets")]
+    #[error(
+        "another server uses this store with other challenge secrets: give both the same, or wait a minute if it was stopped"
+    )]
     DisjointSecrets,
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The system gave no randomness.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
 }
 
 impl GateBuilder {
@@ -210,6 +216,7 @@ impl GateBuilder {
             }
         }
         Ok(Gate(Arc::new(Inner {
+            instance: random::entropy()?,
             realm,
             binder: Binder::new(secrets),
             methods: self.methods,

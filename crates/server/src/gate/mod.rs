@@ -18,6 +18,7 @@
 //! | `known` | the answer to a claim that is already held |
 //! | `delivery` | whether the answer went out |
 //! | [`reconcile`] | what other owners left behind |
+//! | `presence` | whether the gates on one store can read one another's challenges |
 //! | `refund` | sending a settled payment back |
 
 mod builder;
@@ -28,6 +29,7 @@ mod known;
 mod offers;
 mod permit;
 mod prepared;
+mod presence;
 mod reconcile;
 mod refund;
 mod settle;
@@ -41,7 +43,7 @@ use farthing_core::{
     domain::{payments::Payments, receipts::Receipts, responses::Responses},
     header::authorization::{self, Found},
     port::{clock::Clock, method::Charge},
-    value::{MethodId, Realm, Timestamp},
+    value::{Entropy, MethodId, Realm, Timestamp},
 };
 use http::{Response, request::Parts};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -69,6 +71,7 @@ use finishing::Finishing;
 pub struct Gate(Arc<Inner>);
 
 struct Inner {
+    instance: Entropy,
     realm: Realm,
     binder: Binder,
     methods: Vec<Arc<dyn Charge>>,
@@ -222,6 +225,9 @@ impl Gate {
         self.0.at_once.close();
         self.0.work.close();
         self.0.work.wait().await;
+        if let Err(error) = self.depart().await {
+            tracing::debug!("the gate's row stays until its time is over: {error}");
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

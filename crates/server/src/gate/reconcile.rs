@@ -69,10 +69,16 @@ impl Gate {
     }
 
     /// Reconciles again and again until the gate drains. Spawn it once a process.
+    ///
+    /// `every` is how long a payment may lie about; a few seconds, and less than half a minute,
+    /// because the gate's row at its store is renewed with each round.
     pub async fn keep_reconciling(self, every: Duration) {
         while !self.0.work.is_closed() {
             if let Err(error) = self.reconcile().await {
                 tracing::warn!("the reconciler could not read the store: {error}");
+            }
+            if let Err(error) = self.announce().await {
+                tracing::warn!("the gate could not renew its row: {error}");
             }
             tokio::time::sleep(every).await;
         }

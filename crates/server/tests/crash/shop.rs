@@ -223,6 +223,10 @@ async fn method(
     }
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "the test that started this process reads it"
+)]
 async fn serve(dir: PathBuf, setup: Setup, now: Timestamp) {
     let (clock, store) = (FakeClock::at(now), store(&dir));
     let gate = Gate::builder()
