@@ -1,0 +1,3 @@
+//! What Farthing costs, as ratios to floors measured in the same run.
+
+fn main() {}
