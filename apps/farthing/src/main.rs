@@ -1,3 +1,83 @@
-//! The `farthing` command line.
+//! The `farthing` command line: pay for HTTP requests, and try out charging for them.
 
-fn main() {}
+mod args;
+mod buyer;
+mod dev;
+mod error;
+mod exit;
+mod keystore;
+mod pay;
+mod receipts;
+mod screen;
+mod signer;
+mod wallet;
+
+use std::{io, process::ExitCode};
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use args::{Args, Command};
+use error::Error;
+use exit::Exit;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    trace();
+    let is_json = args.is_json();
+    match run(args) {
+        Ok(exit) => exit.into(),
+        Err(error) if is_closed_pipe(&error) => Exit::Done.into(),
+        Err(error) => {
+            if is_json {
+                // A program reads stdout, so that is where it is told. The exit code says the rest.
+                let _ = screen::data(error.to_json());
+            } else {
+                error.tell();
+            }
+            error.exit().into()
+        }
+    }
+}
+
+fn run(args: Args) -> Result<Exit, Error> {
+    // The one place that chooses the cryptography of TLS. It fails only where it was chosen before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let keystore = args.keystore();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::System)?;
+    let done = runtime.block_on(async {
+        match args.command {
+            Command::Pay(pay) => pay::run(pay, &keystore).await,
+            Command::Wallet(command) => wallet::run(command, &keystore).await,
+            Command::Receipts(command) => receipts::run(command, &keystore).await,
+            Command::Dev(dev) => dev::run(dev).await,
+        }
+    });
+    // A thread may still wait for somebody to type.
+    runtime.shutdown_background();
+    done
+}
+
+/// Traces to stderr, where `RUST_LOG` says so.
+fn trace() {
+    if std::env::var_os("RUST_LOG").is_some_and(|filter| !filter.is_empty()) {
+        tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::from_default_env())
+            .with_writer(io::stderr)
+            .with_ansi(false)
+            .init();
+    }
+}
+
+/// Whoever read our output had enough, as `head` does. Nothing is wrong, unless it was paid for.
+fn is_closed_pipe(error: &Error) -> bool {
+    let source = match error {
+        Error::System(source) => source,
+        Error::Answer { source, moved } if *moved == farthing::core::payment::Moved::No => source,
+        _ => return false,
+    };
+    source.kind() == io::ErrorKind::BrokenPipe
+}

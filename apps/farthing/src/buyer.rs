@@ -1,0 +1,195 @@
+//! The buyer of a run: a wallet that is opened when something is to be signed, and the store of
+//! what was paid.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use farthing::{
+    client::{Ask, Client, Options, Policy},
+    clock::SystemClock,
+    core::{
+        port::{
+            BoxFuture,
+            backend::Backend,
+            method::{Fault, Refusal},
+            payer::{Offer, Payer, Proof, Quote, Resolved},
+        },
+        value::{MethodId, Timestamp},
+    },
+    ledger::{Account, AccountKey, KeyType, LedgerPayer, method},
+    store::{SqliteBackend, SqliteOptions},
+};
+
+use crate::{
+    error::Error,
+    keystore::{Keystore, KeystoreError, WalletName},
+    signer,
+};
+
+/// How long somebody may take to answer, or to type a passphrase.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Who asks whether to pay.
+pub(crate) type Asker = fn(Ask) -> BoxFuture<'static, bool>;
+
+pub(crate) struct Buyer {
+    store: Arc<SqliteBackend>,
+    wallet: Arc<Locked>,
+    policy: Policy,
+}
+
+impl Buyer {
+    pub(crate) fn new(
+        keystore: &Keystore,
+        name: Option<&WalletName>,
+        policy: Policy,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            wallet: Arc::new(Locked::new(keystore.clone(), name.cloned())?),
+            store: open(keystore.database()?)?,
+            policy,
+        })
+    }
+
+    pub(crate) fn client(&self, ask: Option<Asker>) -> Result<Client, Error> {
+        let wallet: Arc<dyn Payer> = Arc::clone(&self.wallet) as Arc<dyn Payer>;
+        let builder = Client::builder()
+            .shared_payer(wallet)
+            .policy(self.policy.clone())
+            .options(Options {
+                rail_within: PATIENCE,
+                ..Options::default()
+            })
+            .backend(Arc::clone(&self.store) as Arc<dyn Backend>)
+            .clock(Arc::new(SystemClock))
+            .http(http());
+        let builder = match ask {
+            Some(ask) => builder.approve(ask),
+            None => builder,
+        };
+        Ok(builder.build()?)
+    }
+
+    /// Why the wallet could not be opened, where that is what went wrong.
+    pub(crate) fn locked_out(&self) -> Option<KeystoreError> {
+        self.wallet.error().take()
+    }
+
+    /// Leaves the store's file whole.
+    pub(crate) async fn close(&self) {
+        self.store.close().await;
+    }
+}
+
+/// The store of what a keystore's wallets paid.
+pub(crate) fn open(path: PathBuf) -> Result<Arc<SqliteBackend>, Error> {
+    store(SqliteOptions::new(&path))
+}
+
+/// A store that somebody else made.
+pub(crate) fn open_existing(path: &Path) -> Result<Arc<SqliteBackend>, Error> {
+    store(SqliteOptions {
+        create: false,
+        ..SqliteOptions::new(path)
+    })
+}
+
+fn store(options: SqliteOptions) -> Result<Arc<SqliteBackend>, Error> {
+    let path = options.path.clone();
+    match SqliteBackend::open(options) {
+        Ok(store) => Ok(Arc::new(store)),
+        Err(source) => Err(Error::Store { path, source }),
+    }
+}
+
+/// The HTTP client everything is sent with.
+pub(crate) fn http() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("farthing/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_secs(20))
+}
+
+/// A wallet that says what it could pay by its account alone, and is opened only to sign: nobody
+/// types a passphrase for what is free, refused or only tried out.
+struct Locked {
+    keystore: Keystore,
+    name: Option<WalletName>,
+    account: Account,
+    method: MethodId,
+    /// Judges offers. It has a key that is nobody's and signs nothing.
+    judge: LedgerPayer,
+    error: Arc<Mutex<Option<KeystoreError>>>,
+}
+
+impl Locked {
+    fn new(keystore: Keystore, name: Option<WalletName>) -> Result<Self, KeystoreError> {
+        let account = signer::account(&keystore, name.as_ref())?;
+        let nobody =
+            AccountKey::from_seed(KeyType::Ed25519, [0; 32]).expect("every seed is an Ed25519 key");
+        Ok(Self {
+            keystore,
+            name,
+            account,
+            method: method(),
+            judge: LedgerPayer::new(nobody),
+            error: Arc::default(),
+        })
+    }
+
+    fn error(&self) -> MutexGuard<'_, Option<KeystoreError>> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens the wallet, away from the threads that others need: it takes a while, and may ask.
+    async fn open(&self) -> Result<LedgerPayer, Refusal> {
+        let (keystore, name) = (self.keystore.clone(), self.name.clone());
+        let opened =
+            tokio::task::spawn_blocking(move || signer::key(&keystore, name.as_ref())).await;
+        match opened {
+            Ok(Ok(key)) => Ok(LedgerPayer::new(key)),
+            Ok(Err(error)) => {
+                *self.error() = Some(error);
+                Err(Refusal::new(Fault::Unsupported, "the wallet stays locked"))
+            }
+            Err(error) => Err(
+                Refusal::new(Fault::Unavailable, "the wallet could not be opened").caused_by(error),
+            ),
+        }
+    }
+}
+
+impl Payer for Locked {
+    fn method(&self) -> &MethodId {
+        &self.method
+    }
+
+    fn quote(&self, offer: &Offer) -> Result<Quote, Refusal> {
+        let quote = self.judge.quote(offer)?;
+        let payee = offer.request.recipient.as_ref();
+        if payee.is_some_and(|payee| payee.as_str() == self.account.did().as_str()) {
+            return Err(Refusal::new(
+                Fault::Unsupported,
+                "an account cannot pay itself",
+            ));
+        }
+        Ok(Quote {
+            payer: self.account.did().clone(),
+            ..quote
+        })
+    }
+
+    fn sign<'a>(
+        &'a self,
+        offer: &'a Offer,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Proof, Refusal>> {
+        Box::pin(async move { self.open().await?.sign(offer, now).await })
+    }
+
+    fn resolve<'a>(&'a self, proof: &'a Proof, now: Timestamp) -> BoxFuture<'a, Resolved> {
+        self.judge.resolve(proof, now)
+    }
+}

@@ -1,0 +1,143 @@
+//! The demo's API: one free route and two that cost.
+
+use std::{path::Path, sync::Arc};
+
+use axum::{
+    Json, Router,
+    routing::{get, post},
+};
+use bytes::Bytes;
+use farthing::{
+    clock::SystemClock,
+    core::{
+        payment::SettlePolicy,
+        port::{backend::Backend, clock::Clock},
+        value::{Amount, CurrencyCode},
+    },
+    ledger::{Account, Accounts, Balance, Currencies, Funding, Ledger, TransferId},
+    secret,
+    server::{Gate, Paid, Route, layer::PaymentLayer},
+    store::SqliteBackend,
+};
+use serde_json::{Value, json};
+
+use super::{folder::Folder, log::Log};
+use crate::{buyer, error::Error};
+
+/// What the demo's wallet begins with: $10.
+const FUNDS: Amount = Amount::new(10_000_000);
+
+/// Bytes of the largest text that is framed.
+const TEXT: usize = 4096;
+
+pub(super) struct Shop {
+    pub(super) gate: Gate,
+    pub(super) store: Arc<SqliteBackend>,
+    pub(super) payee: Account,
+    accounts: Accounts,
+}
+
+impl Shop {
+    pub(super) fn open(
+        folder: &Folder,
+        store: &Path,
+        realm: &str,
+        payee: Account,
+        log: &Log,
+    ) -> Result<Self, Error> {
+        let store = buyer::open(store.to_owned())?;
+        let backend = Arc::clone(&store) as Arc<dyn Backend>;
+        let log = log.clone();
+        let gate = Gate::builder()
+            .realm(realm)
+            .secret(secret::load_or_create(folder.path("challenge-secret"))?)
+            .store(Arc::clone(&backend))
+            .clock(Arc::new(SystemClock))
+            .method(Arc::new(Ledger::new(payee.clone())))
+            .observer(move |event| log.note(event))
+            .build()?;
+        Ok(Self {
+            gate,
+            store,
+            payee,
+            accounts: Accounts::new(backend, Currencies::default()),
+        })
+    }
+
+    /// Puts the demo's money into the wallet, once for a store.
+    pub(super) async fn fund(&self, account: &Account) -> Result<(), Error> {
+        let funding = Funding {
+            id: TransferId::new("demo-funds").expect("it is visible ASCII"),
+            account: account.clone(),
+            currency: dollar(),
+            amount: FUNDS,
+            at: SystemClock.now(),
+        };
+        self.accounts.deposit(&funding).await?;
+        Ok(())
+    }
+
+    pub(super) async fn balance(&self, account: &Account) -> Result<Balance, Error> {
+        Ok(self.accounts.balance(account, &dollar()).await?)
+    }
+
+    pub(super) fn router(&self) -> Result<Router, Error> {
+        let fact = Route::priced("$0.002")?
+            .named("GET /paid")?
+            .described("a fact about the farthing");
+        let render = Route::priced("$0.05")?
+            .named("POST /render")?
+            .described("a frame around a text")
+            // The work is begun only for money that is there, and done for this body only.
+            .settle(SettlePolicy::First)
+            .bind_body(TEXT);
+        let layer = |route| PaymentLayer::new(&self.gate, route);
+        Ok(Router::new()
+            .route("/free", get(free))
+            .route("/paid", get(paid).layer(layer(fact)?))
+            .route("/render", post(rendered).layer(layer(render)?)))
+    }
+}
+
+fn dollar() -> CurrencyCode {
+    CurrencyCode::new("usd6").expect("it is a currency of the ledger")
+}
+
+async fn free() -> Json<Value> {
+    Json(json!({ "message": "this one is free" }))
+}
+
+async fn paid(paid: Paid) -> Json<Value> {
+    Json(json!({
+        "fact": "four farthings made a penny, and 960 a pound",
+        "paid": { "amount": paid.amount, "currency": paid.currency },
+    }))
+}
+
+async fn rendered(_: Paid, text: Bytes) -> String {
+    frame(&String::from_utf8_lossy(&text))
+}
+
+/// Draws a frame around a text.
+fn frame(text: &str) -> String {
+    let width = text
+        .lines()
+        .map(|line| line.chars().count())
+        .max()
+        .unwrap_or(0);
+    let edge = format!("+{}+\n", "-".repeat(width + 2));
+    let lines = text.lines().map(|line| format!("| {line:<width$} |\n"));
+    let lines: String = lines.collect();
+    format!("{edge}{lines}{edge}")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_frame_goes_around_every_line() {
+        assert_eq!(
+            super::frame("a\nbcd"),
+            "+-----+\n| a   |\n| bcd |\n+-----+\n"
+        );
+    }
+}

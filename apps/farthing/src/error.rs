@@ -1,0 +1,319 @@
+//! What goes wrong, and how it is told: what happened, whose it is, whether money moved, what to
+//! do next.
+
+use std::{error::Error as _, io, path::PathBuf};
+
+use farthing::{
+    client::{BuildError, Error as ClientError, PayerFault, Refused},
+    core::{
+        payment::Moved,
+        port::backend::StoreError,
+        value::{PaymentId, TextError},
+    },
+    ledger::LedgerError,
+    secret::SecretFileError,
+    server::{RouteError, SetupError},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    exit::Exit,
+    keystore::KeystoreError,
+    screen::{self, Paint, clean},
+};
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{what}")]
+    Usage { what: String, next: &'static str },
+    #[error("{path} cannot be read")]
+    Data { path: PathBuf, source: io::Error },
+    #[error("{path} cannot be written")]
+    Output { path: PathBuf, source: io::Error },
+    #[error("the answer cannot be written")]
+    Answer { source: io::Error, moved: Moved },
+    #[error("the answer is larger than {bytes} bytes, too large for one JSON object")]
+    TooLarge { bytes: u64, moved: Moved },
+    #[error(transparent)]
+    Keystore(#[from] KeystoreError),
+    #[error("the store {path} cannot be used")]
+    Store { path: PathBuf, source: StoreError },
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error("there is no receipt and no payment {0}")]
+    NoReceipt(PaymentId),
+    #[error("the seller keeps the balance of a ledger account, and no store was named")]
+    NoBalance,
+    #[error("the ledger cannot be read")]
+    Ledger(#[from] LedgerError),
+    #[error("the demo cannot listen on {at}")]
+    Listen { at: String, source: io::Error },
+    #[error("the demo cannot be set up")]
+    Setup(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the demo did not go as it should: {0}")]
+    Demo(&'static str),
+    #[error("the system refused")]
+    System(#[source] io::Error),
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Who has to do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blame {
+    You,
+    Limits,
+    Wallet,
+    Server,
+    Rail,
+    Network,
+    Machine,
+    Program,
+}
+
+impl Blame {
+    const fn told(self) -> &'static str {
+        match self {
+            Self::You => "the command line",
+            Self::Limits => "your spending limits",
+            Self::Wallet => "your wallet",
+            Self::Server => "the server",
+            Self::Rail => "the payment rail",
+            Self::Network => "the network",
+            Self::Machine => "this machine",
+            Self::Program => "this program",
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::You => "usage",
+            Self::Limits => "limits",
+            Self::Wallet => "wallet",
+            Self::Server => "server",
+            Self::Rail => "rail",
+            Self::Network => "network",
+            Self::Machine => "machine",
+            Self::Program => "program",
+        }
+    }
+}
+
+impl Error {
+    /// The error's row: how the run ends, who is to blame, whether money moved, what to do.
+    fn row(&self) -> (Exit, Blame, Moved, &'static str) {
+        let nothing = |exit, blame, next: &'static str| (exit, blame, Moved::No, next);
+        match self {
+            Self::Usage { next, .. } => nothing(Exit::Usage, Blame::You, next),
+            Self::Data { .. } => nothing(Exit::Usage, Blame::You, "check the file given with -d"),
+            Self::Output { .. } => nothing(Exit::Usage, Blame::You, "choose another file for -o"),
+            Self::Answer { moved, .. } | Self::TooLarge { moved, .. } => {
+                let exit = match moved {
+                    Moved::No => Exit::Other,
+                    Moved::Yes => Exit::Owed,
+                    Moved::Unknown => Exit::Unresolved,
+                };
+                (
+                    exit,
+                    Blame::Machine,
+                    *moved,
+                    "write the body to a file with -o",
+                )
+            }
+            Self::Keystore(error) => nothing(Exit::Storage, Blame::Machine, error.next()),
+            Self::Store { source, .. } => nothing(Exit::Storage, Blame::Machine, of_store(source)),
+            Self::Client(error) => of_client(error),
+            Self::Build(_) => nothing(Exit::Other, Blame::Program, "report it: this is a defect"),
+            Self::NoReceipt(_) => nothing(
+                Exit::Other,
+                Blame::You,
+                "see `farthing receipts list` for the ids",
+            ),
+            Self::NoBalance => nothing(
+                Exit::Other,
+                Blame::You,
+                "ask the seller; where their store is on this machine, name it with --store",
+            ),
+            Self::Ledger(_) => nothing(Exit::Storage, Blame::Machine, "check the store's file"),
+            Self::Listen { .. } => nothing(
+                Exit::Other,
+                Blame::Machine,
+                "choose another address with --listen",
+            ),
+            Self::Setup(_) => nothing(Exit::Other, Blame::Machine, "try with another --dir"),
+            Self::Demo(_) => nothing(Exit::Other, Blame::Program, "report it: this is a defect"),
+            Self::System(_) => nothing(Exit::Other, Blame::Machine, "try again"),
+            Self::Interrupted => (
+                Exit::Interrupted,
+                Blame::You,
+                Moved::Unknown,
+                "if a payment was signed it is kept: run the same command again, \
+                 or see `farthing receipts list --pending`",
+            ),
+        }
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        self.row().0
+    }
+
+    /// What happened, with its causes.
+    fn what(&self) -> String {
+        let mut told = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !told.contains(&text) {
+                told = format!("{told}: {text}");
+            }
+            cause = error.source();
+        }
+        told
+    }
+
+    /// Tells a person.
+    pub(crate) fn tell(&self) {
+        let (_, blame, moved, next) = self.row();
+        let paint = Paint::for_stderr();
+        screen::tell(format!("{} {}", paint.bad("error:"), clean(&self.what())));
+        let mut rows = vec![
+            ("whose", blame.told().to_owned()),
+            ("money", told(moved).to_owned()),
+        ];
+        if let Self::Client(ClientError::Unresolved(unresolved)) = self {
+            rows.push(("payment", unresolved.payment.to_string()));
+            rows.extend(
+                unresolved
+                    .reference
+                    .as_ref()
+                    .map(|reference| ("reference", clean(reference.as_str()).into_owned())),
+            );
+        }
+        rows.push(("next", next.to_owned()));
+        screen::tell(screen::rows(paint, 2, &rows));
+    }
+
+    /// Tells a program.
+    pub(crate) fn to_json(&self) -> Value {
+        let (exit, blame, moved, next) = self.row();
+        let mut told = json!({
+            "error": exit.name(),
+            "exitCode": exit.code(),
+            "message": self.what(),
+            "blame": blame.name(),
+            "moneyMoved": as_json(moved),
+            "next": next,
+        });
+        if let Self::Client(ClientError::Unresolved(unresolved)) = self {
+            told["payment"] = json!(unresolved.payment);
+            told["reference"] = json!(unresolved.reference);
+        }
+        told
+    }
+}
+
+/// `null` where nobody knows.
+pub(crate) fn as_json(moved: Moved) -> Value {
+    match moved {
+        Moved::No => json!(false),
+        Moved::Yes => json!(true),
+        Moved::Unknown => Value::Null,
+    }
+}
+
+pub(crate) const fn told(moved: Moved) -> &'static str {
+    match moved {
+        Moved::No => "none moved",
+        Moved::Yes => "it moved",
+        Moved::Unknown => "it may have moved",
+    }
+}
+
+fn of_client(error: &ClientError) -> (Exit, Blame, Moved, &'static str) {
+    let moved = error.moved();
+    let (exit, blame) = match error {
+        ClientError::Request(_) => (Exit::Usage, Blame::You),
+        ClientError::Server(_) => (Exit::Unpaid, Blame::Server),
+        ClientError::Refused(_) => (Exit::Refused, Blame::Limits),
+        ClientError::Payer(_) => (Exit::Unpaid, Blame::Wallet),
+        ClientError::Rail(_) => (Exit::Unpaid, Blame::Rail),
+        ClientError::Rejected(_) => (Exit::Unpaid, Blame::Server),
+        ClientError::Unresolved(_) if moved == Moved::Yes => (Exit::Owed, Blame::Server),
+        ClientError::Unresolved(_) => (Exit::Unresolved, Blame::Server),
+        ClientError::Store { .. } => (Exit::Storage, Blame::Machine),
+        ClientError::Body { .. } | ClientError::Transport(_) => (Exit::Network, Blame::Network),
+        ClientError::Forgotten(_) => (Exit::Unresolved, Blame::Machine),
+        _ => (Exit::Other, Blame::Machine),
+    };
+    // Where money moved, no code may say that nothing was paid.
+    let exit = match (exit, moved) {
+        (Exit::Storage | Exit::Network | Exit::Other | Exit::Unpaid, Moved::Yes) => Exit::Owed,
+        (Exit::Storage | Exit::Network | Exit::Other | Exit::Unpaid, Moved::Unknown) => {
+            Exit::Unresolved
+        }
+        (exit, _) => exit,
+    };
+    let next = match error {
+        ClientError::Refused(Refused::Cap { .. } | Refused::NoCap { .. }) => {
+            "allow more with --max, for example --max '$0.25'"
+        }
+        ClientError::Refused(Refused::Budget { .. }) => {
+            "set a limit of your own with --max, for example --max '$0.25'"
+        }
+        ClientError::Refused(Refused::Approval) => "answer y, or give --yes within your limits",
+        ClientError::Payer(PayerFault::Payer(_)) => "use another wallet with --wallet",
+        other => other.hint(),
+    };
+    (exit, blame, moved, next)
+}
+
+const fn of_store(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Busy(_) => "another process holds the file; try again",
+        StoreError::Full(_) => "make room on the disk",
+        StoreError::Schema { .. } => "use the newer version of farthing that wrote it",
+        _ => "check the file and its folder",
+    }
+}
+
+impl KeystoreError {
+    const fn next(&self) -> &'static str {
+        match self {
+            Self::Empty { .. } => {
+                "make one with `farthing wallet create`, or name another folder with --keystore"
+            }
+            Self::NoWallet { .. } => "see `farthing wallet list`",
+            Self::Several { .. } => "say which with --wallet",
+            Self::Exists(_) => "choose another name",
+            Self::Name(_) => "choose another name, for example travel-2",
+            Self::NoPassphrase => "name a file that holds it in FARTHING_PASSPHRASE_FILE",
+            Self::EmptyPassphrase => "put a passphrase into the file's first line",
+            Self::Sealed { .. } => "try again with the right passphrase, or restore the file",
+            Self::Version { .. } => "use the newer version of farthing that wrote it",
+            Self::Work { .. } | Self::Format { .. } | Self::Account { .. } => {
+                "restore the file from a copy"
+            }
+            Self::Key => "write 64 hexadecimal digits, or the key's multibase",
+            Self::Differ => "try again",
+            Self::Read { .. } | Self::Write { .. } | Self::Prompt(_) => {
+                "check the file, its folder and their permissions"
+            }
+            Self::Randomness => "check the system's random source",
+        }
+    }
+}
+
+macro_rules! set_up {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::Setup(error.into())
+            }
+        })*
+    };
+}
+
+set_up!(SetupError, RouteError, SecretFileError, TextError);

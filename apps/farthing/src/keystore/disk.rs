@@ -1,0 +1,104 @@
+//! Files that are there whole or not at all, and that only their owner can open.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use farthing::core::{encoding::base64url, value::Secret};
+use ring::rand::{SecureRandom, SystemRandom};
+use serde::Serialize;
+
+use super::KeystoreError;
+
+/// Bytes of the largest file of a keystore that is read.
+const LARGEST: u64 = 64 * 1024;
+
+/// Makes a folder for its owner only, and those above it. One that is there is left as it is.
+pub(crate) fn private_folder(dir: &Path) -> Result<(), KeystoreError> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).map_err(|source| KeystoreError::Write {
+        path: dir.into(),
+        source,
+    })
+}
+
+/// A name that nobody guesses: 128 bits.
+pub(crate) fn random_name() -> Result<String, KeystoreError> {
+    let mut bytes = [0; 16];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| KeystoreError::Randomness)?;
+    Ok(base64url::encode(bytes))
+}
+
+/// Makes a file that is not there yet: written beside its place, made durable, then put there.
+pub(super) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}", random_name().map_err(io::Error::other)?));
+    let draft = PathBuf::from(draft);
+    let written = write(&draft, content).and_then(|()| fs::hard_link(&draft, path));
+    let removed = fs::remove_file(&draft);
+    written.and(removed)?;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    if cfg!(unix) {
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(value).expect("texts, numbers and maps are JSON");
+    text.push(b'\n');
+    text
+}
+
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, KeystoreError> {
+    let mut content = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut content));
+    match read {
+        Ok(_) => Ok(content),
+        Err(source) => Err(KeystoreError::Read {
+            path: path.into(),
+            source,
+        }),
+    }
+}
+
+pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, KeystoreError> {
+    match read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(KeystoreError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The first line of a file, as a secret.
+pub(super) fn secret(path: &Path) -> Result<Secret, KeystoreError> {
+    let content = Secret::new(read(path)?);
+    let line = content.expose().split(|byte| *byte == b'\n').next();
+    let line = line.unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.is_empty() {
+        return Err(KeystoreError::EmptyPassphrase);
+    }
+    Ok(Secret::new(line))
+}

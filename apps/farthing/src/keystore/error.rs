@@ -1,0 +1,51 @@
+//! What goes wrong with a keystore.
+
+use std::{io, path::PathBuf};
+
+use farthing::ledger::AccountError;
+
+use super::{VERSION, WalletName};
+
+/// What goes wrong with a keystore. Nothing here ever moved money.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeystoreError {
+    #[error("there is no wallet in {dir}")]
+    Empty { dir: PathBuf },
+    #[error("there is no wallet {name} in {dir}")]
+    NoWallet { name: WalletName, dir: PathBuf },
+    #[error("there are several wallets in {dir}, and none is called default: {names}")]
+    Several { dir: PathBuf, names: String },
+    #[error("the wallet {0} is there already")]
+    Exists(WalletName),
+    #[error("a wallet's name is 1 to 32 of a-z, 0-9, - and _, and {0:?} is not")]
+    Name(String),
+    #[error("{path} cannot be read")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path} cannot be written")]
+    Write { path: PathBuf, source: io::Error },
+    #[error("{path} is not a file of a keystore")]
+    Format {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+    #[error("{path} has the version {found}, and this program knows {VERSION}")]
+    Version { path: PathBuf, found: u32 },
+    #[error("{path} asks for more work than a passphrase is worth")]
+    Work { path: PathBuf },
+    #[error("{path} names an account that is none")]
+    Account { path: PathBuf, source: AccountError },
+    #[error("the passphrase is wrong, or {path} was changed")]
+    Sealed { path: PathBuf },
+    #[error("there is no passphrase, and no terminal to ask for one")]
+    NoPassphrase,
+    #[error("a passphrase cannot be empty")]
+    EmptyPassphrase,
+    #[error("the two passphrases differ")]
+    Differ,
+    #[error("the passphrase could not be asked for")]
+    Prompt(#[source] io::Error),
+    #[error("FARTHING_KEY holds no key")]
+    Key,
+    #[error("the system gave no randomness")]
+    Randomness,
+}

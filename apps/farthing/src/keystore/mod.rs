@@ -1,0 +1,199 @@
+//! Where keys are kept: a folder that only its owner can open, with a sealed file for each wallet.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `NAME.wallet.json` | a key, sealed under a passphrase; its account, readable |
+//! | `wallet.db` | what the wallets paid and have pending, their budgets, the receipts |
+//! | `keystore.json` | only in a demo's keystore: that it is one |
+//! | `passphrase` | only in a demo's keystore: its throw-away passphrase |
+
+mod disk;
+mod error;
+mod passphrase;
+mod seal;
+mod wallet;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use farthing::core::value::{Secret, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use disk::{private_folder, random_name};
+pub(crate) use error::KeystoreError;
+pub(crate) use passphrase::Passphrases;
+pub(crate) use seal::Cost;
+pub(crate) use wallet::{Kind, Wallet, WalletName};
+
+const SUFFIX: &str = ".wallet.json";
+const MARKER: &str = "keystore.json";
+const PASSPHRASE: &str = "passphrase";
+const VERSION: u32 = 1;
+
+/// A folder of wallets.
+#[derive(Clone, Debug)]
+pub(crate) struct Keystore {
+    dir: PathBuf,
+}
+
+/// What every version of a file has.
+#[derive(Deserialize)]
+struct AnyVersion {
+    version: u32,
+}
+
+/// What `keystore.json` holds: that the keystore is a demo's, and where its money is counted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Marker {
+    version: u32,
+    demo: bool,
+    /// The seller's store, whose ledger says what the wallets have.
+    pub(crate) store: PathBuf,
+}
+
+impl Keystore {
+    pub(crate) fn at(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The store of what the wallets paid. Its folder is made where it is missing.
+    pub(crate) fn database(&self) -> Result<PathBuf, KeystoreError> {
+        private_folder(&self.dir)?;
+        Ok(self.dir.join("wallet.db"))
+    }
+
+    /// Every wallet, by name.
+    pub(crate) fn wallets(&self) -> Result<Vec<Wallet>, KeystoreError> {
+        let names = self.names()?;
+        names.into_iter().map(|name| self.load(name)).collect()
+    }
+
+    /// A wallet by its name; without one, `default`, or the only one there is.
+    pub(crate) fn wallet(&self, name: Option<&WalletName>) -> Result<Wallet, KeystoreError> {
+        let names = self.names()?;
+        let dir = || self.dir.clone();
+        let default = WalletName::default_name();
+        match (name, names.as_slice()) {
+            (Some(name), names) if names.contains(name) => self.load(name.clone()),
+            (Some(name), _) => Err(KeystoreError::NoWallet {
+                name: name.clone(),
+                dir: dir(),
+            }),
+            (None, []) => Err(KeystoreError::Empty { dir: dir() }),
+            (None, [only]) => self.load(only.clone()),
+            (None, names) if names.contains(&default) => self.load(default),
+            (None, names) => {
+                let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+                Err(KeystoreError::Several {
+                    dir: dir(),
+                    names: names.join(", "),
+                })
+            }
+        }
+    }
+
+    /// Makes a wallet with a new key.
+    pub(crate) fn create(
+        &self,
+        name: &WalletName,
+        kind: Kind,
+        passphrase: &Secret,
+        cost: Cost,
+        now: Timestamp,
+    ) -> Result<Wallet, KeystoreError> {
+        private_folder(&self.dir)?;
+        Wallet::create(self.path(name), name, kind, passphrase, cost, now)
+    }
+
+    /// Whether there is a wallet of this name.
+    pub(crate) fn has(&self, name: &WalletName) -> bool {
+        self.path(name).exists()
+    }
+
+    /// Whether this is a demo's keystore, and what its demo is.
+    pub(crate) fn marker(&self) -> Result<Option<Marker>, KeystoreError> {
+        let path = self.dir.join(MARKER);
+        let Some(text) = disk::read_if_there(&path)? else {
+            return Ok(None);
+        };
+        let marker: Marker = parse(&path, &text)?;
+        Ok(marker.demo.then_some(marker))
+    }
+
+    /// Makes this the keystore of a demo, with a throw-away passphrase beside its keys.
+    pub(crate) fn make_demo(&self, store: &Path) -> Result<Secret, KeystoreError> {
+        private_folder(&self.dir)?;
+        let passphrase = Secret::new(random_name()?);
+        let (path, marker) = (self.dir.join(PASSPHRASE), self.dir.join(MARKER));
+        disk::create(&path, passphrase.expose())
+            .map_err(|source| KeystoreError::Write { path, source })?;
+        let content = disk::json(&Marker {
+            version: VERSION,
+            demo: true,
+            store: store.to_owned(),
+        });
+        disk::create(&marker, &content).map_err(|source| KeystoreError::Write {
+            path: marker,
+            source,
+        })?;
+        Ok(passphrase)
+    }
+
+    /// The passphrase of a demo.
+    fn demo_passphrase(&self) -> Result<Option<Secret>, KeystoreError> {
+        match self.marker()? {
+            Some(_) => disk::secret(&self.dir.join(PASSPHRASE)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn names(&self) -> Result<Vec<WalletName>, KeystoreError> {
+        let failed = |source| KeystoreError::Read {
+            path: self.dir.clone(),
+            source,
+        };
+        let entries = match std::fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(failed(source)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let file = entry.map_err(failed)?.file_name();
+            let name = file.to_str().and_then(|file| file.strip_suffix(SUFFIX));
+            names.extend(name.and_then(|name| name.parse::<WalletName>().ok()));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn load(&self, name: WalletName) -> Result<Wallet, KeystoreError> {
+        Wallet::read(self.path(&name), name)
+    }
+
+    fn path(&self, name: &WalletName) -> PathBuf {
+        self.dir.join(format!("{name}{SUFFIX}"))
+    }
+}
+
+/// Reads a file of ours. Its version is looked at first, so that a newer one is called that.
+fn parse<T: for<'de> Deserialize<'de>>(path: &Path, text: &[u8]) -> Result<T, KeystoreError> {
+    let format = |source| KeystoreError::Format {
+        path: path.into(),
+        source,
+    };
+    let AnyVersion { version } = serde_json::from_slice(text).map_err(format)?;
+    if version != VERSION {
+        return Err(KeystoreError::Version {
+            path: path.into(),
+            found: version,
+        });
+    }
+    serde_json::from_slice(text).map_err(format)
+}

@@ -1,0 +1,224 @@
+//! Showing an answer to a person.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use farthing::{
+    client::{Choice, Outlay, Response, Standing},
+    core::payment::Moved,
+};
+use serde_json::json;
+
+use crate::{
+    args::Pay,
+    error::{Error, told},
+    exit::Exit,
+    screen::{self, Paint, clean},
+};
+
+/// Where the body goes.
+pub(super) enum Sink {
+    Stdout,
+    File { path: PathBuf, file: File },
+}
+
+impl Sink {
+    /// Opens the file before anything is paid for. What it held is kept until there is an answer.
+    pub(super) fn open(path: Option<&Path>) -> Result<Self, Error> {
+        let Some(path) = path.filter(|path| *path != Path::new("-")) else {
+            return Ok(Self::Stdout);
+        };
+        let mut options = OpenOptions::new();
+        match options.write(true).create(true).truncate(false).open(path) {
+            Ok(file) => Ok(Self::File {
+                path: path.into(),
+                file,
+            }),
+            Err(source) => Err(Error::Output {
+                path: path.into(),
+                source,
+            }),
+        }
+    }
+
+    /// The file's path, where it is one.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Stdout => None,
+            Self::File { path, .. } => Some(path),
+        }
+    }
+
+    /// Writes a body as it comes in.
+    pub(super) async fn take(&mut self, response: &mut Response) -> Result<(), Error> {
+        let moved = response.paid().map_or(Moved::No, Outlay::moved);
+        let failed = |source| Error::Answer { source, moved };
+        self.empty().map_err(failed)?;
+        while let Some(chunk) = response.chunk().await? {
+            self.write(&chunk).map_err(failed)?;
+        }
+        self.flush().map_err(failed)
+    }
+
+    fn empty(&mut self) -> io::Result<()> {
+        match self {
+            // A pipe or a terminal has no length to set.
+            Self::File { file, .. } if file.metadata()?.is_file() => file.set_len(0),
+            _ => Ok(()),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Stdout => io::stdout().lock().write_all(bytes),
+            Self::File { file, .. } => file.write_all(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout => io::stdout().lock().flush(),
+            Self::File { file, .. } => file.flush(),
+        }
+    }
+}
+
+/// Prints the answer: head where it is asked for, body, and on stderr what it cost.
+pub(super) async fn print(
+    mut response: Response,
+    mut sink: Sink,
+    pay: &Pay,
+) -> Result<Exit, Error> {
+    if pay.include {
+        let moved = response.paid().map_or(Moved::No, Outlay::moved);
+        let mut head = format!("{:?} {}\r\n", response.version(), response.status()).into_bytes();
+        for (name, value) in response.headers() {
+            head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        head.extend(b"\r\n");
+        let mut out = io::stdout().lock();
+        out.write_all(&head)
+            .and_then(|()| out.flush())
+            .map_err(|source| Error::Answer { source, moved })?;
+    }
+    sink.take(&mut response).await?;
+    let exit = exit_of(&response);
+    if !pay.silent || !matches!(exit, Exit::Done | Exit::Status) {
+        conclude(&response);
+    }
+    Ok(exit)
+}
+
+/// How a run ends that got this answer.
+pub(super) fn exit_of(response: &Response) -> Exit {
+    let failed = !response.status().is_success();
+    let refused = response.status().is_client_error() || response.status().is_server_error();
+    match response.paid() {
+        Some(outlay) if failed => match outlay.moved() {
+            Moved::No => Exit::Unpaid,
+            Moved::Yes => Exit::Owed,
+            Moved::Unknown => Exit::Unresolved,
+        },
+        None if refused => Exit::Status,
+        _ => Exit::Done,
+    }
+}
+
+/// The last lines on stderr.
+fn conclude(response: &Response) {
+    let paint = Paint::for_stderr();
+    let status = response.status();
+    let Some(outlay) = response.paid() else {
+        if exit_of(response) == Exit::Status {
+            screen::tell(format!(
+                "{} the server answered {status}; nothing was paid",
+                paint.bad("error:")
+            ));
+        } else {
+            screen::tell(paint.dim("free: nothing was paid"));
+        }
+        return;
+    };
+    let price = outlay.price();
+    let by = &outlay.currency.rail;
+    let reference = outlay.reference.as_ref();
+    let under = reference.map_or_else(String::new, |reference| {
+        format!(", {}", clean(reference.as_str()))
+    });
+    match outlay.standing {
+        Standing::Paid => screen::tell(format!("{} {price} by {by}{under}", paint.good("paid"))),
+        Standing::Unconfirmed => screen::tell(format!(
+            "{} {price} by {by}; it was served without a receipt",
+            paint.asks("paid?")
+        )),
+        _ => {
+            screen::tell(format!(
+                "{} the server answered {status} to a payment of {price}",
+                paint.bad("error:")
+            ));
+            let rows = [
+                ("whose", "the server".to_owned()),
+                ("money", told(outlay.moved()).to_owned()),
+                ("payment", outlay.payment.to_string()),
+            ];
+            screen::tell(screen::rows(paint, 2, &rows));
+        }
+    }
+    if !outlay.recorded {
+        screen::hint("the store could not be written: the payment is still listed as pending");
+    } else if outlay.standing == Standing::Paid {
+        screen::hint(format!("farthing receipts show {}", outlay.payment));
+    } else {
+        screen::hint("farthing receipts list --pending");
+    }
+}
+
+/// Prints what a dry run found out. It is the run's data, so it goes to stdout.
+pub(super) fn plan(response: &Response, json: bool) -> Result<Exit, Error> {
+    let choice = response.would_pay();
+    let text = if json {
+        json!({
+            "status": response.status().as_u16(),
+            "url": response.url().as_str(),
+            "paid": null,
+            "wouldPay": choice.map(|choice| json!({
+                "amount": choice.offer().request.amount,
+                "currency": choice.quote().currency.code,
+                "decimals": choice.quote().currency.decimals,
+                "price": choice.price(),
+                "method": choice.offer().challenge.method,
+                "realm": choice.offer().challenge.realm,
+                "recipient": choice.offer().request.recipient,
+                "expires": choice.offer().challenge.expires.as_ref().map(|end| end.at()),
+            })),
+        })
+        .to_string()
+    } else {
+        choice.map_or_else(|| format!("free: {}", response.status()), planned)
+    };
+    screen::data(text).map_err(|source| Error::Answer {
+        source,
+        moved: Moved::No,
+    })?;
+    Ok(match choice {
+        None => exit_of(response),
+        Some(_) => Exit::Done,
+    })
+}
+
+fn planned(choice: &Choice) -> String {
+    let (challenge, request) = (&choice.offer().challenge, &choice.offer().request);
+    let mut rows = vec![
+        ("would pay", choice.price()),
+        ("by", challenge.method.to_string()),
+        ("asked by", clean(challenge.realm.as_str()).into_owned()),
+    ];
+    let to = request.recipient.as_ref();
+    rows.extend(to.map(|to| ("to", clean(to.as_str()).into_owned())));
+    let until = challenge.expires.as_ref();
+    rows.extend(until.map(|until| ("until", until.at().to_string())));
+    screen::rows(Paint::for_stdout(), 0, &rows)
+}

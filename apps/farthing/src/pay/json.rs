@@ -1,0 +1,116 @@
+//! The answer as one JSON object.
+
+use farthing::{
+    client::{Outlay, Response},
+    core::payment::Moved,
+};
+use http::{HeaderMap, header::CONTENT_LENGTH};
+use serde_json::{Map, Value, json};
+
+use super::answer::{Sink, exit_of};
+use crate::{
+    error::{Error, as_json},
+    exit::Exit,
+    screen,
+};
+
+/// Bytes of the largest body that goes into an object, as far as its length is told beforehand. A
+/// larger one goes to a file, with `-o`.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+pub(super) async fn print(mut response: Response, mut sink: Sink) -> Result<Exit, Error> {
+    let moved = response.paid().map_or(Moved::No, Outlay::moved);
+    let mut object = json!({
+        "status": response.status().as_u16(),
+        "url": response.url().as_str(),
+        "headers": headers(response.headers()),
+        "paid": response.paid().map(paid),
+        "receipt": response.receipt(),
+    });
+    let exit = exit_of(&response);
+    if let Some(path) = sink.path() {
+        object["bodyFile"] = json!(path.display().to_string());
+        sink.take(&mut response).await?;
+    } else {
+        let body = read(response, moved).await?;
+        match String::from_utf8(body) {
+            Ok(text) => object["body"] = json!(text),
+            Err(bytes) => {
+                use base64::{Engine as _, engine::general_purpose::STANDARD};
+                object["bodyBase64"] = json!(STANDARD.encode(bytes.as_bytes()));
+            }
+        }
+    }
+    if exit != Exit::Done {
+        object["error"] = json!(exit.name());
+        object["exitCode"] = json!(exit.code());
+        object["moneyMoved"] = as_json(moved);
+    }
+    screen::data(object).map_err(|source| Error::Answer { source, moved })?;
+    Ok(exit)
+}
+
+/// Reads the body whole: a paid one that breaks off is fetched again, with the same payment.
+async fn read(response: Response, moved: Moved) -> Result<Vec<u8>, Error> {
+    let told = response.headers().get(CONTENT_LENGTH);
+    let length = told.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > LARGEST) {
+        return Err(Error::TooLarge {
+            bytes: LARGEST,
+            moved,
+        });
+    }
+    Ok(response.bytes().await?.into())
+}
+
+fn paid(outlay: &Outlay) -> Value {
+    json!({
+        "amount": outlay.amount,
+        "currency": outlay.currency.code,
+        "decimals": outlay.currency.decimals,
+        "price": outlay.price(),
+        "method": outlay.currency.rail,
+        "reference": outlay.reference,
+        "recipient": outlay.payee,
+        "payment": outlay.payment,
+        "standing": outlay.standing,
+        "recorded": outlay.recorded,
+    })
+}
+
+/// A name that stands once has its value, one that stands more often a list. A value that is no
+/// text is written as well as it can be.
+fn headers(headers: &HeaderMap) -> Map<String, Value> {
+    let mut map = Map::new();
+    for name in headers.keys() {
+        let mut values: Vec<Value> = headers
+            .get_all(name)
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into())
+            .collect();
+        let value = if values.len() == 1 {
+            values.remove(0)
+        } else {
+            Value::Array(values)
+        };
+        map.insert(name.as_str().to_owned(), value);
+    }
+    map
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_header_is_a_list() {
+        let mut map = HeaderMap::new();
+        map.append("x-a", "1".parse().unwrap());
+        map.append("x-b", "1".parse().unwrap());
+        map.append("x-b", "2".parse().unwrap());
+        assert_eq!(
+            Value::from(headers(&map)),
+            json!({"x-a": "1", "x-b": ["1", "2"]})
+        );
+    }
+}

@@ -1,0 +1,90 @@
+//! `farthing pay`: fetch a URL, and pay for it where that is asked.
+
+mod answer;
+mod confirm;
+mod json;
+mod request;
+
+use farthing::client::{Client, Policy, Response};
+
+use crate::{args::Pay, buyer, error::Error, exit::Exit, keystore::Keystore, screen};
+
+pub(crate) use request::HeaderLine;
+
+use answer::Sink;
+use request::Prepared;
+
+/// What one question may be about. Beyond it `--max` has to be given, so that a slip of the finger
+/// has a bound as well.
+const MOST_TO_ASK: &str = "$100";
+
+pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
+    // Everything that can go wrong on our side goes wrong before anything is sent.
+    let prepared = Prepared::new(&pay)?;
+    let sink = Sink::open(pay.output.as_deref())?;
+    let asks = !pay.yes && confirm::can_ask();
+    let buyer = buyer::Buyer::new(keystore, pay.wallet.as_ref(), policy(&pay, asks))?;
+    let client = buyer.client(if asks { Some(confirm::ask) } else { None })?;
+    if !pay.silent && !pay.json {
+        screen::tell(format!("{} {}", prepared.method, screen::clean(&pay.url)));
+    }
+    let sent = tokio::select! {
+        sent = send(&client, prepared) => sent,
+        // A future that is dropped leaves a signed payment pending, never lost.
+        _ = tokio::signal::ctrl_c() => return Err(Error::Interrupted),
+    };
+    let response = match sent {
+        Ok(response) => response,
+        Err(error) => return Err(buyer.locked_out().map_or(error, Error::Keystore)),
+    };
+    let shown = if pay.dry_run {
+        answer::plan(&response, pay.json)
+    } else if pay.json {
+        json::print(response, sink).await
+    } else {
+        answer::print(response, sink, &pay).await
+    };
+    buyer.close().await;
+    shown
+}
+
+async fn send(client: &Client, prepared: Prepared) -> Result<Response, Error> {
+    let mut request = client
+        .request(prepared.method, prepared.url)
+        .headers(&prepared.headers);
+    if let Some(body) = prepared.body {
+        request = request.body(body);
+    }
+    Ok(request.send().await?)
+}
+
+/// The limits of this run: those of `--max`; where somebody is asked, what they answer; otherwise
+/// the client's small defaults.
+fn policy(pay: &Pay, asks: bool) -> Policy {
+    let constant = |price: &str| price.parse().expect("the constants are prices");
+    let policy = Policy::new().dry_run(pay.dry_run);
+    match &pay.max {
+        Some(max) => policy.max_per_request(max.clone()),
+        None if asks => policy.max_per_request(constant(MOST_TO_ASK)),
+        None => policy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_help_names_the_default_limits() {
+        use clap::CommandFactory;
+        use farthing::client::{DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL};
+        let mut command = crate::args::Args::command();
+        let pay = command.find_subcommand_mut("pay").unwrap();
+        let help = pay.render_long_help().to_string();
+        let words: Vec<_> = help.split_whitespace().collect();
+        let help = words.join(" ");
+        let limits = format!(
+            "may cost {}, and all of them together {}",
+            DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL
+        );
+        assert!(help.contains(&limits), "{help}");
+    }
+}

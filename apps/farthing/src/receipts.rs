@@ -1,0 +1,301 @@
+//! `farthing receipts`: what was paid, and what is pending.
+
+use std::sync::Arc;
+
+use farthing::{
+    client::{Client, Outgoing, Standing},
+    clock::SystemClock,
+    core::{
+        domain::receipts::{Kept, Receipts},
+        port::{
+            BoxFuture,
+            backend::Backend,
+            method::{Fault, Refusal},
+            payer::{Offer, Payer, Proof, Quote, Resolved},
+        },
+        value::{Amount, Currency, CurrencyCode, MethodId, PaymentId, Timestamp},
+    },
+    ledger::{Currencies, method},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    args, buyer,
+    error::{Error, as_json, told},
+    exit::Exit,
+    keystore::Keystore,
+    screen::{self, Paint, clean},
+};
+
+/// Receipts that are read at once.
+const PAGE: usize = 200;
+
+/// The store of what was paid, as somebody sees it who pays nothing.
+struct Records {
+    client: Client,
+    receipts: Receipts,
+}
+
+pub(crate) async fn run(command: args::Receipts, keystore: &Keystore) -> Result<Exit, Error> {
+    let store = buyer::open(keystore.database()?)?;
+    let records = Records {
+        receipts: Receipts::new(store.clone() as Arc<dyn Backend>),
+        client: Client::builder()
+            .payer(Onlooker(method()))
+            .backend(store.clone() as Arc<dyn Backend>)
+            .clock(Arc::new(SystemClock))
+            .http(buyer::http())
+            .build()?,
+    };
+    let done = match command {
+        args::Receipts::List {
+            pending: false,
+            limit,
+            json,
+        } => records.list(limit, json).await,
+        args::Receipts::List { limit, json, .. } => records.list_pending(limit, json).await,
+        args::Receipts::Show { id, json } => records.show(id, json).await,
+    };
+    store.close().await;
+    done
+}
+
+impl Records {
+    async fn list(&self, limit: usize, json: bool) -> Result<Exit, Error> {
+        let mut kept: Vec<Kept> = Vec::new();
+        while kept.len() < limit {
+            let most = PAGE.min(limit - kept.len());
+            let page = self
+                .receipts
+                .list(kept.last(), most)
+                .await
+                .map_err(failed)?;
+            let is_last = page.len() < most;
+            kept.extend(page);
+            if is_last {
+                break;
+            }
+        }
+        if json {
+            return put(json!({ "receipts": kept.iter().map(receipt).collect::<Vec<_>>() }));
+        }
+        if kept.is_empty() {
+            screen::tell("no receipts yet");
+            screen::hint("farthing pay URL");
+            return Ok(Exit::Done);
+        }
+        let rows: Vec<_> = kept.iter().map(row).collect();
+        put(screen::table(
+            Paint::for_stdout(),
+            ["ID", "PAID AT", "PRICE", "FOR"],
+            &rows,
+        ))?;
+        if kept.len() == limit {
+            screen::hint("there may be more: --limit shows them");
+        }
+        Ok(Exit::Done)
+    }
+
+    async fn list_pending(&self, limit: usize, json: bool) -> Result<Exit, Error> {
+        let mut pending: Vec<Outgoing> = Vec::new();
+        while pending.len() < limit {
+            let most = PAGE.min(limit - pending.len());
+            let page = self.client.pending(pending.last(), most).await?;
+            let is_last = page.len() < most;
+            pending.extend(page);
+            if is_last {
+                break;
+            }
+        }
+        let rest = limit - pending.len();
+        if rest > 0 {
+            pending.extend(self.client.unconfirmed(rest).await?);
+        }
+        if json {
+            return put(json!({ "pending": pending.iter().map(outgoing).collect::<Vec<_>>() }));
+        }
+        if pending.is_empty() {
+            screen::tell("nothing is pending");
+            return Ok(Exit::Done);
+        }
+        let rows: Vec<_> = pending.iter().map(pending_row).collect();
+        let head = ["ID", "SINCE", "PRICE", "STANDING", "MONEY", "FOR"];
+        put(screen::table(Paint::for_stdout(), head, &rows))?;
+        if pending.iter().any(|one| one.standing == Standing::Signed) {
+            screen::hint(
+                "what is signed is sent again by the same `farthing pay` command, never signed anew",
+            );
+        }
+        Ok(Exit::Done)
+    }
+
+    async fn show(&self, id: PaymentId, json: bool) -> Result<Exit, Error> {
+        if let Some(kept) = self.receipts.get(id).await.map_err(failed)? {
+            let shown = if json {
+                receipt(&kept).to_string()
+            } else {
+                receipt_rows(&kept)
+            };
+            return put(shown);
+        }
+        let payment = self.client.payment(id).await?.ok_or(Error::NoReceipt(id))?;
+        put(if json {
+            outgoing(&payment).to_string()
+        } else {
+            outgoing_rows(&payment)
+        })
+    }
+}
+
+fn row(kept: &Kept) -> [String; 4] {
+    [
+        kept.payment.to_string(),
+        kept.at.to_string(),
+        price(&kept.currency, kept.amount),
+        clean(&kept.bought).into_owned(),
+    ]
+}
+
+fn pending_row(payment: &Outgoing) -> [String; 6] {
+    [
+        payment.id.to_string(),
+        payment.at.to_string(),
+        payment.currency().display(payment.amount),
+        standing(payment.standing).to_owned(),
+        told(payment.moved()).to_owned(),
+        format!("{} {}", payment.method, clean(&payment.url)),
+    ]
+}
+
+fn receipt_rows(kept: &Kept) -> String {
+    let receipt = &kept.receipt;
+    let mut rows = vec![
+        ("id", kept.payment.to_string()),
+        ("price", price(&kept.currency, kept.amount)),
+        ("for", clean(&kept.bought).into_owned()),
+    ];
+    let payee = kept.payee.as_ref();
+    rows.extend(payee.map(|payee| ("to", clean(payee.as_str()).into_owned())));
+    rows.extend(kept.payer.as_ref().map(|payer| ("from", payer.to_string())));
+    rows.push(("by", receipt.method().to_string()));
+    rows.push(("settled", receipt.timestamp().to_string()));
+    rows.push((
+        "reference",
+        clean(receipt.reference().as_str()).into_owned(),
+    ));
+    for (name, value) in receipt.extra() {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        rows.push((name, clean(&value).into_owned()));
+    }
+    screen::rows(Paint::for_stdout(), 0, &rows)
+}
+
+fn outgoing_rows(payment: &Outgoing) -> String {
+    let mut rows = vec![
+        ("id", payment.id.to_string()),
+        ("standing", standing(payment.standing).to_owned()),
+        ("money", told(payment.moved()).to_owned()),
+        ("price", payment.currency().display(payment.amount)),
+        ("for", format!("{} {}", payment.method, clean(&payment.url))),
+        ("asked by", clean(payment.realm.as_str()).into_owned()),
+        ("from", payment.payer.to_string()),
+        ("by", payment.rail.to_string()),
+        ("since", payment.at.to_string()),
+    ];
+    let (reference, problem) = (payment.reference.as_ref(), payment.problem.as_deref());
+    rows.extend(reference.map(|it| ("reference", clean(it.as_str()).into_owned())));
+    rows.extend(problem.map(|it| ("problem", clean(it).into_owned())));
+    screen::rows(Paint::for_stdout(), 0, &rows)
+}
+
+fn receipt(kept: &Kept) -> Value {
+    json!({
+        "payment": kept.payment,
+        "amount": kept.amount,
+        "currency": kept.currency,
+        "price": price(&kept.currency, kept.amount),
+        "recipient": kept.payee,
+        "payer": kept.payer,
+        "for": kept.bought,
+        "at": kept.at,
+        "receipt": kept.receipt,
+    })
+}
+
+fn outgoing(payment: &Outgoing) -> Value {
+    json!({
+        "payment": payment.id,
+        "standing": payment.standing,
+        "moneyMoved": as_json(payment.moved()),
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "price": payment.currency().display(payment.amount),
+        "recipient": payment.payee,
+        "payer": payment.payer,
+        "request": format!("{} {}", payment.method, payment.url),
+        "realm": payment.realm,
+        "method": payment.rail,
+        "challenge": payment.challenge,
+        "reference": payment.reference,
+        "problem": payment.problem,
+        "at": payment.at,
+    })
+}
+
+const fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Reserved => "reserved",
+        Standing::Signed => "signed",
+        Standing::Doubtful => "doubtful",
+        Standing::Paid => "paid",
+        Standing::Unconfirmed => "unconfirmed",
+        Standing::Void => "void",
+        _ => "unknown",
+    }
+}
+
+/// A kept receipt names a currency by its code; what is known of the code is this program's.
+fn price(code: &CurrencyCode, amount: Amount) -> String {
+    let known = Currencies::default();
+    let currency: Option<&Currency> = known.find(code);
+    currency.map_or_else(
+        || format!("{amount} base units of {code}"),
+        |currency| currency.display(amount),
+    )
+}
+
+fn failed(source: farthing::core::port::backend::StoreError) -> Error {
+    farthing::client::Error::from(source).into()
+}
+
+fn put(text: impl std::fmt::Display) -> Result<Exit, Error> {
+    screen::data(text).map_err(Error::System)?;
+    Ok(Exit::Done)
+}
+
+/// Looks and never pays: a client has to have somebody to pay with.
+struct Onlooker(MethodId);
+
+impl Payer for Onlooker {
+    fn method(&self) -> &MethodId {
+        &self.0
+    }
+
+    fn quote(&self, _: &Offer) -> Result<Quote, Refusal> {
+        Err(looks())
+    }
+
+    fn sign<'a>(&'a self, _: &'a Offer, _: Timestamp) -> BoxFuture<'a, Result<Proof, Refusal>> {
+        Box::pin(std::future::ready(Err(looks())))
+    }
+
+    fn resolve<'a>(&'a self, _: &'a Proof, _: Timestamp) -> BoxFuture<'a, Resolved> {
+        Box::pin(std::future::ready(Resolved::Unknown))
+    }
+}
+
+fn looks() -> Refusal {
+    Refusal::new(Fault::Unsupported, "this run only looks at what was paid")
+}

@@ -1,0 +1,160 @@
+//! `farthing wallet`: keys to pay with.
+
+use std::path::PathBuf;
+
+use farthing::{
+    clock::SystemClock,
+    core::port::{backend::Backend, clock::Clock},
+    ledger::{Accounts, Balance, Currencies},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    args, buyer,
+    error::Error,
+    exit::Exit,
+    keystore::{Cost, Keystore, KeystoreError, Kind, Passphrases, Wallet, WalletName},
+    screen::{self, Paint},
+    signer,
+};
+
+pub(crate) async fn run(command: args::Wallet, keystore: &Keystore) -> Result<Exit, Error> {
+    match command {
+        args::Wallet::Create {
+            name,
+            key_type,
+            json,
+        } => create(&name, key_type, json, keystore),
+        args::Wallet::List { json } => list(json, keystore),
+        args::Wallet::Balance {
+            store,
+            wallet,
+            json,
+        } => balance(store, wallet.as_ref(), json, keystore).await,
+    }
+}
+
+fn create(name: &WalletName, kind: Kind, json: bool, keystore: &Keystore) -> Result<Exit, Error> {
+    if keystore.has(name) {
+        // Said before anybody types a passphrase.
+        return Err(KeystoreError::Exists(name.clone()).into());
+    }
+    let passphrase = Passphrases::of_this_run().for_new(keystore, name)?;
+    let now = SystemClock.now().whole_secs();
+    let wallet = keystore.create(name, kind, &passphrase, Cost::PEOPLE, now)?;
+    if json {
+        let mut made = described(&wallet);
+        made["keystore"] = json!(keystore.dir().display().to_string());
+        return put(made);
+    }
+    put(&wallet.account)?;
+    screen::tell(format!(
+        "made the wallet {} in {}",
+        wallet.name,
+        keystore.dir().display()
+    ));
+    screen::hint("a seller credits this account; the key and its passphrase have no other copy");
+    Ok(Exit::Done)
+}
+
+fn list(json: bool, keystore: &Keystore) -> Result<Exit, Error> {
+    let wallets = keystore.wallets()?;
+    if json {
+        let wallets: Vec<_> = wallets.iter().map(described).collect();
+        return put(json!({
+            "keystore": keystore.dir().display().to_string(),
+            "wallets": wallets,
+        }));
+    }
+    if wallets.is_empty() {
+        screen::tell(format!("no wallets in {}", keystore.dir().display()));
+        screen::hint("farthing wallet create");
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<_> = wallets.iter().map(row).collect();
+    put(screen::table(
+        Paint::for_stdout(),
+        ["NAME", "KEY", "CREATED", "ACCOUNT"],
+        &rows,
+    ))
+}
+
+fn row(wallet: &Wallet) -> [String; 4] {
+    [
+        wallet.name.to_string(),
+        wallet.kind.name().to_owned(),
+        wallet.created.to_string(),
+        wallet.account.to_string(),
+    ]
+}
+
+fn described(wallet: &Wallet) -> Value {
+    json!({
+        "name": wallet.name.to_string(),
+        "account": wallet.account.to_string(),
+        "keyType": wallet.kind.name(),
+        "created": wallet.created,
+    })
+}
+
+/// A ledger's balances are rows of the seller's store. Where that is on this machine it can be
+/// read; otherwise only the seller knows.
+async fn balance(
+    store: Option<PathBuf>,
+    name: Option<&WalletName>,
+    json: bool,
+    keystore: &Keystore,
+) -> Result<Exit, Error> {
+    let account = signer::account(keystore, name)?;
+    let store = store.filter(|path| !path.as_os_str().is_empty());
+    let path = match store {
+        Some(path) => path,
+        None => keystore.marker()?.ok_or(Error::NoBalance)?.store,
+    };
+    let backend = buyer::open_existing(&path)?;
+    let currencies = Currencies::default();
+    let accounts = Accounts::new(
+        backend.clone() as std::sync::Arc<dyn Backend>,
+        currencies.clone(),
+    );
+    let mut balances = Vec::new();
+    for currency in currencies.iter() {
+        let balance = accounts.balance(&account, &currency.code).await?;
+        balances.push((currency.clone(), balance));
+    }
+    backend.close().await;
+    if json {
+        let listed = balances
+            .iter()
+            .map(|(currency, Balance { available, held })| {
+                json!({
+                    "method": currency.rail,
+                    "currency": currency.code,
+                    "decimals": currency.decimals,
+                    "symbol": currency.symbol,
+                    "available": available,
+                    "held": held,
+                })
+            });
+        return put(json!({
+            "account": account.to_string(),
+            "store": path.display().to_string(),
+            "balances": listed.collect::<Vec<_>>(),
+        }));
+    }
+    for (currency, Balance { available, held }) in balances {
+        put(currency.display(available))?;
+        if !held.is_zero() {
+            screen::tell(format!(
+                "and {} held for payments under way",
+                currency.display(held)
+            ));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn put(text: impl std::fmt::Display) -> Result<Exit, Error> {
+    screen::data(text).map_err(Error::System)?;
+    Ok(Exit::Done)
+}
