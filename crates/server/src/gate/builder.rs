@@ -44,7 +44,8 @@ pub struct Options {
     pub challenge_lifetime: Duration,
     /// How long work on a payment counts as alive without being renewed.
     pub lease: Duration,
-    /// How long a rail may take to answer.
+    /// How long a rail may take to answer. Shorter than the lease, so that nobody takes over what
+    /// is still being asked.
     pub rail_deadline: Duration,
     /// How long to wait before a rail is asked again.
     pub ask_again: Duration,
@@ -59,7 +60,7 @@ impl Default for Options {
         Self {
             challenge_lifetime: Duration::from_secs(5 * 60),
             lease: Duration::from_secs(30),
-            rail_deadline: Duration::from_secs(30),
+            rail_deadline: Duration::from_secs(20),
             ask_again: Duration::from_secs(2),
             payments_at_once: 4096,
             body_bytes_at_once: 64 * 1024 * 1024,

@@ -16,7 +16,7 @@ use farthing_core::{
     payment::{Event, Payment, SettlePolicy, State},
     port::{
         backend::{StoreError, Write},
-        method::{Booking, Charge, Order, Outcome, Outside, Rail},
+        method::{Booking, Charge, Order, Outcome, Outside, Rail, Refusal},
     },
     value::{ClaimKey, Secret},
 };
@@ -111,10 +111,7 @@ impl Gate {
         let outcome = self.ask_rail(rail, order).await;
         abort::point("sent");
         let (now, mut record) = (self.now(), held.record.clone());
-        let mut change = match self.note(&mut record, outcome, after) {
-            Ok(change) => change,
-            Err(refused) => return Err(refused.into()),
-        };
+        let (mut change, refusal) = self.note(&mut record, outcome, after)?;
         change.record = record;
         if change.debts == Debts::Release {
             change.free.extend(
@@ -132,10 +129,10 @@ impl Gate {
         abort::point("settled");
         match held.record.state {
             State::Settled => Ok(held),
-            State::Failed | State::Answered => Err(Stop::About(
-                Refused::Used(State::Failed),
-                Box::new(held.record),
-            )),
+            State::Failed | State::Answered => {
+                let refused = refusal.map_or(Refused::Used(State::Failed), Refused::Method);
+                Err(Stop::About(refused, Box::new(held.record)))
+            }
             state => {
                 tracing::warn!(payment = %held.record.id, ?state, %now, "the rail did not confirm a payment");
                 Err(Stop::About(
@@ -160,14 +157,15 @@ impl Gate {
         }
     }
 
-    /// What a rail's answer changes.
+    /// What a rail's answer changes, and why it refused.
     fn note(
         &self,
         record: &mut Payment,
         outcome: Outcome,
         after: After,
-    ) -> Result<Change<Payment>, Refused> {
+    ) -> Result<(Change<Payment>, Option<Refusal>), Refused> {
         let now = self.now();
+        let mut refused = None;
         let mut debts = Debts::Keep;
         let mut writes = Vec::new();
         match outcome {
@@ -199,6 +197,7 @@ impl Gate {
                     debts = Debts::Release;
                 }
                 record.lease_until = now;
+                refused = Some(refusal);
             }
             Outcome::Pending { ask_after } => {
                 advance(record, Event::Postpone, now)?;
@@ -211,11 +210,12 @@ impl Gate {
             }
             _ => return Err(Refused::Internal),
         }
-        Ok(Change {
+        let change = Change {
             debts,
             writes,
             ..Change::to(record.clone())
-        })
+        };
+        Ok((change, refused))
     }
 
     /// How long to wait before a rail is asked again: doubling, up to 64 times the first wait.

@@ -1,0 +1,284 @@
+//! What a rail that is elsewhere can do to a payment. The rail is the testkit's fake, whose truth
+//! is asserted on both sides.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by them")]
+
+mod common;
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use axum::{Router, routing::any};
+use common::{PRICE, Shop, challenges, kind, problem, receipt, sign_with};
+use farthing_core::{
+    memory::MemoryBackend,
+    payment::{SettlePolicy, State},
+};
+use farthing_server::{Options, Route, layer::PaymentLayer};
+use farthing_testkit::{
+    clock::FakeClock,
+    method::{Answer, FakeCharge, FakePayer, FakeRail, Judgement, Latch, account},
+};
+
+const FUNDS: u128 = 1_000_000;
+const POLICIES: [SettlePolicy; 2] = [SettlePolicy::First, SettlePolicy::After];
+
+/// A shop that is paid on the fake rail only.
+struct FakeShop {
+    shop: Shop,
+    rail: Arc<FakeRail>,
+    charge: Arc<FakeCharge>,
+    payer: FakePayer,
+}
+
+impl FakeShop {
+    async fn open(policy: SettlePolicy) -> Self {
+        Self::open_limited(policy, None).await
+    }
+
+    async fn open_limited(policy: SettlePolicy, limit: Option<u128>) -> Self {
+        let rail = Arc::new(FakeRail::new(Arc::new(FakeClock::at(common::start_time()))));
+        rail.deposit(&account("buyer"), FUNDS);
+        let mut charge = FakeCharge::new(Arc::clone(&rail), &account("seller"));
+        if let Some(limit) = limit {
+            charge = charge.limited("in flight", limit, false);
+        }
+        let charge = Arc::new(charge);
+        let method = Arc::clone(&charge);
+        let mut options = Options::default();
+        options.rail_deadline = Duration::from_millis(200);
+        let shop = Shop::open_on(
+            Arc::new(MemoryBackend::new()),
+            |gate| gate.method(method).options(options),
+            |shop| {
+                let runs = Arc::clone(&shop.runs);
+                let handler = move || async move {
+                    runs.fetch_add(1, Ordering::SeqCst);
+                    "sunny"
+                };
+                let route = Route::priced("$0.002").unwrap().settle(policy);
+                Router::new().route(
+                    "/paid",
+                    any(handler).layer(PaymentLayer::new(&shop.gate, route).unwrap()),
+                )
+            },
+        )
+        .await;
+        let payer = FakePayer::new(Arc::clone(&rail), account("buyer"));
+        Self {
+            shop,
+            rail,
+            charge,
+            payer,
+        }
+    }
+
+    /// A credential of the fake method for the route.
+    async fn credential(&self) -> String {
+        let response = self
+            .shop
+            .get("/paid")
+            .header("accept-payment", "fake/charge")
+            .send()
+            .await
+            .unwrap();
+        let challenge = challenges(&response).remove(0);
+        assert_eq!(challenge.method.as_str(), "fake");
+        sign_with(&self.payer, &challenge, self.shop.clock_now()).await
+    }
+
+    async fn present(&self, credential: &str) -> reqwest::Response {
+        self.shop
+            .get("/paid")
+            .header("authorization", credential)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    /// Asserts what moved on the rail, to the unit on both sides.
+    fn assert_moved(&self, times: u128) {
+        let truth = self.rail.truth();
+        let balances = (
+            truth.balance("did:fake:buyer"),
+            truth.balance("did:fake:seller"),
+        );
+        assert_eq!(balances, (FUNDS - times * PRICE, times * PRICE));
+    }
+
+    /// Presents a credential and expects a problem: its kind and what it says of the money.
+    async fn refused(&self, credential: &str, status: u16, expect: &str, moved: Option<bool>) {
+        let response = self.present(credential).await;
+        assert_eq!(response.status(), status);
+        let retry = response.headers().contains_key("retry-after");
+        let problem = problem(response).await;
+        assert_eq!(kind(&problem), expect, "{problem}");
+        assert_eq!(problem["moneyMoved"].as_bool(), moved, "{problem}");
+        assert_eq!(retry, status == 503, "{problem}");
+    }
+
+    async fn served(&self, credential: &str) {
+        let response = self.present(credential).await;
+        assert_eq!(response.status(), 200);
+        assert!(receipt(&response).is_some());
+        assert_eq!(response.text().await.unwrap(), "sunny");
+        assert_eq!(self.shop.runs(), 1);
+        self.assert_moved(1);
+    }
+}
+
+#[tokio::test]
+async fn a_rail_that_settles_is_paid_once() {
+    for policy in POLICIES {
+        let fake = FakeShop::open(policy).await;
+        let credential = fake.credential().await;
+        fake.served(&credential).await;
+        fake.refused(&credential, 402, "invalid-challenge", Some(true))
+            .await;
+        assert_eq!(fake.rail.truth().settles, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_moves_nothing_and_withholds_the_answer() {
+    let first = FakeShop::open(SettlePolicy::First).await;
+    let credential = first.credential().await;
+    first.rail.script([Answer::Refuse]);
+    first
+        .refused(&credential, 402, "verification-failed", Some(false))
+        .await;
+    first
+        .refused(&credential, 402, "invalid-challenge", Some(false))
+        .await;
+    assert_eq!(first.shop.runs(), 0);
+    first.assert_moved(0);
+
+    let after = FakeShop::open(SettlePolicy::After).await;
+    let credential = after.credential().await;
+    after.rail.script([Answer::Refuse]);
+    after
+        .refused(&credential, 402, "verification-failed", Some(false))
+        .await;
+    assert_eq!(
+        after.shop.runs(),
+        1,
+        "the handler ran, and its answer is held"
+    );
+    after.assert_moved(0);
+}
+
+#[tokio::test]
+async fn a_pending_payment_is_served_when_the_rail_is_done() {
+    for policy in POLICIES {
+        let fake = FakeShop::open(policy).await;
+        let credential = fake.credential().await;
+        fake.rail.script([Answer::Pending(Duration::from_secs(3))]);
+        fake.refused(&credential, 503, "payment-pending", None)
+            .await;
+        // The rail is not asked again before it said so.
+        fake.refused(&credential, 503, "payment-pending", None)
+            .await;
+        assert_eq!(fake.rail.truth().resolves, 0);
+        fake.shop.clock.advance(Duration::from_secs(4));
+        fake.served(&credential).await;
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_never_pays_twice() {
+    for policy in POLICIES {
+        for answer in [
+            Answer::MovedButLost,
+            Answer::Lost,
+            Answer::Never { moved: true },
+            Answer::Never { moved: false },
+        ] {
+            let fake = FakeShop::open(policy).await;
+            let credential = fake.credential().await;
+            fake.rail.script([answer]);
+            fake.refused(&credential, 503, "payment-unresolved", None)
+                .await;
+            fake.shop.clock.advance(Duration::from_secs(60));
+            fake.served(&credential).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_reconciler_finishes_what_nobody_presents_again() {
+    for policy in POLICIES {
+        let fake = FakeShop::open(policy).await;
+        let credential = fake.credential().await;
+        fake.rail.script([Answer::MovedButLost]);
+        fake.refused(&credential, 503, "payment-unresolved", None)
+            .await;
+        fake.shop.clock.advance(Duration::from_secs(60));
+        fake.shop.gate.reconcile().await.unwrap();
+        assert_eq!(fake.shop.states().last(), Some(&State::Settled));
+        fake.assert_moved(1);
+        // Long after its challenge expired it is still redeliverable.
+        fake.shop.clock.advance(Duration::from_secs(10 * 60));
+        fake.served(&credential).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_fetched_in_time_is_owed() {
+    let fake = FakeShop::open(SettlePolicy::First).await;
+    let credential = fake.credential().await;
+    fake.rail.script([Answer::MovedButLost]);
+    fake.refused(&credential, 503, "payment-unresolved", None)
+        .await;
+    fake.shop.clock.advance(Duration::from_secs(60));
+    fake.shop.gate.reconcile().await.unwrap();
+    fake.shop.clock.advance(Duration::from_secs(16 * 60));
+    fake.shop.gate.reconcile().await.unwrap();
+    assert_eq!(fake.shop.gate.payments().owed(10).await.unwrap().len(), 1);
+    fake.refused(&credential, 410, "payment-owed", Some(true))
+        .await;
+    assert_eq!(fake.shop.runs(), 0);
+    fake.assert_moved(1);
+}
+
+#[tokio::test]
+async fn a_rail_that_is_down_is_nobodys_bad_proof() {
+    let fake = FakeShop::open(SettlePolicy::First).await;
+    let credential = fake.credential().await;
+    fake.charge.script([Judgement::Down]);
+    fake.refused(&credential, 503, "rail-unavailable", Some(false))
+        .await;
+    // Nothing was claimed: the credential is as good as before.
+    fake.served(&credential).await;
+}
+
+#[tokio::test]
+async fn a_slow_rail_blocks_nobody_else() {
+    let fake = FakeShop::open(SettlePolicy::First).await;
+    let (slow, quick) = (fake.credential().await, fake.credential().await);
+    let latch = Latch::default();
+    fake.rail.script([Answer::Hang(latch.clone())]);
+    let request = fake.shop.get("/paid").header("authorization", slow);
+    let waiting = tokio::spawn(async move { request.send().await.unwrap() });
+    fake.shop.reached(State::Sent).await;
+    fake.served(&quick).await;
+    assert_eq!(fake.shop.get("/paid").send().await.unwrap().status(), 402);
+    latch.open();
+    assert_eq!(waiting.await.unwrap().status(), 200);
+    fake.assert_moved(2);
+}
+
+#[tokio::test]
+async fn what_is_in_flight_is_bounded_and_comes_free_when_it_is_final() {
+    let fake = FakeShop::open_limited(SettlePolicy::First, Some(PRICE)).await;
+    let (first, second) = (fake.credential().await, fake.credential().await);
+    fake.rail.script([Answer::Pending(Duration::from_secs(3))]);
+    fake.refused(&first, 503, "payment-pending", None).await;
+    fake.refused(&second, 503, "overloaded", Some(false)).await;
+    fake.assert_moved(0);
+    fake.shop.clock.advance(Duration::from_secs(4));
+    assert_eq!(fake.present(&first).await.status(), 200);
+    assert_eq!(fake.present(&second).await.status(), 200);
+    fake.assert_moved(2);
+}
