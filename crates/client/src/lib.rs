@@ -115,7 +115,7 @@ pub use listing::BudgetUse;
 pub use middleware::PaymentMiddleware;
 pub use offers::Choice;
 pub use options::Options;
-pub use outgoing::{Claimed, KeptCredential, Outgoing, Standing};
+pub use outgoing::{Claimed, Outgoing, Standing};
 pub use pay::Ticket;
 pub use policy::{DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL, Limit, Policy};
 pub use response::{Outlay, Response};

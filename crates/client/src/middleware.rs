@@ -19,6 +19,20 @@ use crate::{
 ///
 /// A request whose body cannot be cloned passes as long as it is free; asked to pay, it fails
 /// before anything is signed.
+///
+/// ```no_run
+/// use farthing_client::{Client, Outlay, PaymentMiddleware};
+/// use reqwest_middleware::ClientBuilder;
+///
+/// # async fn run(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+/// let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+/// let http = ClientBuilder::new(http).with(PaymentMiddleware::without_redirects(client)).build();
+/// let answer = http.get("https://api.example.com/weather").send().await?;
+/// if let Some(paid) = answer.extensions().get::<Outlay>() {
+///     println!("it cost {}", paid.price());
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct PaymentMiddleware {
     client: Client,

@@ -181,6 +181,31 @@ async fn fifty_tasks_never_exceed_one_budget() {
 }
 
 #[tokio::test]
+async fn two_processes_on_one_store_share_its_budgets() {
+    let server = selling(300).await;
+    let policy = || {
+        Policy::new()
+            .max_per_request(price("$1"))
+            .budget(Limit::total(price("$0.01")))
+    };
+    let one = buyer(policy());
+    let other = one.restarted(policy());
+    let tasks: Vec<_> = (0..50)
+        .map(|at| {
+            let client = if at % 2 == 0 { &one.client } else { &other };
+            // Each its own URL, so that no call waits for a payment of the other process.
+            tokio::spawn(client.get(server.url(&format!("/{at}"))).send())
+        })
+        .collect();
+    let mut served = 0;
+    for task in tasks {
+        served += u128::from(task.await.unwrap().is_ok());
+    }
+    assert_eq!((served, one.used().await), (33, 9_900));
+    assert_eq!(server.payments(), (33, 33));
+}
+
+#[tokio::test]
 async fn counters_survive_a_restart() {
     let server = selling(600).await;
     let policy = || Policy::new().budget(Limit::total(price("$0.001")));

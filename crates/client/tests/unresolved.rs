@@ -445,7 +445,7 @@ async fn what_was_reserved_and_never_signed_is_released_at_a_restart() {
         builder.approve(|_| std::future::pending())
     });
     let call = tokio::spawn(dying.client.get(server.url("/")).send());
-    while dying.used().await == 0 {
+    while dying.client.pending(None, 1).await.unwrap().is_empty() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     call.abort();

@@ -21,7 +21,7 @@ pub(super) const CREDENTIALS: Table = Table::new("client.credentials");
 /// A credential as it is kept: the very bytes that are sent, and the proof for the rail to be
 /// asked about. It is erased when the outcome is final.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct KeptCredential {
+pub(crate) struct KeptCredential {
     rail: MethodId,
     header: Box<str>,
     value: Box<str>,
@@ -59,7 +59,7 @@ impl KeptCredential {
     ///
     /// # Errors
     /// When what was kept is no header.
-    pub fn header(&self) -> Result<(HeaderName, HeaderValue), StoreError> {
+    pub(crate) fn header(&self) -> Result<(HeaderName, HeaderValue), StoreError> {
         let corrupt = |error: http::Error| StoreError::Corrupt(error.into());
         let name = HeaderName::try_from(&*self.header).map_err(|error| corrupt(error.into()))?;
         let mut value =

@@ -30,5 +30,5 @@ mod kept;
 mod record;
 
 pub(crate) use book::{Book, HeldPayment, Reserved, Settled};
-pub use kept::KeptCredential;
+pub(crate) use kept::KeptCredential;
 pub use record::{Claimed, Outgoing, Standing};
