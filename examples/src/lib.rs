@@ -1,1 +1,8 @@
-//! Small programs that use Farthing.
+//! Small programs that use Farthing, each run by a test.
+//!
+//! | program | what it shows |
+//! |---|---|
+//! | `priced_route` | an axum server with a price on one route |
+//! | `paying_client` | a client that pays within a policy |
+//! | `custom_method` | a payment method of one's own |
+//! | `without_middleware` | the same steps as plain function calls |

@@ -44,6 +44,9 @@ pub enum Refused {
     /// The challenge was already used.
     #[error("the challenge was already used")]
     Used(State),
+    /// The proof was used for another challenge.
+    #[error("the proof was already used for another payment")]
+    Spent,
     /// The challenge names a method or an intent that is not offered here.
     #[error("this payment method is not offered here")]
     UnknownMethod,
@@ -119,6 +122,7 @@ impl Refused {
             Self::Malformed(_) | Self::Slot(_) => ProblemKind::MalformedCredential,
             Self::NotOurs | Self::OtherRequest | Self::Used(_) => ProblemKind::InvalidChallenge,
             Self::Expired => ProblemKind::PaymentExpired,
+            Self::Spent => ProblemKind::VerificationFailed,
             Self::UnknownMethod => ProblemKind::MethodUnsupported,
             Self::Method(refusal) => refusal.kind(),
             Self::Limit | Self::Overloaded => ProblemKind::Overloaded,

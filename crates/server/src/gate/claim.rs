@@ -159,7 +159,7 @@ impl Gate {
                 } else if Some(&key) == claim_key(asked, &held.record).as_ref() {
                     self.known_by_idempotency(asked, held).await
                 } else {
-                    Err(Refused::Used(held.record.state).into())
+                    Err(Refused::Spent.into())
                 }
             }
             Claimed::Exceeded(_) | Claimed::Guarded(_) => Err(Refused::Limit.into()),
