@@ -76,7 +76,9 @@ impl Inner {
         let request = request.ok_or(RequestFault::BodyOnce)?;
         let target = Target::of(&request)?;
         if let Some(ticket) = self.open_ticket(&target).await? {
-            let presented = self.present(carrier, &request, ticket).await?;
+            let presented = self
+                .present(carrier, &request, ticket, self.options.sends)
+                .await?;
             return self.answered(presented, carrier, &request, &target).await;
         }
         let choices = self.judge().choices(&target, response.headers())?;
@@ -91,7 +93,9 @@ impl Inner {
         }
         drop(response);
         let ticket = self.pay(&target, self.usable(carrier, choices)?).await?;
-        let presented = self.present(carrier, &request, ticket).await?;
+        let presented = self
+            .present(carrier, &request, ticket, self.options.sends)
+            .await?;
         self.answered(presented, carrier, &request, &target).await
     }
 
@@ -113,7 +117,11 @@ impl Inner {
         }
         let choices = self.judge().choices(target, &headers)?;
         let ticket = self.pay(target, self.usable(carrier, choices)?).await?;
-        delivered(self.present(carrier, request, ticket).await?, request)
+        delivered(
+            self.present(carrier, request, ticket, self.options.sends)
+                .await?,
+            request,
+        )
     }
 
     /// Sends a request without a payment, and follows redirects. The request comes back as it was

@@ -39,12 +39,14 @@ pub(crate) enum Sent {
 }
 
 impl Inner {
-    /// Sends a payment with its request, and again while the server says to, or says nothing.
+    /// Sends a payment with its request, and again while the server says to, or says nothing, but
+    /// not more often than `at_most`.
     pub(crate) async fn present<C: Carrier>(
         &self,
         carrier: &mut C,
         request: &Request,
         ticket: Ticket,
+        at_most: u32,
     ) -> Result<Presented, Error> {
         let header = ticket.header()?;
         if !carrier.leaves_redirects() && header.0 != AUTHORIZATION {
@@ -56,7 +58,7 @@ impl Inner {
             work,
         } = ticket;
         let (mut waited, mut last) = (Duration::ZERO, Said::default());
-        for sends in 0..self.options.sends.max(1) {
+        for sends in 0..at_most.max(1) {
             let sending = self.send_once(carrier, request, &header);
             let (alive, sent) = self.leased(held, sending).await;
             held = alive;
@@ -86,7 +88,7 @@ impl Inner {
             };
             let delay = after.unwrap_or_else(|| self.options.backoff_after(sends + 1));
             waited = waited.saturating_add(delay);
-            if sends + 1 == self.options.sends.max(1) || waited > self.options.wait {
+            if sends + 1 >= at_most || waited > self.options.wait {
                 break;
             }
             held = self.leased(held, tokio::time::sleep(delay)).await.0;

@@ -33,9 +33,10 @@ impl Client {
     /// finishes those of which the outcome can be known. Meant for the start of a program, and
     /// from time to time.
     ///
-    /// What was reserved and never signed is released. For what was signed the rail is asked;
-    /// then the same bytes are sent again where the request was a GET or a HEAD that needs nothing
-    /// but its URL. Anything else waits until its caller makes the same request again.
+    /// What was reserved and never signed is released. What was signed for a GET or a HEAD that
+    /// needs nothing but its URL is sent again, once, and the answer is handed out: it is what was
+    /// paid for. Of anything else the rail is asked; where it does not know, the payment waits
+    /// until its caller makes the same request again.
     ///
     /// # Errors
     /// When the store fails. What one payment's server or rail does never is an error here.
@@ -89,7 +90,7 @@ impl Inner {
                 work,
             };
             let presented = self
-                .present(&mut Direct(&self.http), &request, ticket)
+                .present(&mut Direct(&self.http), &request, ticket, 1)
                 .await;
             let response = match presented {
                 Ok(Presented::Answer(inner, outlay) | Presented::Served(inner, outlay, _)) => {

@@ -283,7 +283,7 @@ async fn a_server_that_wants_to_be_asked_too_late_is_not_waited_for() {
 async fn a_server_that_hangs_is_given_up_and_the_payment_kept() {
     let server = answering(|_, _| Reply::Hang).await;
     let options = Options {
-        answer_within: Duration::from_millis(100),
+        answer_within: Duration::from_millis(700),
         ..hasty()
     };
     let buyer = buyer_with(generous(), |builder| builder.options(options));
