@@ -1,10 +1,10 @@
 //! What goes wrong, and how it is told: what happened, whose it is, whether money moved, what to
 //! do next.
 
-use std::{error::Error as _, io, path::PathBuf};
+use std::{borrow::Cow, error::Error as _, io, path::PathBuf};
 
 use farthing::{
-    client::{BuildError, Error as ClientError, PayerFault, Refused},
+    client::{BuildError, Error as ClientError, PayerFault, Refused, Said},
     core::{
         payment::Moved,
         port::backend::StoreError,
@@ -65,6 +65,7 @@ pub(crate) enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Blame {
     You,
+    Answer,
     Limits,
     Wallet,
     Server,
@@ -78,6 +79,7 @@ impl Blame {
     const fn told(self) -> &'static str {
         match self {
             Self::You => "the command line",
+            Self::Answer => "your answer",
             Self::Limits => "your spending limits",
             Self::Wallet => "your wallet",
             Self::Server => "the server",
@@ -91,6 +93,7 @@ impl Blame {
     const fn name(self) -> &'static str {
         match self {
             Self::You => "usage",
+            Self::Answer => "answer",
             Self::Limits => "limits",
             Self::Wallet => "wallet",
             Self::Server => "server",
@@ -102,10 +105,13 @@ impl Blame {
     }
 }
 
+/// How a run ends, who is to blame, whether money moved, and what to do next.
+type Row = (Exit, Blame, Moved, Cow<'static, str>);
+
 impl Error {
     /// The error's row: how the run ends, who is to blame, whether money moved, what to do.
-    fn row(&self) -> (Exit, Blame, Moved, &'static str) {
-        let nothing = |exit, blame, next: &'static str| (exit, blame, Moved::No, next);
+    fn row(&self) -> Row {
+        let nothing = |exit, blame, next: &'static str| (exit, blame, Moved::No, next.into());
         match self {
             Self::Usage { next, .. } => nothing(Exit::Usage, Blame::You, next),
             Self::Data { .. } => nothing(Exit::Usage, Blame::You, "check the file given with -d"),
@@ -120,7 +126,7 @@ impl Error {
                     exit,
                     Blame::Machine,
                     *moved,
-                    "write the body to a file with -o",
+                    "write the body to a file with -o".into(),
                 )
             }
             Self::Keystore(error) => nothing(Exit::Storage, Blame::Machine, error.next()),
@@ -151,7 +157,8 @@ impl Error {
                 Blame::You,
                 Moved::Unknown,
                 "if a payment was signed it is kept: run the same command again, \
-                 or see `farthing receipts list --pending`",
+                 or see `farthing receipts list --pending`"
+                    .into(),
             ),
         }
     }
@@ -184,15 +191,14 @@ impl Error {
             ("money", told(moved).to_owned()),
         ];
         if let Self::Client(ClientError::Unresolved(unresolved)) = self {
+            if denies(&unresolved.said) {
+                rows[1].1 = "the server says that none moved; nobody else can tell".to_owned();
+            }
             rows.push(("payment", unresolved.payment.to_string()));
-            rows.extend(
-                unresolved
-                    .reference
-                    .as_ref()
-                    .map(|reference| ("reference", clean(reference.as_str()).into_owned())),
-            );
+            let reference = unresolved.reference.as_ref();
+            rows.extend(reference.map(|it| ("reference", clean(it.as_str()).into_owned())));
         }
-        rows.push(("next", next.to_owned()));
+        rows.push(("next", next.into_owned()));
         screen::tell(screen::rows(paint, 2, &rows));
     }
 
@@ -210,6 +216,7 @@ impl Error {
         if let Self::Client(ClientError::Unresolved(unresolved)) = self {
             told["payment"] = json!(unresolved.payment);
             told["reference"] = json!(unresolved.reference);
+            told["serverDenies"] = json!(denies(&unresolved.said));
         }
         told
     }
@@ -232,15 +239,18 @@ pub(crate) const fn told(moved: Moved) -> &'static str {
     }
 }
 
-fn of_client(error: &ClientError) -> (Exit, Blame, Moved, &'static str) {
+fn of_client(error: &ClientError) -> Row {
     let moved = error.moved();
     let (exit, blame) = match error {
         ClientError::Request(_) => (Exit::Usage, Blame::You),
-        ClientError::Server(_) => (Exit::Unpaid, Blame::Server),
+        ClientError::Server(_) | ClientError::Rejected(_) => (Exit::Unpaid, Blame::Server),
+        ClientError::Refused(Refused::Approval) => (Exit::Refused, Blame::Answer),
+        ClientError::Refused(Refused::Realm { .. } | Refused::PlainHttp(_)) => {
+            (Exit::Refused, Blame::Server)
+        }
         ClientError::Refused(_) => (Exit::Refused, Blame::Limits),
         ClientError::Payer(_) => (Exit::Unpaid, Blame::Wallet),
         ClientError::Rail(_) => (Exit::Unpaid, Blame::Rail),
-        ClientError::Rejected(_) => (Exit::Unpaid, Blame::Server),
         ClientError::Unresolved(_) if moved == Moved::Yes => (Exit::Owed, Blame::Server),
         ClientError::Unresolved(_) => (Exit::Unresolved, Blame::Server),
         ClientError::Store { .. } => (Exit::Storage, Blame::Machine),
@@ -256,18 +266,36 @@ fn of_client(error: &ClientError) -> (Exit, Blame, Moved, &'static str) {
         }
         (exit, _) => exit,
     };
-    let next = match error {
-        ClientError::Refused(Refused::Cap { .. } | Refused::NoCap { .. }) => {
-            "allow more with --max, for example --max '$0.25'"
+    (exit, blame, moved, next_of_client(error))
+}
+
+fn next_of_client(error: &ClientError) -> Cow<'static, str> {
+    match error {
+        ClientError::Refused(Refused::Cap { asked, .. } | Refused::Budget { asked, .. }) => {
+            format!("allow it with --max '{}'", clean(asked)).into()
         }
-        ClientError::Refused(Refused::Budget { .. }) => {
-            "set a limit of your own with --max, for example --max '$0.25'"
+        ClientError::Refused(Refused::NoCap { symbol }) => {
+            format!("allow it with --max 'PRICE {}'", clean(symbol)).into()
         }
-        ClientError::Refused(Refused::Approval) => "answer y, or give --yes within your limits",
-        ClientError::Payer(PayerFault::Payer(_)) => "use another wallet with --wallet",
-        other => other.hint(),
-    };
-    (exit, blame, moved, next)
+        ClientError::Refused(Refused::Realm { .. }) => {
+            "check the URL: whoever answers there asks in another's name".into()
+        }
+        ClientError::Refused(Refused::Approval) => {
+            "answer y, or give --yes within your limits".into()
+        }
+        ClientError::Payer(PayerFault::Payer(_)) => "use another wallet with --wallet".into(),
+        ClientError::Unresolved(unresolved) if denies(&unresolved.said) => {
+            "the payment stays in `farthing receipts list --pending`; a new try is a new payment"
+                .into()
+        }
+        other => other.hint().into(),
+    }
+}
+
+/// Whether the server says that nothing moved. It is told as what it is: the server's word.
+fn denies(said: &Said) -> bool {
+    let problem = said.problem.as_ref();
+    problem.is_some_and(|problem| problem.moved == Some(Moved::No))
 }
 
 const fn of_store(error: &StoreError) -> &'static str {

@@ -9,7 +9,7 @@ use farthing::{clock::SystemClock, core::port::clock::Clock, ledger::Account};
 
 use crate::{
     error::Error,
-    keystore::{Cost, Keystore, Kind, WalletName, private_folder, random_name},
+    keystore::{Cost, Keystore, Kind, WalletName, folder_name, private_folder},
 };
 
 /// Where the demo keeps everything.
@@ -25,7 +25,7 @@ impl Folder {
         let passing = dir.is_none();
         let dir = match dir {
             Some(dir) => std::path::absolute(dir).map_err(Error::System)?,
-            None => env::temp_dir().join(format!("farthing-dev-{}", random_name()?)),
+            None => env::temp_dir().join(format!("farthing-dev-{}", folder_name()?)),
         };
         private_folder(&dir)?;
         Ok(Self { dir, passing })

@@ -55,17 +55,15 @@ impl Log {
 
 fn line(event: &Event, paint: Paint) -> Option<String> {
     match event {
-        Event::Offered { route, .. } => Some(row(paint.asks("asked"), route.as_str(), "402")),
-        Event::Refused { route, problem } => Some(row(
-            paint.bad("refused"),
+        Event::Offered { route, .. } => Some(row(
+            &paint.asks("asked  "),
             route.as_str(),
-            problem.spec().title,
+            "402 Payment Required",
         )),
-        Event::Known { state, .. } => Some(row(
-            paint.dim("again"),
-            "",
-            &format!("a payment that is {state:?} already"),
-        )),
+        Event::Refused { route, problem } => {
+            let title = problem.spec().title;
+            Some(row(&paint.bad("refused"), route.as_str(), title))
+        }
         Event::Payment(progress) => payment(progress, paint),
         _ => None,
     }
@@ -77,22 +75,18 @@ fn payment(progress: &Progress, paint: Paint) -> Option<String> {
         .find(&progress.currency)
         .map(|currency| currency.display(progress.amount))?;
     let told = match progress.state {
-        State::Settled => paint.good("paid"),
-        State::Delivered => paint.good("served"),
-        State::Owed => paint.bad("owed"),
-        State::Voided | State::Failed => paint.bad("unpaid"),
+        State::Delivered => paint.good("paid   "),
+        State::Owed => paint.bad("owed   "),
+        State::Voided | State::Failed => paint.bad("unpaid "),
         _ => return None,
     };
-    // Settling and beginning a delivery are two steps in the same state.
     let reference = progress.reference.as_ref();
     let under = reference.map_or_else(String::new, |it| clean(it.as_str()).into_owned());
-    Some(row(
-        told,
-        progress.route.as_str(),
-        &format!("{price}  {under}"),
-    ))
+    let more = format!("{price}  {under}");
+    Some(row(&told, progress.route.as_str(), &more))
 }
 
-fn row(what: String, route: &str, more: &str) -> String {
-    format!("{what}  {}  {more}", clean(route))
+/// The words are of one width, so that the routes line up.
+fn row(what: &str, route: &str, more: &str) -> String {
+    format!("{what}  {:<12}  {more}", clean(route))
 }

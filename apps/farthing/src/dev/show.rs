@@ -28,7 +28,7 @@ pub(super) fn unpaid(url: &str, answer: &Answer, challenge: &Challenge, paint: P
     if let Ok(request) = challenge.request.decode::<ChargeRequest>() {
         let units = format!("{} base units of {}", request.amount, request.currency);
         let price = match Currencies::default().find(&request.currency) {
-            Some(currency) => format!("{}, {units}", currency.display(request.amount)),
+            Some(currency) => format!("{} ({units})", currency.display(request.amount)),
             None => units,
         };
         rows.insert(0, ("price", paint.asks(price)));
@@ -136,9 +136,14 @@ pub(super) fn lines_to_try(demo: &Demo, folder: &Folder, paint: Paint) -> String
         (format!("{me} wallet balance"), "what is left of the $10"),
         (format!("{me} receipts list"), "what was paid"),
     ];
+    let explained = lines.iter().filter(|(_, about)| !about.is_empty());
+    let width = explained
+        .map(|(line, _)| line.chars().count())
+        .max()
+        .unwrap_or(0);
     let shown = lines.iter().map(|(line, about)| match *about {
-        "" => format!("   {line}"),
-        about => format!("   {line}   {}", paint.dim(format!("# {about}"))),
+        "" => format!("   {line}\n"),
+        about => format!("   {line:<width$}  {}", paint.dim(format!("# {about}"))),
     });
     let end = folder.kept().map_or_else(
         || "It is up until Ctrl-C; then its folder is removed.".to_owned(),

@@ -28,12 +28,21 @@ pub(crate) fn private_folder(dir: &Path) -> Result<(), KeystoreError> {
 }
 
 /// A name that nobody guesses: 128 bits.
-pub(crate) fn random_name() -> Result<String, KeystoreError> {
+pub(super) fn random_name() -> Result<String, KeystoreError> {
     let mut bytes = [0; 16];
     SystemRandom::new()
         .fill(&mut bytes)
         .map_err(|_| KeystoreError::Randomness)?;
     Ok(base64url::encode(bytes))
+}
+
+/// A name for a folder that nobody else has: 64 bits, in what every file system and shell takes.
+pub(crate) fn folder_name() -> Result<String, KeystoreError> {
+    let mut bytes = [0; 8];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| KeystoreError::Randomness)?;
+    Ok(format!("{:016x}", u64::from_be_bytes(bytes)))
 }
 
 /// Makes a file that is not there yet: written beside its place, made durable, then put there.

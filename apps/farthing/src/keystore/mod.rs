@@ -21,7 +21,7 @@ use std::{
 use farthing::core::value::{Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use disk::{private_folder, random_name};
+pub(crate) use disk::{folder_name, private_folder};
 pub(crate) use error::KeystoreError;
 pub(crate) use passphrase::Passphrases;
 pub(crate) use seal::Cost;
@@ -129,7 +129,7 @@ impl Keystore {
     /// Makes this the keystore of a demo, with a throw-away passphrase beside its keys.
     pub(crate) fn make_demo(&self, store: &Path) -> Result<Secret, KeystoreError> {
         private_folder(&self.dir)?;
-        let passphrase = Secret::new(random_name()?);
+        let passphrase = Secret::new(disk::random_name()?);
         let (path, marker) = (self.dir.join(PASSPHRASE), self.dir.join(MARKER));
         disk::create(&path, passphrase.expose())
             .map_err(|source| KeystoreError::Write { path, source })?;
@@ -197,3 +197,6 @@ fn parse<T: for<'de> Deserialize<'de>>(path: &Path, text: &[u8]) -> Result<T, Ke
     }
     serde_json::from_slice(text).map_err(format)
 }
+
+#[cfg(test)]
+mod tests;

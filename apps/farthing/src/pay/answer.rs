@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
 };
 
@@ -21,15 +21,21 @@ use crate::{
 
 /// Where the body goes.
 pub(super) enum Sink {
-    Stdout,
-    File { path: PathBuf, file: File },
+    /// Whether the last line was left open.
+    Stdout {
+        open: bool,
+    },
+    File {
+        path: PathBuf,
+        file: File,
+    },
 }
 
 impl Sink {
     /// Opens the file before anything is paid for. What it held is kept until there is an answer.
     pub(super) fn open(path: Option<&Path>) -> Result<Self, Error> {
         let Some(path) = path.filter(|path| *path != Path::new("-")) else {
-            return Ok(Self::Stdout);
+            return Ok(Self::Stdout { open: false });
         };
         let mut options = OpenOptions::new();
         match options.write(true).create(true).truncate(false).open(path) {
@@ -47,7 +53,7 @@ impl Sink {
     /// The file's path, where it is one.
     pub(super) fn path(&self) -> Option<&Path> {
         match self {
-            Self::Stdout => None,
+            Self::Stdout { .. } => None,
             Self::File { path, .. } => Some(path),
         }
     }
@@ -73,14 +79,17 @@ impl Sink {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Self::Stdout => io::stdout().lock().write_all(bytes),
+            Self::Stdout { open } => {
+                *open = bytes.last().map_or(*open, |last| *last != b'\n');
+                io::stdout().lock().write_all(bytes)
+            }
             Self::File { file, .. } => file.write_all(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Stdout => io::stdout().lock().flush(),
+            Self::Stdout { .. } => io::stdout().lock().flush(),
             Self::File { file, .. } => file.flush(),
         }
     }
@@ -107,6 +116,10 @@ pub(super) async fn print(
     sink.take(&mut response).await?;
     let exit = exit_of(&response);
     if !pay.silent || !matches!(exit, Exit::Done | Exit::Status) {
+        if matches!(sink, Sink::Stdout { open: true }) && io::stdout().is_terminal() {
+            // What follows stands on a line of its own. The data is left as it came.
+            screen::tell("");
+        }
         conclude(&response);
     }
     Ok(exit)

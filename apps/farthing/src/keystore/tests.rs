@@ -1,0 +1,223 @@
+use std::{fs, path::Path};
+
+use farthing::{
+    clock::SystemClock,
+    core::port::clock::Clock,
+    ledger::{AccountKey, KeyType},
+};
+use serde_json::Value;
+
+use super::*;
+
+fn passphrase(text: &str) -> Secret {
+    Secret::new(text)
+}
+
+fn make(dir: &Path, name: &str, kind: Kind) -> Wallet {
+    let keystore = Keystore::at(dir);
+    let (name, now) = (name.parse().unwrap(), SystemClock.now().whole_secs());
+    keystore
+        .create(&name, kind, &passphrase("open"), Cost::RANDOM, now)
+        .unwrap()
+}
+
+#[test]
+fn a_wallet_opens_with_its_passphrase_only() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, kind) in [("one", Kind::Ed25519), ("two", Kind::Secp256k1)] {
+        let made = make(dir.path(), name, kind);
+        let name = name.parse().unwrap();
+        let wallet = Keystore::at(dir.path()).wallet(Some(&name)).unwrap();
+        let key = wallet.unlock(&passphrase("open")).unwrap();
+        assert_eq!(*key.account(), made.account);
+        for wrong in ["", "Open", "open ", "open\n"] {
+            assert!(matches!(
+                wallet.unlock(&passphrase(wrong)),
+                Err(KeystoreError::Sealed { .. })
+            ));
+        }
+    }
+}
+
+#[test]
+fn two_wallets_have_two_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (
+        make(dir.path(), "one", Kind::Ed25519),
+        make(dir.path(), "two", Kind::Ed25519),
+    );
+    assert_ne!(one.account, two.account);
+}
+
+/// Every member of a wallet's file, changed by itself, keeps it from opening.
+#[test]
+fn a_wallet_that_was_changed_does_not_open() {
+    let dir = tempfile::tempdir().unwrap();
+    make(dir.path(), "default", Kind::Ed25519);
+    let path = dir.path().join("default.wallet.json");
+    let whole: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let open = || {
+        let wallet = Keystore::at(dir.path()).wallet(None)?;
+        wallet.unlock(&passphrase("open")).map(drop)
+    };
+    let stranger = AccountKey::from_seed(KeyType::Ed25519, [9; 32]).unwrap();
+    let bytes = |length| base64url(&vec![7; length]);
+    let changes = [
+        ("/account", stranger.account().to_string().into()),
+        ("/keyType", "secp256k1".into()),
+        ("/created", "2020-01-01T00:00:00Z".into()),
+        ("/kdf/memoryKib", (8 * 1024 + 8).into()),
+        ("/kdf/memoryKib", (4 * 1024 * 1024).into()),
+        ("/kdf/passes", 2.into()),
+        ("/kdf/passes", u32::MAX.into()),
+        ("/kdf/lanes", 2.into()),
+        ("/kdf/lanes", 0.into()),
+        ("/kdf/name", "scrypt".into()),
+        ("/kdf/salt", bytes(16)),
+        ("/kdf/salt", bytes(1)),
+        ("/cipher/name", "none".into()),
+        ("/cipher/nonce", bytes(12)),
+        ("/cipher/nonce", bytes(11)),
+        ("/sealedKey", bytes(48)),
+        ("/sealedKey", bytes(8)),
+        ("/version", 2.into()),
+    ];
+    for (member, value) in changes {
+        let mut changed = whole.clone();
+        *changed.pointer_mut(member).unwrap() = value;
+        fs::write(&path, changed.to_string()).unwrap();
+        assert!(open().is_err(), "{member}");
+    }
+    fs::write(&path, whole.to_string()).unwrap();
+    open().unwrap();
+}
+
+#[test]
+fn a_newer_version_is_called_that() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(
+        dir.path().join("default.wallet.json"),
+        r#"{"version":2,"shape":"another"}"#,
+    )
+    .unwrap();
+    assert!(matches!(
+        Keystore::at(dir.path()).wallet(None),
+        Err(KeystoreError::Version { found: 2, .. })
+    ));
+}
+
+#[test]
+fn a_wallet_is_never_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    make(dir.path(), "default", Kind::Ed25519);
+    let before = fs::read(dir.path().join("default.wallet.json")).unwrap();
+    let again = Keystore::at(dir.path()).create(
+        &WalletName::default_name(),
+        Kind::Ed25519,
+        &passphrase("other"),
+        Cost::RANDOM,
+        SystemClock.now(),
+    );
+    assert!(matches!(again, Err(KeystoreError::Exists(_))));
+    assert_eq!(
+        fs::read(dir.path().join("default.wallet.json")).unwrap(),
+        before
+    );
+    assert_eq!(
+        fs::read_dir(dir.path()).unwrap().count(),
+        1,
+        "no draft stays"
+    );
+}
+
+#[test]
+fn the_one_that_is_meant_is_the_only_one_or_the_default() {
+    let dir = tempfile::tempdir().unwrap();
+    let keystore = Keystore::at(dir.path());
+    assert!(matches!(
+        keystore.wallet(None),
+        Err(KeystoreError::Empty { .. })
+    ));
+    make(dir.path(), "b", Kind::Ed25519);
+    assert_eq!(keystore.wallet(None).unwrap().name.to_string(), "b");
+    make(dir.path(), "a", Kind::Ed25519);
+    assert!(matches!(
+        keystore.wallet(None),
+        Err(KeystoreError::Several { names, .. }) if names == "a, b"
+    ));
+    make(dir.path(), "default", Kind::Ed25519);
+    assert_eq!(keystore.wallet(None).unwrap().name.to_string(), "default");
+    let none = "c".parse().unwrap();
+    assert!(matches!(
+        keystore.wallet(Some(&none)),
+        Err(KeystoreError::NoWallet { .. })
+    ));
+}
+
+#[test]
+fn a_name_cannot_leave_the_folder() {
+    for bad in [
+        "",
+        "..",
+        ".",
+        "a/b",
+        "A",
+        "a b",
+        "-a",
+        "a\0",
+        &"a".repeat(33),
+    ] {
+        assert!(bad.parse::<WalletName>().is_err(), "{bad:?}");
+    }
+    for good in ["a", "default", "travel-2", "0_x"] {
+        assert_eq!(good.parse::<WalletName>().unwrap().to_string(), good);
+    }
+}
+
+#[test]
+fn a_passphrase_lies_beside_the_keys_only_in_a_demo() {
+    let dir = tempfile::tempdir().unwrap();
+    let keystore = Keystore::at(dir.path());
+    private_folder(dir.path()).unwrap();
+    fs::write(dir.path().join(PASSPHRASE), "planted").unwrap();
+    assert!(keystore.demo_passphrase().unwrap().is_none());
+    fs::write(
+        dir.path().join(MARKER),
+        r#"{"version":1,"demo":false,"store":"x"}"#,
+    )
+    .unwrap();
+    assert!(keystore.demo_passphrase().unwrap().is_none());
+
+    let demo = Keystore::at(dir.path().join("demo"));
+    let made = demo.make_demo(Path::new("store.db")).unwrap();
+    let found = demo.demo_passphrase().unwrap().unwrap();
+    assert_eq!(found.expose(), made.expose());
+    assert_eq!(made.len(), 22, "128 bits");
+}
+
+#[test]
+#[cfg(unix)]
+fn everything_is_its_owners_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let keystore = Keystore::at(dir.path().join("a/b"));
+    keystore.make_demo(Path::new("store.db")).unwrap();
+    make(keystore.dir(), "default", Kind::Ed25519);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(keystore.dir()), 0o700);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(keystore.dir()).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{path:?}");
+        names.push(path.file_name().unwrap().to_owned());
+    }
+    names.sort();
+    assert_eq!(
+        names,
+        ["default.wallet.json", "keystore.json", "passphrase"]
+    );
+}
+
+fn base64url(bytes: &[u8]) -> Value {
+    farthing::core::encoding::base64url::encode(bytes).into()
+}
