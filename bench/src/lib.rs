@@ -1,0 +1,19 @@
+//! What Farthing costs, as ratios to floors that are measured in the same run.
+//!
+//! A row is two sides: what we do, and the least that anybody has to do for the same request. Both
+//! are run in turns, a batch of each, and the row's ratio is the median over the turns; machines
+//! differ, and so do the hours of one machine, but both sides see the same ones.
+//!
+//! ```
+//! use farthing_bench::rows;
+//!
+//! // Every row has a goal, which is a ratio.
+//! assert!(rows::all().iter().all(|row| row.goal >= 1.0));
+//! ```
+
+pub mod count;
+pub mod measure;
+pub mod report;
+pub mod rows;
+mod side;
+pub mod turns;

@@ -1,0 +1,87 @@
+//! The stretch that is measured, and the clocks it is measured by.
+
+use std::{sync::OnceLock, time::Duration};
+
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// What a stretch of work took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spent {
+    /// By the clock on the wall.
+    pub wall: Duration,
+    /// Of the processor, by this thread alone.
+    pub thread: Duration,
+    /// Of the processor, by all threads.
+    pub process: Duration,
+    /// Flushes of the disk, where a store was written.
+    pub flushes: u64,
+}
+
+/// Runs requests that were prepared beforehand, so many, and says what they took.
+pub type Side = Box<dyn FnMut(usize) -> Spent>;
+
+/// What is called around the measured stretch: a counter of allocations, for example.
+pub type Watch = fn(&mut dyn FnMut());
+
+static WATCH: OnceLock<Watch> = OnceLock::new();
+
+/// Has every measured stretch run by `watch`, for the rest of the process.
+pub fn watch_with(watch: Watch) {
+    // A second watch would be a mistake of the caller's, and the first one stays.
+    let _ = WATCH.set(watch);
+}
+
+/// Measures work. Nothing that belongs to its preparation is inside.
+///
+/// Callgrind is told to count inside this function only, so it is never inlined and has no
+/// namesake.
+#[inline(never)]
+pub fn measured_stretch(work: &mut dyn FnMut()) -> Spent {
+    if let Some(watch) = WATCH.get() {
+        watch(work);
+        return Spent::default();
+    }
+    let before = now();
+    work();
+    let after = now();
+    Spent {
+        wall: after.wall.saturating_sub(before.wall),
+        thread: after.thread.saturating_sub(before.thread),
+        process: after.process.saturating_sub(before.process),
+        flushes: 0,
+    }
+}
+
+fn now() -> Spent {
+    Spent {
+        wall: since(clock_gettime(ClockId::Monotonic)),
+        thread: since(clock_gettime(ClockId::ThreadCPUTime)),
+        process: since(clock_gettime(ClockId::ProcessCPUTime)),
+        flushes: 0,
+    }
+}
+
+fn since(time: Timespec) -> Duration {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    let rest = u64::try_from(time.tv_nsec).unwrap_or_default();
+    Duration::from_secs(seconds) + Duration::from_nanos(rest)
+}
+
+/// Keeps this process, with the threads it starts, on one core. What is on other cores then
+/// disturbs less, and work on two threads counts twice, as it does on a busy server.
+///
+/// Where the system does not allow it, the rows are measured all the same, and are less steady.
+pub fn stay_on_one_core() {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let Ok(allowed) = sched_getaffinity(None) else {
+        return;
+    };
+    if let Some(last) = (0..CpuSet::MAX_CPU)
+        .rev()
+        .find(|core| allowed.is_set(*core))
+    {
+        let mut one = CpuSet::new();
+        one.set(last);
+        let _ = sched_setaffinity(None, &one);
+    }
+}

@@ -1,0 +1,136 @@
+//! What a row says: a line for people, an object for programs.
+
+use serde::Serialize;
+
+use crate::{
+    count,
+    rows::{Row, Unit},
+    turns::{self, Both, Outcome},
+};
+
+/// A row, measured.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Its name.
+    pub name: &'static str,
+    /// What we need for a request.
+    pub ours: f64,
+    /// What the floor needs for it.
+    pub floor: f64,
+    /// What a peer needs for it, where one was measured.
+    pub peer: Option<f64>,
+    /// What `ours`, `floor` and `peer` are.
+    pub unit: &'static str,
+    /// The median of the ratios of the turns; for instructions the ratio itself.
+    pub ratio: f64,
+    /// What the ratio should not exceed.
+    pub goal: f64,
+    /// How many turns were taken. Instructions do not change from turn to turn.
+    pub runs: usize,
+    /// Instructions a request, where they were counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<Both>,
+    /// Allocations a request, where they were counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allocations: Option<Both>,
+    /// The processor's nanoseconds a request in all threads, for a row that waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Both>,
+    /// Flushes of the disk a request, for a row that waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flushes: Option<Both>,
+}
+
+impl Report {
+    /// Measures a row.
+    #[must_use]
+    pub fn of(row: &Row, runs: usize) -> Self {
+        let Outcome {
+            time,
+            ratio,
+            cpu,
+            flushes,
+            runs,
+        } = turns::take(row, runs);
+        // A side that waits for other threads runs differently under callgrind, and what those
+        // threads allocate is not counted.
+        let waits = row.unit == Unit::Wall;
+        let countable = !waits && !row.name.contains("_at_");
+        let instructions = countable.then(|| count::instructions(row)).flatten();
+        let allocations = countable.then(|| count::allocations(row)).flatten();
+        let by_instructions = instructions.filter(|_| row.unit == Unit::Instructions);
+        Self {
+            name: row.name,
+            ours: by_instructions.unwrap_or(time).ours,
+            floor: by_instructions.unwrap_or(time).floor,
+            peer: None,
+            unit: match (by_instructions, row.unit) {
+                (Some(_), _) => "instructions",
+                (None, Unit::Wall) => "ns",
+                (None, _) => "ns of CPU",
+            },
+            ratio: by_instructions.map_or(ratio, |counted| counted.ours / counted.floor),
+            goal: row.goal,
+            runs,
+            instructions,
+            allocations,
+            cpu: waits.then_some(cpu),
+            flushes: waits.then_some(flushes),
+        }
+    }
+
+    /// Whether the goal is met.
+    #[must_use]
+    pub fn meets_its_goal(&self) -> bool {
+        self.ratio <= self.goal
+    }
+
+    /// The line of the table.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let verdict = if self.meets_its_goal() {
+            "met"
+        } else {
+            "MISSED"
+        };
+        let mut line = format!(
+            "{:<30} {:>10.0} {:>10.0} {:<12} {:>6.2}x {:>6.2}x  {verdict:<8}",
+            self.name, self.ours, self.floor, self.unit, self.ratio, self.goal
+        );
+        let mut more = Vec::new();
+        if let Some(counted) = self.instructions.filter(|_| self.unit != "instructions") {
+            more.push(format!(
+                "instructions {:.0} / {:.0} = {:.2}x",
+                counted.ours,
+                counted.floor,
+                counted.ours / counted.floor
+            ));
+        }
+        if let Some(counted) = self.allocations {
+            more.push(format!(
+                "allocations {:.1} / {:.1}",
+                counted.ours, counted.floor
+            ));
+        }
+        if let Some(cpu) = self.cpu {
+            more.push(format!("CPU {:.0} / {:.0} ns", cpu.ours, cpu.floor));
+        }
+        if let Some(flushes) = self.flushes {
+            more.push(format!(
+                "flushes {:.3} / {:.3}",
+                flushes.ours, flushes.floor
+            ));
+        }
+        line.push_str(&more.join(", "));
+        line.trim_end().to_owned()
+    }
+}
+
+/// The head of the table.
+#[must_use]
+pub fn head() -> String {
+    format!(
+        "{:<30} {:>10} {:>10} {:<12} {:>7} {:>7}  {:<8}and a request's (ours / floor)",
+        "row", "ours", "floor", "unit", "ratio", "goal", "verdict"
+    )
+}

@@ -1,0 +1,225 @@
+//! The rows, each with its goal.
+
+use std::sync::Arc;
+
+use farthing::{core::memory::MemoryBackend, core::payment::SettlePolicy};
+
+use crate::{
+    measure::Side,
+    side::{
+        app::{FREE, PAID, bare, priced_route, verifying, with_table},
+        ask::Ask,
+        call::{alike, as_service, over_http, runtime},
+        durable, fill,
+        shop::Shop,
+        words,
+    },
+};
+
+/// What a row is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Time of the processor, or instructions where those can be counted.
+    Instructions,
+    /// Time of the processor, in the thread that serves.
+    Cpu,
+    /// Time on the wall: the request waits for the disk.
+    Wall,
+}
+
+/// A cost as a ratio to its floor.
+#[derive(Debug)]
+pub struct Row {
+    /// Its name.
+    pub name: &'static str,
+    /// The ratio it should not exceed.
+    pub goal: f64,
+    /// What it is measured in.
+    pub unit: Unit,
+    /// Requests in one turn.
+    pub batch: usize,
+    /// What ours is and what the floor is.
+    pub what: &'static str,
+    /// Whether it runs only when it is asked for: it takes long, or much memory.
+    pub large: bool,
+    /// Makes both sides ready.
+    pub make: fn() -> Pair,
+}
+
+/// The two sides of a row.
+pub struct Pair {
+    /// What we do.
+    pub ours: Side,
+    /// The least that anybody has to do.
+    pub floor: Side,
+}
+
+/// Every row, in the order they are shown.
+#[must_use]
+pub fn all() -> Vec<Row> {
+    let row = |name, goal, unit, batch, what, make| Row {
+        name,
+        goal,
+        unit,
+        batch,
+        what,
+        large: name == "ledger_paid_memory_at_1000000",
+        make,
+    };
+    use Unit::{Cpu, Instructions, Wall};
+    vec![
+        row(
+            "unpaid_route",
+            1.05,
+            Instructions,
+            2000,
+            "a free route behind the layer, in HTTP/1.1 | bare axum",
+            unpaid_http,
+        ),
+        row(
+            "unpaid_route_service",
+            1.05,
+            Instructions,
+            4000,
+            "the same as a service call, without HTTP | the router alone",
+            unpaid_service,
+        ),
+        row(
+            "offer_402",
+            1.5,
+            Cpu,
+            2000,
+            "a 402 with one offer, in HTTP/1.1 | bare axum answering 200",
+            offer_http,
+        ),
+        row(
+            "offer_402_service",
+            1.5,
+            Cpu,
+            4000,
+            "the same as a service call, without HTTP | the router alone",
+            offer_service,
+        ),
+        row(
+            "challenge_made",
+            2.0,
+            Cpu,
+            10_000,
+            "a challenge made and formatted | HMAC of 200 bytes",
+            words::challenge,
+        ),
+        row(
+            "credential_authenticated",
+            4.0,
+            Cpu,
+            10_000,
+            "a credential parsed and authenticated | HMAC of 200 bytes",
+            words::credential,
+        ),
+        row(
+            "ledger_paid_memory",
+            1.5,
+            Cpu,
+            400,
+            "a paid 200, in memory | bare axum and its Ed25519 check",
+            || paid(0),
+        ),
+        row(
+            "ledger_paid_memory_at_1000",
+            1.5,
+            Cpu,
+            400,
+            "the same with 1 000 payments stored | the same",
+            || paid(1_000),
+        ),
+        row(
+            "ledger_paid_memory_at_100000",
+            1.5,
+            Cpu,
+            400,
+            "the same with 100 000 payments stored | the same",
+            || paid(100_000),
+        ),
+        row(
+            "ledger_paid_memory_at_1000000",
+            1.5,
+            Cpu,
+            400,
+            "the same with 1 000 000 payments stored | the same",
+            || paid(1_000_000),
+        ),
+        row(
+            "ledger_paid_durable_first",
+            1.5,
+            Wall,
+            2048,
+            "settle first, SQLite, 64 in flight | that and one group commit",
+            || durable::paid(SettlePolicy::First),
+        ),
+        row(
+            "ledger_paid_durable_after",
+            1.5,
+            Wall,
+            2048,
+            "settle after, SQLite, 64 in flight | that and two group commits",
+            || durable::paid(SettlePolicy::After),
+        ),
+    ]
+}
+
+fn unpaid_http() -> Pair {
+    let (ours, floor) = (runtime(), runtime());
+    let shop = Shop::open(&ours, Arc::new(MemoryBackend::new()));
+    let asks = || alike(Ask::unpaid(FREE));
+    Pair {
+        ours: over_http(ours, with_table(&shop.gate), asks(), "200", 1),
+        floor: over_http(floor, bare(), asks(), "200", 1),
+    }
+}
+
+fn unpaid_service() -> Pair {
+    let (ours, floor) = (runtime(), runtime());
+    let shop = Shop::open(&ours, Arc::new(MemoryBackend::new()));
+    let asks = || alike(Ask::unpaid(FREE));
+    Pair {
+        ours: as_service(ours, with_table(&shop.gate), asks(), 200),
+        floor: as_service(floor, bare(), asks(), 200),
+    }
+}
+
+fn offer_http() -> Pair {
+    let (ours, floor) = (runtime(), runtime());
+    let shop = Shop::open(&ours, Arc::new(MemoryBackend::new()));
+    let asks = || alike(Ask::unpaid(PAID));
+    let app = priced_route(&shop.gate, SettlePolicy::After);
+    Pair {
+        ours: over_http(ours, app, asks(), "402", 1),
+        floor: over_http(floor, bare(), asks(), "200", 1),
+    }
+}
+
+fn offer_service() -> Pair {
+    let (ours, floor) = (runtime(), runtime());
+    let shop = Shop::open(&ours, Arc::new(MemoryBackend::new()));
+    let asks = || alike(Ask::unpaid(PAID));
+    let app = priced_route(&shop.gate, SettlePolicy::After);
+    Pair {
+        ours: as_service(ours, app, asks(), 402),
+        floor: as_service(floor, bare(), asks(), 200),
+    }
+}
+
+fn paid(stored: usize) -> Pair {
+    let (ours, floor) = (runtime(), runtime());
+    let backend = Arc::new(MemoryBackend::new());
+    let shop = Shop::open(&ours, backend);
+    let app = priced_route(&shop.gate, SettlePolicy::After);
+    fill::with_payments(&ours, &shop, app.clone(), stored);
+    Pair {
+        ours: over_http(ours, app, shop.paid(), "200", 1),
+        floor: {
+            let asks = Shop::open(&floor, Arc::new(MemoryBackend::new())).paid();
+            over_http(floor, verifying(None, Arc::default()), asks, "200", 1)
+        },
+    }
+}

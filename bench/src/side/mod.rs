@@ -1,0 +1,11 @@
+//! The sides of rows: services that are driven without a socket, and the shop behind them.
+
+pub(crate) mod app;
+pub(crate) mod ask;
+pub(crate) mod call;
+pub(crate) mod disk;
+pub(crate) mod durable;
+pub(crate) mod fill;
+pub(crate) mod shop;
+pub(crate) mod wire;
+pub(crate) mod words;
