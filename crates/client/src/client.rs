@@ -187,6 +187,7 @@ impl ClientBuilder {
             .http
             .unwrap_or_default()
             .redirect(reqwest::redirect::Policy::none());
+        crate::tls::provide_crypto();
         let inner = Inner {
             id: payment_id().map_err(|_: Error| BuildError::Randomness)?,
             accept: accept(&self.payers, &self.policy),

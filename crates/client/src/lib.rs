@@ -102,6 +102,7 @@ mod response;
 mod resume;
 mod steps;
 mod target;
+mod tls;
 mod work;
 
 pub use approve::{Approve, Ask};
@@ -122,3 +123,4 @@ pub use response::{Outlay, Response};
 pub use resume::Resumed;
 pub use steps::Step;
 pub use target::Target;
+pub use tls::provide_crypto;

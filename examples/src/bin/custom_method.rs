@@ -133,6 +133,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn buy(url: &str, coupon: &str) -> Result<String, Box<dyn Error>> {
+    farthing::client::provide_crypto();
     let http = reqwest::Client::new();
     let offered = http.get(url).send().await?;
     let lines = offered.headers().get_all("www-authenticate").iter();

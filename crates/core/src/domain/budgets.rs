@@ -6,10 +6,12 @@
 
 use std::sync::Arc;
 
+use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 use super::claims::{COUNTERS, Debit};
 use crate::{
+    encoding::base64url,
     port::backend::{Backend, Key, Partition, StoreError},
     value::{Amount, Currency, Timestamp},
 };
@@ -49,15 +51,21 @@ impl Budget {
         }
     }
 
-    /// The counter's name. Parts that come from outside stand last, so that none can pose as
-    /// another budget's.
+    /// The counter's name. Parts that come from outside may be of any length and hold anything, so
+    /// they stand hashed, each behind its length: none can pose as another budget's.
     fn counter(&self, now: Timestamp) -> Box<str> {
         let window = match self.window {
             Window::Total => "total".to_owned(),
             Window::Day => format!("day {}", now.as_secs() / 86_400),
         };
+        let mut hash = Context::new(&SHA256);
         let Currency { code, rail, .. } = &self.currency;
-        format!("budget {window} {rail} {code} {}", self.scope).into()
+        for part in [rail.as_str(), code.as_str(), &self.scope] {
+            hash.update(&(part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let whose = base64url::encode(hash.finish());
+        format!("budget {window} {whose}").into()
     }
 }
 

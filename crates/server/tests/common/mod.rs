@@ -53,6 +53,12 @@ pub struct Shop {
     pub http: reqwest::Client,
 }
 
+/// Another package of this workspace may turn TLS on for all: it then wants its cryptography.
+pub fn http_client() -> reqwest::ClientBuilder {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+}
+
 pub fn dollar() -> CurrencyCode {
     CurrencyCode::new("usd6").unwrap()
 }
@@ -125,7 +131,7 @@ impl Shop {
             seller_key,
             runs: Arc::default(),
             events,
-            http: reqwest::Client::builder()
+            http: http_client()
                 .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
                 .build()

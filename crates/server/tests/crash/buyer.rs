@@ -54,7 +54,7 @@ impl Buyer {
             }
         };
         Self {
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: http_client(),
             payer,
             method: if setup.rerunnable {
                 Method::GET
@@ -126,4 +126,10 @@ impl Buyer {
             kind: problem.uri().to_owned(),
         })
     }
+}
+
+/// Another package of this workspace may turn TLS on for all: it then wants its cryptography.
+fn http_client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
 }
