@@ -38,6 +38,9 @@ pub enum Refused {
     /// The challenge is over.
     #[error("the challenge has expired")]
     Expired,
+    /// The challenge was over so long ago that what became of it is not remembered.
+    #[error("the challenge expired long ago")]
+    Forgotten,
     /// The challenge was issued for another request.
     #[error("the challenge was issued for another request")]
     OtherRequest,
@@ -89,6 +92,9 @@ pub enum Refused {
     /// The store failed.
     #[error("the payment could not be recorded")]
     Store(#[source] StoreError),
+    /// The store failed before it could be read whether this payment is held.
+    #[error("the store could not be asked about the payment")]
+    StoreUnread(#[source] StoreError),
     /// Another owner took the payment over while we worked on it.
     #[error("the payment was taken over by another server")]
     Stale,
@@ -121,7 +127,7 @@ impl Refused {
             Self::ManyCredentials => ProblemKind::MultipleCredentials,
             Self::Malformed(_) | Self::Slot(_) => ProblemKind::MalformedCredential,
             Self::NotOurs | Self::OtherRequest | Self::Used(_) => ProblemKind::InvalidChallenge,
-            Self::Expired => ProblemKind::PaymentExpired,
+            Self::Expired | Self::Forgotten => ProblemKind::PaymentExpired,
             Self::Spent => ProblemKind::VerificationFailed,
             Self::UnknownMethod => ProblemKind::MethodUnsupported,
             Self::Method(refusal) => refusal.kind(),
@@ -135,7 +141,7 @@ impl Refused {
             Self::BadRequest(_) | Self::BodyBroken => ProblemKind::BadRequest,
             Self::BodyTooLarge => ProblemKind::BodyTooLarge,
             Self::RateLimited(_) => ProblemKind::RateLimited,
-            Self::Store(_) => ProblemKind::StoreUnavailable,
+            Self::Store(_) | Self::StoreUnread(_) => ProblemKind::StoreUnavailable,
             Self::NotServed => ProblemKind::NotServed,
             Self::NotServedInTime => ProblemKind::NotServedInTime,
             Self::TooLargeToHold | Self::Pricing(_) | Self::NoRandomness(_) | Self::Internal => {
@@ -157,6 +163,12 @@ impl Refused {
             Self::Used(state) | Self::Unsettled(state) => Some(state.moved()),
             Self::Owed => Some(Moved::Yes),
             Self::InFlight | Self::Stale | Self::IdempotencyInFlight => Some(Moved::Unknown),
+            // Nobody has looked, or knows any more, whether what came with the request was paid.
+            Self::StoreUnread(_)
+            | Self::RateLimited(_)
+            | Self::Overloaded
+            | Self::Forgotten
+            | Self::Internal => Some(Moved::Unknown),
             _ => Some(Moved::No),
         };
         problem
@@ -188,7 +200,7 @@ impl Refused {
             Self::Unsettled(_) => {
                 "The payment was sent and is not confirmed yet. Present the same credential again; do not pay anew.".into()
             }
-            Self::Store(_) => "The payment could not be recorded. Present the same credential again.".into(),
+            Self::Store(_) | Self::StoreUnread(_) => "The payment could not be recorded. Present the same credential again.".into(),
             Self::Owed => "The payment was made and could not be served in time. It is owed: ask the seller for a refund.".into(),
             other => return sentence(&other.to_string()).into(),
         };
@@ -206,7 +218,8 @@ impl Refused {
             | Self::Unsettled(_)
             | Self::Overloaded
             | Self::Limit
-            | Self::Store(_) => Some(Duration::from_secs(1)),
+            | Self::Store(_)
+            | Self::StoreUnread(_) => Some(Duration::from_secs(1)),
             Self::Method(refusal) if refusal.kind() == ProblemKind::RailUnavailable => {
                 Some(Duration::from_secs(5))
             }
@@ -218,7 +231,11 @@ impl Refused {
     pub(crate) fn log(&self, route: &str, now: Timestamp) {
         let cause = std::error::Error::source(self).map(tracing::field::display);
         match self {
-            Self::Store(_) | Self::Internal | Self::NoRandomness(_) | Self::Pricing(_) => {
+            Self::Store(_)
+            | Self::StoreUnread(_)
+            | Self::Internal
+            | Self::NoRandomness(_)
+            | Self::Pricing(_) => {
                 tracing::error!(route, %now, cause, "{self}");
             }
             _ => tracing::debug!(route, %now, cause, "{self}"),

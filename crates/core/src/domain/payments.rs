@@ -1,6 +1,6 @@
 //! A seller's payments: claims of [`Payment`] records, and what is due when.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ const KEYS: Table = Table::new("core.payment_keys");
 const JOURNAL: Table = Table::new("core.journal");
 
 /// How long a final payment is remembered after its proof ran out, for late questions.
-const REMEMBER_MS: u64 = 60 * 60 * 1000;
+pub const REMEMBER: Duration = Duration::from_secs(60 * 60);
 
 /// The groups of the index: what the reconciler looks at, and what is listed for people.
 const DUE: &str = "due";
@@ -54,7 +54,7 @@ fn forget_at(payment: &Payment) -> Timestamp {
     let end = payment
         .owed_from()
         .map_or(payment.proof_until, |end| end.max(payment.proof_until));
-    Timestamp::from_millis(end.as_millis().saturating_add(REMEMBER_MS))
+    end.saturating_add(REMEMBER)
 }
 
 /// The payments of a store. The verbs of a claim are those of [`Claims`], which this is over.

@@ -24,7 +24,7 @@ use farthing_core::{
         backend::{StoreError, Write},
         method::{Booking, Fault, Rail, Refusal},
     },
-    value::{ClaimKey, PaymentId, Timestamp},
+    value::{ChallengeId, ClaimKey, Fingerprint, PaymentId, Timestamp},
 };
 use http::{Response, request::Parts};
 
@@ -106,7 +106,7 @@ impl Gate {
                     .claims()
                     .find(&ClaimKey::challenge(&challenge))
                     .await;
-                match held.map_err(Refused::Store)? {
+                match held.map_err(Refused::StoreUnread)? {
                     Some(held) => self.known(asked, held, Some(proof)).await,
                     None => Err(refused.into()),
                 }
@@ -128,14 +128,11 @@ impl Gate {
             },
         )?;
         let proof = proven.proof;
-        match self
-            .0
-            .payments
-            .claims()
-            .claim(claim)
-            .await
-            .map_err(Refused::Store)?
-        {
+        let claimed = match self.0.payments.claims().claim(claim).await {
+            Ok(claimed) => claimed,
+            Err(error) => return Err(self.not_claimed(error, &proven.challenge, proof).await),
+        };
+        match claimed {
             Claimed::New(held) => {
                 abort::point("claimed");
                 self.0.events.payment(&held.record);
@@ -152,7 +149,7 @@ impl Gate {
                     .claims()
                     .find(&key)
                     .await
-                    .map_err(Refused::Store)?;
+                    .map_err(Refused::StoreUnread)?;
                 let held = held.ok_or(Refused::InFlight)?;
                 if held.record.challenge == proven.challenge {
                     self.known(asked, held, Some(proof)).await
@@ -164,6 +161,29 @@ impl Gate {
             }
             Claimed::Exceeded(_) | Claimed::Guarded(_) => Err(Refused::Limit.into()),
             Claimed::Short(_) => Err(Refused::Method(too_little()).into()),
+        }
+    }
+
+    /// The store took no claim. Whether this payment moved depends on whether it was presented
+    /// before, so what can be read is read; where nothing can, nobody knows.
+    async fn not_claimed(
+        &self,
+        error: StoreError,
+        challenge: &ChallengeId,
+        proof: Fingerprint,
+    ) -> Stop {
+        let held = self
+            .0
+            .payments
+            .claims()
+            .find(&ClaimKey::challenge(challenge))
+            .await;
+        match held {
+            Ok(Some(held)) if held.record.proof == proof => {
+                Stop::About(Refused::Store(error), Box::new(held.record))
+            }
+            Ok(_) => Refused::Store(error).into(),
+            Err(_) => Refused::StoreUnread(error).into(),
         }
     }
 

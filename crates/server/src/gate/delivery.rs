@@ -262,9 +262,6 @@ impl Gate {
         settle::advance(&mut record, Event::Deliver, now).ok()?;
         record.lease_until = Timestamp::EPOCH;
         let mut writes = Vec::new();
-        if record.answer == Answer::Stored {
-            writes.push(Responses::erase(Slot::Payment(record.id)));
-        }
         if let (Some(print), Some(stored)) = (record.idempotency, stored) {
             writes.push(remember(print, stored, now.saturating_add(REMEMBER)));
         }

@@ -11,7 +11,7 @@ use farthing_core::{
         responses::Slot,
     },
     payment::{Answer, Event, Payment, State},
-    port::method::Rail,
+    port::{backend::StoreError, method::Rail},
     value::{Fingerprint, Timestamp},
 };
 
@@ -133,7 +133,7 @@ impl Gate {
     /// Delivers a settled payment once more: the stored answer, or another run of the handler.
     async fn redeliver(&self, asked: &Asked, held: Held<Payment>) -> Result<Permit, Stop> {
         if !held.record.is_deliverable(asked.now) {
-            let held = self.take_over(held, Some(Event::Owe)).await?;
+            let held = self.owe(held).await?;
             return Err(Stop::About(Refused::Owed, Box::new(held.record)));
         }
         if held.record.answer == Answer::Stored {
@@ -154,7 +154,7 @@ impl Gate {
             .responses
             .get(Slot::Payment(held.record.id))
             .await
-            .map_err(Refused::Store)?;
+            .map_err(|error| failed(error, &held.record))?;
         match stored {
             Some(stored) => Err(Stop::Replay(Box::new((delivery::restore(stored), held)))),
             None => {
@@ -175,19 +175,26 @@ impl Gate {
         let (now, mut record) = (self.now(), held.record.clone());
         record.lease_until = now.saturating_add(self.0.options.lease);
         if let Some(event) = event {
-            if event == Event::Owe {
-                record.lease_until = Timestamp::EPOCH;
-            }
             advance(&mut record, event, now)?;
         }
+        let before = held.record.clone();
         match self.0.payments.claims().take_over(held, record).await {
             Ok(held) => {
                 self.0.events.payment(&held.record);
                 Ok(held)
             }
-            Err(ChangeError::Store(error)) => Err(Refused::Store(error).into()),
+            Err(ChangeError::Store(error)) => Err(failed(error, &before)),
             Err(_) => Err(Refused::Stale.into()),
         }
+    }
+
+    /// Gives a delivery up: what was paid is owed, and its stored answer goes.
+    pub(super) async fn owe(&self, held: Held<Payment>) -> Result<Held<Payment>, Stop> {
+        let held = self.take_over(held, None).await?;
+        let (now, mut record) = (self.now(), held.record.clone());
+        record.lease_until = Timestamp::EPOCH;
+        advance(&mut record, Event::Owe, now)?;
+        self.write(held, Change::to(record)).await
     }
 
     /// Goes on with a settlement that was begun: books are captured, a rail is asked.
@@ -205,7 +212,7 @@ impl Gate {
                     .payments
                     .journaled(&held.record)
                     .await
-                    .map_err(Refused::Store)?;
+                    .map_err(|error| failed(error, &held.record))?;
                 let held = self.mark_sent(held, effect.is_some()).await?;
                 self.settle_outside(held, charge, effect.as_ref(), after)
                     .await
@@ -235,4 +242,9 @@ impl Gate {
             Refused::Internal
         })
     }
+}
+
+/// The store failed while we looked after a payment whose state we know.
+fn failed(error: StoreError, payment: &Payment) -> Stop {
+    Stop::About(Refused::Store(error), Box::new(payment.clone()))
 }

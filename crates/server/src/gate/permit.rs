@@ -298,13 +298,16 @@ impl Permit {
             .collect()
     }
 
-    /// Until when a stored answer may be asked for.
+    /// Until when a stored answer may be asked for. Where the rail has yet to say whether value
+    /// moved, that is as long as it takes; the answer goes with the end of the payment.
     fn answer_until(&self) -> Timestamp {
         let payment = &self.held.record;
-        let settled = payment
-            .settled_at
-            .unwrap_or(payment.proof_until.max(self.gate.now()));
-        settled.saturating_add(payment.redeliver)
+        let from = match (payment.settled_at, self.charge.rail()) {
+            (Some(settled), _) => settled,
+            (None, Rail::Books(_)) => payment.proof_until.max(self.gate.now()),
+            (None, Rail::Outside(_)) => return Timestamp::FAR,
+        };
+        from.saturating_add(payment.redeliver)
     }
 }
 

@@ -140,7 +140,7 @@ impl Gate {
     /// owed when the time for that is over.
     async fn finish_settled_due(&self, held: Held<Payment>, now: Timestamp) -> Result<Step, Stop> {
         if !held.record.is_deliverable(now) {
-            self.take_over(held, Some(Event::Owe)).await?;
+            self.owe(held).await?;
             return Ok(Step::MovedOn);
         }
         if held.record.lease_until > Timestamp::EPOCH {

@@ -11,9 +11,10 @@ use farthing_core::{
         claims::{Change, ChangeError, Debts, Held},
         payments::Payments,
         receipts::{Kept, Receipts},
+        responses::{Responses, Slot},
     },
     noun::Receipt,
-    payment::{Event, Payment, SettlePolicy, State},
+    payment::{Answer, Event, Payment, SettlePolicy, State},
     port::{
         backend::{StoreError, Write},
         method::{Booking, Charge, Order, Outcome, Outside, Rail, Refusal},
@@ -227,9 +228,13 @@ impl Gate {
     pub(super) async fn write(
         &self,
         held: Held<Payment>,
-        change: Change<Payment>,
+        mut change: Change<Payment>,
     ) -> Result<Held<Payment>, Stop> {
         let next = change.record.clone();
+        let is_over = next.state.is_final() || next.state == State::Owed;
+        if is_over && next.answer == Answer::Stored {
+            change.writes.push(Responses::erase(Slot::Payment(next.id)));
+        }
         match self.0.payments.claims().change(held, change).await {
             Ok(held) => {
                 self.0.events.payment(&held.record);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use farthing_core::{
     binding::{Opaque, Slots},
+    domain::payments::REMEMBER,
     header::digest,
     intent::charge::{CHARGE, ChargeRequest},
     noun::{CredentialRef, Request},
@@ -176,7 +177,12 @@ impl<'a> Authentic<'a> {
         }
         let expires = slots.expires().ok_or(Refused::NotOurs)?;
         if expires.saturating_add(self.charge.prepaid_grace()) <= asked.now {
-            return Err(Refused::Expired);
+            let remembered = expires.saturating_add(REMEMBER) > asked.now;
+            return Err(if remembered {
+                Refused::Expired
+            } else {
+                Refused::Forgotten
+            });
         }
         Ok(Bound {
             authentic: self,
