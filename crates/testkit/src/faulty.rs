@@ -149,6 +149,11 @@ impl Faults {
         self.plan().every_read = failure;
     }
 
+    /// Forgets what was planned for commits that are still to come.
+    pub fn forget(&self) {
+        self.plan().at.clear();
+    }
+
     /// How many commits were begun so far.
     #[must_use]
     pub fn commits(&self) -> u64 {

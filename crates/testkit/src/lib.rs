@@ -3,4 +3,5 @@
 pub mod clock;
 pub mod faulty;
 pub mod method;
+pub mod sim;
 pub mod suite;

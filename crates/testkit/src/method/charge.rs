@@ -106,6 +106,7 @@ impl FakeCharge {
         }
         let effect = Effect {
             nonce: proof.nonce.clone(),
+            memo: presented.challenge.as_str().to_owned(),
             from: payer.as_str().to_owned(),
             to: self.payee.as_str().to_owned(),
             amount: request.amount.units(),

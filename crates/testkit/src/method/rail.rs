@@ -75,6 +75,8 @@ pub struct FakeRail {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Effect {
     pub(super) nonce: String,
+    /// What it is for: the challenge. A nonce is good for one effect.
+    pub(super) memo: String,
     pub(super) from: String,
     pub(super) to: String,
     pub(super) amount: u128,
@@ -123,6 +125,12 @@ impl FakeRail {
     #[must_use]
     pub fn truth(&self) -> Truth {
         self.kept.read()
+    }
+
+    /// What moved by a nonce.
+    #[must_use]
+    pub fn moved(&self, nonce: &str) -> Option<Transfer> {
+        self.kept.look(|truth| truth.moved.get(nonce).cloned())
     }
 
     /// How the next call that has no answer yet is answered. Calls without one are settled.
@@ -187,14 +195,17 @@ impl FakeRail {
     fn settle_now(&self, effect: &Effect) -> Outcome {
         let now = self.clock.now();
         self.kept.change(|truth| {
-            if let Some(transfer) = truth.moved.get(&effect.nonce) {
-                return settled(transfer);
+            match truth.moved.get(&effect.nonce) {
+                Some(transfer) if transfer.memo == effect.memo => return settled(transfer),
+                Some(_) => return refused("the nonce was used for something else"),
+                None => {}
             }
             if truth.refused.contains(&effect.nonce) {
                 return refused("the rail refused this before");
             }
             let Effect {
                 nonce,
+                memo,
                 from,
                 to,
                 amount,
@@ -204,6 +215,7 @@ impl FakeRail {
                 return refused("the account has too little");
             }
             let transfer = Transfer {
+                memo: memo.clone(),
                 from: from.clone(),
                 to: to.clone(),
                 amount: *amount,
@@ -218,7 +230,8 @@ impl FakeRail {
     fn refuse_now(&self, effect: &Effect) -> Outcome {
         self.kept
             .change(|truth| match truth.moved.get(&effect.nonce) {
-                Some(transfer) => settled(transfer),
+                Some(transfer) if transfer.memo == effect.memo => settled(transfer),
+                Some(_) => refused("the nonce was used for something else"),
                 None => {
                     truth.refused.insert(effect.nonce.clone());
                     refused("the rail refuses this")

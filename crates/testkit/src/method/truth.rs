@@ -29,6 +29,8 @@ pub struct Truth {
 /// A movement of value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
+    /// What it was for: a challenge.
+    pub memo: String,
     /// From whom.
     pub from: String,
     /// To whom.
@@ -72,9 +74,13 @@ pub(super) enum Kept {
 
 impl Kept {
     pub(super) fn read(&self) -> Truth {
+        self.look(Truth::clone)
+    }
+
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Truth) -> T) -> T {
         match self {
-            Self::Memory(truth) => lock(truth).clone(),
-            Self::File(path) => load(&lock(path)),
+            Self::Memory(truth) => look(&lock(truth)),
+            Self::File(path) => look(&load(&lock(path))),
         }
     }
 
