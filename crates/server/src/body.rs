@@ -68,6 +68,17 @@ impl<B> GateBody<B> {
     }
 }
 
+impl<B> GateBody<B> {
+    /// Says that only the head of the response is sent, as for a HEAD request: nobody will read
+    /// the body, and the head is the delivery.
+    pub fn head_is_all(&mut self) {
+        if let Some(watch) = self.watch.take() {
+            // The gate may have stopped waiting; then nobody asks.
+            let _ = watch.told.send(());
+        }
+    }
+}
+
 impl<B: Body<Data = Bytes>> GateBody<B> {
     /// Watches over the delivery. What is returned resolves when it happened, and to an error
     /// when it cannot happen any more.

@@ -379,3 +379,28 @@ async fn accept_payment_ranks_and_a_preflight_is_free() {
         "{exposed}"
     );
 }
+
+#[tokio::test]
+async fn a_service_may_keep_authorization_to_itself() {
+    let shop = Shop::open_on(
+        Arc::new(farthing_core::memory::MemoryBackend::new()),
+        |gate| gate.payment_authorization(),
+        |shop| {
+            let handler = |headers: http::HeaderMap| async move {
+                assert!(!headers.contains_key("payment-authorization"));
+                headers["authorization"].to_str().unwrap().to_owned()
+            };
+            Router::new().route("/paid", any(handler).layer(layer(shop, priced("$0.002"))))
+        },
+    )
+    .await;
+    let asked = || shop.get("/paid").header("authorization", "Basic YTpi");
+    let response = asked().send().await.unwrap();
+    let challenge = challenges(&response).remove(0);
+    let header = challenge.credential_header().unwrap();
+    assert_eq!(header, "payment-authorization");
+    let credential = shop.sign(&challenge).await;
+    let response = asked().header(header, credential).send().await.unwrap();
+    assert_eq!(response.text().await.unwrap(), "Basic YTpi");
+    shop.assert_paid(1).await;
+}

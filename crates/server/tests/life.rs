@@ -492,3 +492,33 @@ async fn a_drain_finishes_what_was_claimed_and_takes_nothing_new() {
     assert_eq!(kind(&problem(late).await), "overloaded");
     shop.assert_paid(1).await;
 }
+
+#[tokio::test]
+async fn a_head_is_delivered_by_its_head() {
+    for policy in POLICIES {
+        let shop = Shop::open(priced(policy)).await;
+        let head = || shop.http.head(shop.url("/paid"));
+        let credential = shop.sign_for(head()).await;
+        let get = shop.get("/paid").header("authorization", &credential);
+        assert_eq!(
+            kind(&problem(get.send().await.unwrap()).await),
+            "invalid-challenge"
+        );
+        let response = head()
+            .header("authorization", &credential)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 200);
+        assert!(receipt(&response).is_some());
+        shop.reached(State::Delivered).await;
+        let again = head()
+            .header("authorization", &credential)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(again.status(), 402, "{policy:?}");
+        assert_eq!(shop.runs(), 1);
+        shop.assert_paid(1).await;
+    }
+}

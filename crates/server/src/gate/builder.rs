@@ -32,6 +32,7 @@ pub struct GateBuilder {
     clock: Option<Arc<dyn Clock>>,
     methods: Vec<Arc<dyn Charge>>,
     observer: Option<Observer>,
+    own_header: bool,
     limits: RateLimits,
     options: Options,
 }
@@ -125,6 +126,7 @@ impl GateBuilder {
             clock: None,
             methods: Vec::new(),
             observer: None,
+            own_header: false,
             limits: RateLimits::default(),
             options: Options::default(),
         }
@@ -169,6 +171,13 @@ impl GateBuilder {
     /// Somebody who is told what happens. Called where it happens: it must not block.
     pub fn observer(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Asks for credentials in `Payment-Authorization`, for services whose `Authorization` is taken
+    /// by something else. Credentials in either header are read.
+    pub const fn payment_authorization(mut self) -> Self {
+        self.own_header = true;
         self
     }
 
@@ -220,6 +229,7 @@ impl GateBuilder {
             instance: random::entropy()?,
             realm,
             binder: Binder::new(secrets),
+            own_header: self.own_header,
             methods: self.methods,
             by_name,
             payments: Payments::new(Arc::clone(&backend)),

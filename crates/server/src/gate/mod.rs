@@ -74,6 +74,7 @@ struct Inner {
     instance: Entropy,
     realm: Realm,
     binder: Binder,
+    own_header: bool,
     methods: Vec<Arc<dyn Charge>>,
     by_name: HashMap<MethodId, Arc<dyn Charge>>,
     payments: Payments,

@@ -145,6 +145,9 @@ impl Permit {
 
     /// Finishes the payment with the handler's answer: settles what is not settled, and returns
     /// the response to send, with its receipt.
+    ///
+    /// The delivery is the end of the response's body. Where nobody reads it, as for a HEAD
+    /// request, say so with [`GateBody::head_is_all`].
     pub async fn finish<B>(self, response: Response<B>) -> Response<GateBody<B>>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,

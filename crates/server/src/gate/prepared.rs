@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use farthing_core::{
     binding::Template,
     intent::charge::{self, ChargeRequest},
-    noun::{Description, Request},
+    noun::{CredentialHeader, Description, Request},
     payment::SettlePolicy,
     port::method::Charge,
     value::{IntentId, MethodId, Price, RouteId},
@@ -124,6 +124,9 @@ impl Offer {
             gate.0
                 .binder
                 .template(gate.0.realm.clone(), method, charge::id(), &encoded);
+        if gate.0.own_header {
+            template = template.with_header(CredentialHeader::payment_authorization());
+        }
         if let Some(description) = description {
             let description = Description::new(description)
                 .map_err(|_| SetupError::Offer("its description cannot stand in a header"))?;

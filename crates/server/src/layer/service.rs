@@ -112,6 +112,7 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    let head_only = parts.method == Method::HEAD;
     let peer = peer(&parts.extensions);
     if let Err(refused) = gate.limit(peer) {
         return gate.turn_away(&refused).map(GateBody::held);
@@ -142,7 +143,12 @@ where
         let _ = answer.send(response);
     });
     match answered.await {
-        Ok(response) => response,
+        Ok(mut response) => {
+            if head_only {
+                response.body_mut().head_is_all();
+            }
+            response
+        }
         Err(_) => owner.turn_away(&Refused::Internal).map(GateBody::held),
     }
 }
