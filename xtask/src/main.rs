@@ -12,6 +12,7 @@ mod bench;
 mod demo;
 mod exec;
 mod fuzz;
+mod mutants;
 mod repo;
 mod sim;
 mod test;
@@ -37,6 +38,8 @@ Usage: cargo xtask <CHORE> [ARGS]
        --seconds N    how long each runs (10)
        --list         name the targets and stop
   sim [ARGS]        run the simulator (--steps N, --seed S)
+  mutants [PART]    break one guarantee at a time, and say which test noticed
+       --list         name the mutants and stop
   tools             install what `test` needs into the cache, and say where it is
   help              show this
 
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(&args),
         "fuzz" => fuzz::run(&args),
         "sim" => sim::run(&args),
+        "mutants" => mutants::run(&args),
         "tools" => tools::run(&args),
         "help" | "--help" | "-h" => {
             println!("{HELP}");

@@ -10,6 +10,7 @@ mod documents;
 mod examples;
 mod length;
 mod links;
+mod mutants;
 mod places;
 mod rust;
 mod status;
@@ -125,6 +126,11 @@ const RULES: &[Rule] = &[
         name: "fuzz",
         holds: "every fuzz target is built",
         check: examples::fuzzed,
+    },
+    Rule {
+        name: "mutants",
+        holds: "every mutant has the text it changes",
+        check: mutants::applicable,
     },
     Rule {
         name: "glossary",

@@ -1,0 +1,199 @@
+//! The mutants: edits that break a guarantee, and the tests that have to notice.
+//!
+//! An edit's text stands exactly once in its file, which `tidy` checks, so that code that moves on
+//! takes its mutant with it.
+
+/// One edit, and the tests that are run against it.
+#[derive(Debug)]
+pub(crate) struct Mutant {
+    /// What is broken.
+    pub(crate) name: &'static str,
+    /// The file, from the root.
+    pub(crate) file: &'static str,
+    /// What stands there.
+    pub(crate) find: &'static str,
+    /// What stands there instead.
+    pub(crate) replace: &'static str,
+    /// What is run, one after the other until one fails: arguments of `cargo nextest run`.
+    pub(crate) killers: &'static [&'static [&'static str]],
+}
+
+const LIFE: &[&str] = &["--package=farthing-server", "--test=life"];
+const BINDING: &[&str] = &["--package=farthing-server", "--test=binding"];
+const OUTCOMES: &[&str] = &["--package=farthing-server", "--test=outcomes"];
+const DOMAIN: &[&str] = &["--package=farthing-testkit", "--test=domain"];
+const SIM: &[&str] = &["--package=farthing-testkit", "--test=sim"];
+const HELD: &[&str] = &["--package=farthing-server", "--test=held"];
+const STORE: &[&str] = &["--package=farthing-store", "--test=backends"];
+const CRASH: &[&str] = &[
+    "--package=farthing-server",
+    "--features=abort-points",
+    "--test=crash",
+];
+
+const CLAIMS: &str = "crates/core/src/domain/claims.rs";
+const STEPS: &str = "crates/server/src/gate/steps.rs";
+const KNOWN: &str = "crates/server/src/gate/known.rs";
+const CLAIM: &str = "crates/server/src/gate/claim.rs";
+const SETTLE: &str = "crates/server/src/gate/settle.rs";
+const PERMIT: &str = "crates/server/src/gate/permit.rs";
+
+/// A new mutant is one more row.
+pub(crate) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "every challenge is ours: the HMAC is not compared",
+        file: "crates/core/src/binding/id.rs",
+        find: "difference.ct_eq(&0).into()",
+        replace: "difference.ct_eq(&difference).into()",
+        killers: &[BINDING],
+    },
+    Mutant {
+        name: "no challenge expires",
+        file: STEPS,
+        find: "if expires.saturating_add(self.charge.prepaid_grace()) <= asked.now {",
+        replace: "if expires == Timestamp::EPOCH {",
+        killers: &[BINDING],
+    },
+    Mutant {
+        name: "a challenge is good for any request: the route binding is not compared",
+        file: STEPS,
+        find: "if opaque.binding != asked.binding() {",
+        replace: "if opaque.binding == asked.binding() && false {",
+        killers: &[BINDING],
+    },
+    Mutant {
+        name: "a claim is not exclusive: its keys may be held",
+        file: CLAIMS,
+        find: "            batch.guards.push(Guard::Absent {
+                table: R::KEYS,
+                key: key.to_key(),
+            });",
+        replace: "",
+        killers: &[DOMAIN, LIFE],
+    },
+    Mutant {
+        name: "a stale owner may go on: the fence is not checked",
+        file: CLAIMS,
+        find: "let (guard, fence) = (held.fence_guard(), held.fence);",
+        replace: "let (guard, fence) = (
+            Guard::Absent { table: R::TABLE, key: Key::from(\"\") },
+            held.fence,
+        );",
+        killers: &[DOMAIN],
+    },
+    Mutant {
+        name: "a takeover does not look whether the owner went on",
+        file: CLAIMS,
+        find: "let (guard, fence) = (held.version_guard(), held.fence + 1);",
+        replace: "let (guard, fence) = (
+            Guard::Absent { table: R::TABLE, key: Key::from(\"\") },
+            held.fence + 1,
+        );",
+        killers: &[DOMAIN],
+    },
+    Mutant {
+        name: "nothing is journaled before it is sent, settling first",
+        file: CLAIM,
+        find: "claim.effect.extend(journal(payment, effect)?);",
+        replace: "let _ = journal(payment, effect)?;",
+        killers: &[SIM, CRASH],
+    },
+    Mutant {
+        name: "nothing is journaled before it is sent, settling after",
+        file: PERMIT,
+        find: "writes.extend(journal(&record, self.effect.as_ref()).map_err(Refused::Store)?);",
+        replace: "let _ = journal(&record, self.effect.as_ref()).map_err(Refused::Store)?;",
+        killers: &[SIM, CRASH],
+    },
+    Mutant {
+        name: "nothing is reserved: debits are written down and not counted",
+        file: CLAIMS,
+        find: "batch.writes.extend(envelope.debits.iter().map(reserve));",
+        replace: "let _ = reserve;",
+        killers: &[DOMAIN],
+    },
+    Mutant {
+        name: "a debit is given back each time, not once",
+        file: CLAIMS,
+        find: "Debts::Release => self.debits.drain(..).map(|d| give_back(&d)).collect(),",
+        replace: "Debts::Release => self.debits.iter().map(give_back).collect(),",
+        killers: &[DOMAIN],
+    },
+    Mutant {
+        name: "a counter in memory has no upper bound",
+        file: "crates/core/src/memory/space.rs",
+        find: ".filter(|sum| (min..=max).contains(sum));",
+        replace: ".filter(|sum| (min..=max.max(i128::MAX)).contains(sum));",
+        killers: &[DOMAIN],
+    },
+    Mutant {
+        name: "a counter in SQLite has no lower bound",
+        file: "crates/store/src/sqlite/apply.rs",
+        find: ".filter(|sum| (min..=max).contains(&sum));",
+        replace: ".filter(|sum| sum <= max || min > max);",
+        killers: &[STORE],
+    },
+    Mutant {
+        name: "whoever knows a challenge has its answer: the proof is not compared",
+        file: KNOWN,
+        find: "&& proof.is_none_or(|proof| proof == payment.proof);",
+        replace: "&& proof.is_none_or(|proof| proof.0.len() == payment.proof.0.len());",
+        killers: &[HELD],
+    },
+    Mutant {
+        name: "work that is under way is taken over: the lease is not looked at",
+        file: KNOWN,
+        find: "_ if payment.is_leased(asked.now) => about(Refused::InFlight, payment),",
+        replace: "",
+        killers: &[LIFE, SIM],
+    },
+    Mutant {
+        name: "the receipt is not kept with the settlement",
+        file: SETTLE,
+        find: "writes.push(keep_receipt(record).map_err(Refused::Store)?);",
+        replace: "let _ = keep_receipt(record).map_err(Refused::Store)?;",
+        killers: &[SIM],
+    },
+    Mutant {
+        name: "what was held is not given back when a payment is given up",
+        file: SETTLE,
+        find: "writes.extend(books.writes(Booking::Release, &record));",
+        replace: "let _ = books.writes(Booking::Release, &record);",
+        killers: &[LIFE, SIM],
+    },
+    Mutant {
+        name: "a refusal of the rail is taken for a settlement's doubt: its debits stay",
+        file: SETTLE,
+        find: "debts = Debts::Release;",
+        replace: "debts = Debts::Keep;",
+        killers: &[OUTCOMES, SIM],
+    },
+    Mutant {
+        name: "a stored answer may be followed by another run",
+        file: "crates/core/src/payment/record.rs",
+        find: "Answer::Stored => false,",
+        replace: "Answer::Stored => true,",
+        killers: &[&["--package=farthing-testkit", "--test=payment"]],
+    },
+    Mutant {
+        name: "an answer is dropped by age while the rail has yet to confirm its payment",
+        file: PERMIT,
+        find: "(None, Rail::Outside(_)) => return Timestamp::FAR,",
+        replace: "(None, Rail::Outside(_)) => payment.proof_until,",
+        killers: &[HELD],
+    },
+    Mutant {
+        name: "a lease begins before the proof is checked",
+        file: CLAIM,
+        find: "lease_until: self.now().saturating_add(self.0.options.lease),",
+        replace: "lease_until: asked.now.saturating_add(self.0.options.lease),",
+        killers: &[HELD],
+    },
+    Mutant {
+        name: "what is paid needs a second place among the payments at once",
+        file: CLAIM,
+        find: "                drop(slot);",
+        replace: "                let _keep = slot;",
+        killers: &[HELD],
+    },
+];
