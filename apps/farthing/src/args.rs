@@ -14,14 +14,14 @@ use crate::{
 
 /// Pay for HTTP requests, and try out charging for them.
 #[derive(Debug, Parser)]
-#[command(name = "farthing", version, after_help = exit::help(), propagate_version = true)]
+#[command(name = "farthing", version, after_help = exit::help())]
 #[command(disable_help_subcommand = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// The folder of keys and receipts [default: $XDG_DATA_HOME/farthing]
     #[arg(long, global = true, value_name = "DIR", env = "FARTHING_KEYSTORE")]
-    #[arg(hide_env_values = true)]
+    #[arg(hide_env_values = true, display_order = 100)]
     keystore: Option<PathBuf>,
 }
 

@@ -25,7 +25,7 @@ use farthing::{
 
 use crate::{
     error::Error,
-    keystore::{Keystore, KeystoreError, WalletName},
+    keystore::{Keystore, KeystoreError, WalletName, new_seed},
     signer,
 };
 
@@ -127,8 +127,9 @@ struct Locked {
 impl Locked {
     fn new(keystore: Keystore, name: Option<WalletName>) -> Result<Self, KeystoreError> {
         let account = signer::account(&keystore, name.as_ref())?;
-        let nobody =
-            AccountKey::from_seed(KeyType::Ed25519, [0; 32]).expect("every seed is an Ed25519 key");
+        // A known key would be somebody's account, whom nobody could pay then.
+        let nobody = AccountKey::from_seed(KeyType::Ed25519, *new_seed()?)
+            .expect("every seed is an Ed25519 key");
         Ok(Self {
             keystore,
             name,

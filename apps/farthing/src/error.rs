@@ -218,6 +218,14 @@ impl Error {
             told["reference"] = json!(unresolved.reference);
             told["serverDenies"] = json!(denies(&unresolved.said));
         }
+        if let Self::Client(ClientError::Body {
+            payment: Some(outlay),
+            ..
+        }) = self
+        {
+            told["payment"] = json!(outlay.payment);
+            told["reference"] = json!(outlay.reference);
+        }
         told
     }
 }

@@ -7,6 +7,7 @@ use farthing::{
     clock::SystemClock,
     core::{
         domain::receipts::{Kept, Receipts},
+        memory::MemoryBackend,
         port::{
             BoxFuture,
             backend::Backend,
@@ -23,7 +24,7 @@ use crate::{
     args, buyer,
     error::{Error, as_json, told},
     exit::Exit,
-    keystore::Keystore,
+    keystore::{DATABASE, Keystore},
     screen::{self, Paint, clean},
 };
 
@@ -37,12 +38,22 @@ struct Records {
 }
 
 pub(crate) async fn run(command: args::Receipts, keystore: &Keystore) -> Result<Exit, Error> {
-    let store = buyer::open(keystore.database()?)?;
+    let path = keystore.dir().join(DATABASE);
+    // Looking makes no files: where nothing was paid yet there is nothing to see.
+    let file = if path.exists() {
+        Some(buyer::open_existing(&path)?)
+    } else {
+        None
+    };
+    let store: Arc<dyn Backend> = match &file {
+        Some(file) => Arc::clone(file) as Arc<dyn Backend>,
+        None => Arc::new(MemoryBackend::new()),
+    };
     let records = Records {
-        receipts: Receipts::new(store.clone() as Arc<dyn Backend>),
+        receipts: Receipts::new(Arc::clone(&store)),
         client: Client::builder()
             .payer(Onlooker(method()))
-            .backend(store.clone() as Arc<dyn Backend>)
+            .backend(store)
             .clock(Arc::new(SystemClock))
             .http(buyer::http())
             .build()?,
@@ -56,7 +67,9 @@ pub(crate) async fn run(command: args::Receipts, keystore: &Keystore) -> Result<
         args::Receipts::List { limit, json, .. } => records.list_pending(limit, json).await,
         args::Receipts::Show { id, json } => records.show(id, json).await,
     };
-    store.close().await;
+    if let Some(file) = file {
+        file.close().await;
+    }
     done
 }
 

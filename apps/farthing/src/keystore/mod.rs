@@ -25,8 +25,10 @@ pub(crate) use disk::{folder_name, private_folder};
 pub(crate) use error::KeystoreError;
 pub(crate) use passphrase::Passphrases;
 pub(crate) use seal::Cost;
-pub(crate) use wallet::{Kind, Wallet, WalletName};
+pub(crate) use wallet::{Kind, Wallet, WalletName, new_seed};
 
+/// The file of what the wallets paid.
+pub(crate) const DATABASE: &str = "wallet.db";
 const SUFFIX: &str = ".wallet.json";
 const MARKER: &str = "keystore.json";
 const PASSPHRASE: &str = "passphrase";
@@ -65,7 +67,7 @@ impl Keystore {
     /// The store of what the wallets paid. Its folder is made where it is missing.
     pub(crate) fn database(&self) -> Result<PathBuf, KeystoreError> {
         private_folder(&self.dir)?;
-        Ok(self.dir.join("wallet.db"))
+        Ok(self.dir.join(DATABASE))
     }
 
     /// Every wallet, by name.

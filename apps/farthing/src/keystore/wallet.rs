@@ -178,13 +178,19 @@ fn bound(account: &Account, kind: Kind, created: Timestamp) -> String {
 fn new_key(kind: Kind) -> Result<(Zeroizing<[u8; 32]>, AccountKey), KeystoreError> {
     // A random seed is no key of secp256k1 once in 2^128 times.
     for _ in 0..4 {
-        let mut seed = Zeroizing::new([0; 32]);
-        SystemRandom::new()
-            .fill(seed.as_mut_slice())
-            .map_err(|_| KeystoreError::Randomness)?;
+        let seed = new_seed()?;
         if let Ok(key) = AccountKey::from_seed(kind.key_type(), *seed) {
             return Ok((seed, key));
         }
     }
     Err(KeystoreError::Randomness)
+}
+
+/// The seed of a new key.
+pub(crate) fn new_seed() -> Result<Zeroizing<[u8; 32]>, KeystoreError> {
+    let mut seed = Zeroizing::new([0; 32]);
+    SystemRandom::new()
+        .fill(seed.as_mut_slice())
+        .map_err(|_| KeystoreError::Randomness)?;
+    Ok(seed)
 }

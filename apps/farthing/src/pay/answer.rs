@@ -1,7 +1,7 @@
 //! Showing an answer to a person.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
 };
@@ -21,14 +21,27 @@ use crate::{
 
 /// Where the body goes.
 pub(super) enum Sink {
-    /// Whether the last line was left open.
     Stdout {
+        /// Whether the last line was left open.
         open: bool,
     },
-    File {
-        path: PathBuf,
-        file: File,
-    },
+    File(Output),
+}
+
+/// A file for the body.
+pub(super) struct Output {
+    path: PathBuf,
+    file: File,
+    /// Whether it was not there before and nothing came for it yet: it goes again then.
+    is_new: bool,
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if self.is_new {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl Sink {
@@ -37,12 +50,14 @@ impl Sink {
         let Some(path) = path.filter(|path| *path != Path::new("-")) else {
             return Ok(Self::Stdout { open: false });
         };
+        let is_new = !path.exists();
         let mut options = OpenOptions::new();
         match options.write(true).create(true).truncate(false).open(path) {
-            Ok(file) => Ok(Self::File {
+            Ok(file) => Ok(Self::File(Output {
                 path: path.into(),
                 file,
-            }),
+                is_new,
+            })),
             Err(source) => Err(Error::Output {
                 path: path.into(),
                 source,
@@ -54,7 +69,7 @@ impl Sink {
     pub(super) fn path(&self) -> Option<&Path> {
         match self {
             Self::Stdout { .. } => None,
-            Self::File { path, .. } => Some(path),
+            Self::File(output) => Some(&output.path),
         }
     }
 
@@ -71,9 +86,15 @@ impl Sink {
 
     fn empty(&mut self) -> io::Result<()> {
         match self {
-            // A pipe or a terminal has no length to set.
-            Self::File { file, .. } if file.metadata()?.is_file() => file.set_len(0),
-            _ => Ok(()),
+            Self::Stdout { .. } => Ok(()),
+            Self::File(output) => {
+                output.is_new = false;
+                // A pipe or a terminal has no length to set.
+                if output.file.metadata()?.is_file() {
+                    output.file.set_len(0)?;
+                }
+                Ok(())
+            }
         }
     }
 
@@ -83,14 +104,14 @@ impl Sink {
                 *open = bytes.last().map_or(*open, |last| *last != b'\n');
                 io::stdout().lock().write_all(bytes)
             }
-            Self::File { file, .. } => file.write_all(bytes),
+            Self::File(output) => output.file.write_all(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout { .. } => io::stdout().lock().flush(),
-            Self::File { file, .. } => file.flush(),
+            Self::File(output) => output.file.flush(),
         }
     }
 }

@@ -1,0 +1,16 @@
+//! The real binary, from outside: what it prints, what it pays, how it ends.
+#![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "these are the helpers of tests"
+)]
+
+mod dev;
+mod hostile;
+mod pay;
+mod screens;
+mod secrets;
+mod shop;
+mod wallet;
+mod world;

@@ -1,0 +1,164 @@
+//! What a person sees, letter by letter, with what differs between runs taken out.
+//!
+//! To accept a change, run with `UPDATE_GOLDEN=1` and read the difference.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::Path,
+};
+
+use crate::world::{BINARY, Dev, Machine, Run, send};
+
+fn check(name: &str, got: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, got).unwrap();
+    }
+    let expect = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(got, expect, "{name} differs; see the head of this file");
+}
+
+/// A run as a person would see it in a terminal's scrollback.
+fn screen(args: &[&str], run: &Run, hide: &[(&str, &str)]) -> String {
+    let shown = format!(
+        "$ farthing {}\n{}{}[{}]\n\n",
+        args.join(" "),
+        run.stderr,
+        run.text(),
+        run.code
+    );
+    redact(&shown, hide)
+}
+
+/// Takes out what differs between runs: names that are given, then ids, accounts, times, ports.
+fn redact(text: &str, hide: &[(&str, &str)]) -> String {
+    let mut text = text.to_owned();
+    for (from, to) in hide {
+        text = text.replace(from, to);
+    }
+    let lines = text.lines().map(|line| {
+        let indent = line.len() - line.trim_start().len();
+        let words = line.split_whitespace().map(word).collect::<Vec<_>>();
+        format!("{}{}\n", &line[..indent], words.join(" "))
+    });
+    lines.collect()
+}
+
+fn word(word: &str) -> String {
+    let is_id = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let bare = word.trim_end_matches([',', '.']);
+    if word.starts_with("did:key:") {
+        "did:key:…".into()
+    } else if matches!(bare.len(), 22 | 43) && bare.chars().all(is_id) {
+        "ID".into()
+    } else if bare.len() >= 20 && bare.ends_with('Z') && bare.contains('T') {
+        "TIME".into()
+    } else if let Some((before, rest)) = word
+        .split_once("127.0.0.1:")
+        .filter(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()))
+    {
+        let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        format!("{before}127.0.0.1:PORT{rest}")
+    } else {
+        word.into()
+    }
+}
+
+#[test]
+fn the_help() {
+    let machine = Machine::new();
+    for (name, args) in [
+        ("help.txt", &["--help"][..]),
+        ("help-pay.txt", &["pay", "--help"]),
+        ("help-wallet-balance.txt", &["wallet", "balance", "--help"]),
+        ("help-dev.txt", &["dev", "--help"]),
+    ] {
+        check(name, machine.run(args).ends(0).text());
+    }
+    let version = machine.run(&["--version"]).ends(0);
+    let expect = format!("farthing {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(version.text(), expect);
+}
+
+#[test]
+fn paying_and_looking() {
+    let dev = Dev::start();
+    let (paid, free) = (dev.says("paid_url"), dev.says("free_url"));
+    let missing = free.replace("/free", "/missing");
+    let folder = dev.folder();
+    let hide = [(folder.to_str().unwrap(), "DIR")];
+    let mut shown = String::new();
+    for args in [
+        &["pay", paid][..],
+        &["pay", dev.says("render_url"), "-d", "hello"],
+        &["pay", free],
+        &["pay", paid, "--dry-run"],
+        &["pay", paid, "--max", "$0.001"],
+        &["pay", &missing],
+        &["wallet", "balance"],
+        &["wallet", "list"],
+        &["receipts", "list"],
+        &["receipts", "list", "--pending"],
+        &["receipts", "show", "AAAAAAAAAAAAAAAAAAAAAA"],
+        &["pay", "localhost:80"],
+        &["pay", paid, "--max", "a lot"],
+    ] {
+        shown += &screen(args, &dev.buyer.run(args), &hide);
+    }
+    check("pay.txt", &shown);
+}
+
+#[test]
+fn a_fresh_machine() {
+    let machine = Machine::new();
+    let home = machine.path("");
+    let hide = [(home.to_str().unwrap(), "HOME/")];
+    let mut shown = String::new();
+    for args in [
+        &["wallet", "list"][..],
+        &["wallet", "create"],
+        &["wallet", "create", "../x"],
+        &["pay", "https://api.example.com/"],
+        &["receipts", "list"],
+        &["dev", "--listen", "0.0.0.0:80"],
+    ] {
+        shown += &screen(args, &machine.run(args), &hide);
+    }
+    check("fresh.txt", &shown);
+}
+
+#[test]
+fn the_walk() {
+    let machine = Machine::new();
+    let mut child = machine.command(&["dev"]).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    while !text.contains("It is up until Ctrl-C") {
+        assert!(stdout.read_line(&mut text).unwrap() > 0, "it ended: {text}");
+    }
+    send(&child, "INT");
+    stdout.read_to_string(&mut text).unwrap();
+    let mut told = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut told)
+        .unwrap();
+    assert!(child.wait().unwrap().success());
+    let left: Vec<_> = std::fs::read_dir(machine.path(".")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+
+    let folder = text.split("FARTHING_KEYSTORE=").nth(1).unwrap();
+    let folder = folder.split("/buyer").next().unwrap().to_owned();
+    let length = text.split(" bytes, signed").next().unwrap();
+    let length = length.rsplit('(').next().unwrap().to_owned();
+    let hide = [
+        (&*folder, "DIR"),
+        (BINARY, "farthing"),
+        (&*format!("({length} bytes"), "(N bytes"),
+    ];
+    check("walk.txt", &redact(&format!("{text}--\n{told}"), &hide));
+}

@@ -1,0 +1,154 @@
+//! Wallets from outside: passphrases, names, and what a folder looks like.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use crate::world::{Dev, Machine};
+
+fn owner() -> (Machine, String) {
+    let machine = Machine::new();
+    let file = machine.path("passphrase-file");
+    fs::write(&file, "correct horse\nthe second line does not count\n").unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    (machine.with("FARTHING_PASSPHRASE_FILE", &file), file)
+}
+
+#[test]
+fn a_wallet_is_made_listed_and_used() {
+    let (machine, file) = owner();
+    let made = machine.run(&["wallet", "create", "--json"]).ends(0).json();
+    let account = made["account"].as_str().unwrap();
+    assert!(account.starts_with("did:key:z6Mk"));
+    let keystore = machine.path(".local/share/farthing");
+    assert_eq!(made["keystore"], keystore.to_str().unwrap());
+    let second = machine.run(&["wallet", "create", "chain", "--key-type", "secp256k1"]);
+    assert!(second.ends(0).text().starts_with("did:key:zQ3s"));
+    let listed = machine.run(&["wallet", "list", "--json"]).ends(0).json();
+    assert_eq!(listed["wallets"][0]["name"], "chain");
+    assert_eq!(listed["wallets"][1]["account"], account);
+    machine.run(&["wallet", "create"]).ends(8);
+
+    // Both keys sign: the demo refuses them only because their accounts are empty.
+    let dev = Dev::start();
+    for wallet in ["default", "chain"] {
+        let args = [
+            "pay",
+            dev.says("paid_url"),
+            "--json",
+            "--yes",
+            "--wallet",
+            wallet,
+        ];
+        let told = machine.run(&args).json();
+        let message = told["message"].as_str().unwrap();
+        assert!(message.contains("Payment Insufficient"), "{message}");
+    }
+    let paid = dev.says("paid_url");
+    fs::write(file, "wrong horse").unwrap();
+    let told = machine
+        .run(&["pay", paid, "--json", "--yes"])
+        .ends(8)
+        .json();
+    assert_eq!(
+        (&told["error"], &told["moneyMoved"]),
+        (&"storage".into(), &false.into())
+    );
+    assert!(
+        told["message"]
+            .as_str()
+            .unwrap()
+            .contains("passphrase is wrong")
+    );
+    assert_eq!(dev.balances(), (10_000_000, 0));
+}
+
+#[test]
+fn the_passphrase_is_needed_only_to_pay() {
+    let (machine, _) = owner();
+    machine.run(&["wallet", "create"]).ends(0);
+    let keystore = machine.path(".local/share/farthing");
+    let stranger = Machine::new().with("FARTHING_KEYSTORE", keystore.to_str().unwrap());
+    let dev = Dev::start();
+    stranger.run(&["pay", dev.says("free_url")]).ends(0);
+    stranger
+        .run(&["pay", dev.says("paid_url"), "--dry-run"])
+        .ends(0);
+    stranger
+        .run(&["pay", dev.says("paid_url"), "--max", "$0.001"])
+        .ends(3);
+    stranger.run(&["receipts", "list"]).ends(0);
+    let run = stranger.run(&["pay", dev.says("paid_url")]).ends(8);
+    assert!(
+        run.stderr.contains("FARTHING_PASSPHRASE_FILE"),
+        "{}",
+        run.stderr
+    );
+    // What was reserved for it is released.
+    let pending = stranger
+        .run(&["receipts", "list", "--pending", "--json"])
+        .json();
+    assert_eq!(pending["pending"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn without_a_wallet_the_next_step_is_told() {
+    let machine = Machine::new();
+    for args in [
+        &["pay", "https://api.example.com/"][..],
+        &["wallet", "balance"],
+    ] {
+        let run = machine.run(args).ends(8);
+        assert!(
+            run.stderr.contains("farthing wallet create"),
+            "{}",
+            run.stderr
+        );
+    }
+    let run = machine.run(&["wallet", "create"]).ends(8);
+    assert!(
+        run.stderr.contains("FARTHING_PASSPHRASE_FILE"),
+        "{}",
+        run.stderr
+    );
+    machine.run(&["wallet", "list"]).ends(0);
+    machine.run(&["receipts", "list"]).ends(0);
+    assert!(!machine.path(".local").exists(), "looking makes nothing");
+}
+
+#[test]
+fn a_balance_that_only_the_seller_knows_is_not_made_up() {
+    let (machine, _) = owner();
+    machine.run(&["wallet", "create"]).ends(0);
+    let told = machine.run(&["wallet", "balance", "--json"]).ends(1).json();
+    assert!(
+        told["message"]
+            .as_str()
+            .unwrap()
+            .contains("the seller keeps")
+    );
+    let missing = machine.path("none.db");
+    let missing = missing.to_str().unwrap();
+    machine
+        .run(&["wallet", "balance", "--store", missing])
+        .ends(8);
+    assert!(!Path::new(missing).exists(), "looking makes no store");
+}
+
+#[test]
+fn a_demo_is_its_owners_only() {
+    let dev = Dev::start();
+    dev.pay(&[dev.says("paid_url"), "-s", "-y"]).ends(0);
+    let folder = dev.folder();
+    let mut files = 0;
+    for dir in [folder.clone(), folder.join("buyer"), folder.join("seller")] {
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&dir), 0o700, "{dir:?}");
+        for entry in fs::read_dir(&dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                files += 1;
+                assert_eq!(mode(&path), 0o600, "{path:?}");
+            }
+        }
+    }
+    assert!(files >= 8, "{files}");
+}
