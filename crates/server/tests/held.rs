@@ -288,6 +288,25 @@ async fn a_redelivered_answer_is_remembered_for_its_idempotency_key() {
 }
 
 #[tokio::test]
+async fn an_idempotency_key_is_not_free_while_its_answer_is_kept() {
+    let route = priced(SettlePolicy::After).remember_answers_for(Duration::from_secs(20_000));
+    let desk = Desk::open(route, true).await;
+    let signed = desk.sign().await;
+    let first = desk.present_under(&signed.header, Some("k"), "sunny").await;
+    assert_eq!(read(first).await, (StatusCode::OK, "sunny".into()));
+    desk.until(&signed, |payment| payment.state == State::Delivered)
+        .await;
+    // The proof ran out long ago, and the answer is still kept.
+    for (secs, answer) in [(15_000, "sunny"), (6_000, "rain")] {
+        desk.clock.advance(Duration::from_secs(secs));
+        desk.gate.reconcile().await.unwrap();
+        let other = desk.sign().await;
+        let again = desk.present_under(&other.header, Some("k"), "rain").await;
+        assert_eq!(read(again).await, (StatusCode::OK, answer.into()));
+    }
+}
+
+#[tokio::test]
 async fn a_lease_begins_when_the_proof_is_checked() {
     let desk = Desk::open(priced(SettlePolicy::First), false).await;
     let signed = desk.sign().await;

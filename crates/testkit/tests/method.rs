@@ -122,6 +122,7 @@ fn payment(offer: &Offer) -> Payment {
         settled_at: None,
         details: serde_json::Map::new(),
         idempotency: None,
+        remember_until: None,
     }
 }
 

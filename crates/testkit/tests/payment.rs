@@ -45,6 +45,7 @@ fn fresh(policy: SettlePolicy, rerunnable: bool) -> Payment {
         settled_at: None,
         details: serde_json::Map::new(),
         idempotency: None,
+        remember_until: None,
     }
 }
 

@@ -54,7 +54,8 @@ fn forget_at(payment: &Payment) -> Timestamp {
     let end = payment
         .owed_from()
         .map_or(payment.proof_until, |end| end.max(payment.proof_until));
-    end.saturating_add(REMEMBER)
+    let end = end.saturating_add(REMEMBER);
+    payment.remember_until.map_or(end, |until| end.max(until))
 }
 
 /// The payments of a store. The verbs of a claim are those of [`Claims`], which this is over.

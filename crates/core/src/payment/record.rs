@@ -96,6 +96,9 @@ pub struct Payment {
     /// The `Idempotency-Key` of the request, hashed with its payer. It is one of the claim's keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency: Option<Fingerprint>,
+    /// Until when its answer is kept for its `Idempotency-Key`; the key is not free before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remember_until: Option<Timestamp>,
 }
 
 impl Payment {

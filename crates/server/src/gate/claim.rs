@@ -232,6 +232,8 @@ impl Gate {
             settled_at: None,
             details: serde_json::Map::new(),
             idempotency,
+            remember_until: idempotency
+                .map(|_| asked.now.saturating_add(asked.route.route.remember_answers)),
         };
         let claim = Claim {
             id: id.to_key(),

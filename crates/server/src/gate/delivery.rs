@@ -1,7 +1,5 @@
 //! The handler's answer on its way out: gathered, sent, and watched until its last byte.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use farthing_core::{
     domain::{
@@ -262,8 +260,9 @@ impl Gate {
         settle::advance(&mut record, Event::Deliver, now).ok()?;
         record.lease_until = Timestamp::EPOCH;
         let mut writes = Vec::new();
-        if let (Some(print), Some(stored)) = (record.idempotency, stored) {
-            writes.push(remember(print, stored, now.saturating_add(REMEMBER)));
+        let remembered = record.idempotency.zip(record.remember_until);
+        if let (Some((print, until)), Some(stored)) = (remembered, stored) {
+            writes.push(remember(print, stored, until));
         }
         Some(Change {
             writes,
@@ -299,9 +298,6 @@ impl Gate {
         })
     }
 }
-
-/// How long an answer is kept for its idempotency key.
-const REMEMBER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Keeps an answer for its idempotency key. A cookie in it was meant for one answer only.
 fn remember(

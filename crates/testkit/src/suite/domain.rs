@@ -138,6 +138,7 @@ fn payment(number: u32) -> Payment {
         settled_at: None,
         details: serde_json::Map::new(),
         idempotency: None,
+        remember_until: None,
     }
 }
 

@@ -88,6 +88,7 @@ impl World {
             settled_at: None,
             details: serde_json::Map::new(),
             idempotency: None,
+            remember_until: None,
         }
     }
 
