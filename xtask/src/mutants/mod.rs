@@ -75,20 +75,23 @@ impl Mutant {
     }
 }
 
-/// A copy of the checkout. It builds into the same target folder, where the dependencies are.
+/// A copy of the checkout, with a target folder of its own: cargo takes two checkouts of one
+/// workspace for the same packages, and the one would be given what the other was broken into.
 struct Copy {
     root: PathBuf,
+    target: PathBuf,
 }
 
 impl Copy {
     fn make() -> Result<Self, String> {
-        let root = repo::root().join("target").join("mutants");
+        let folder = repo::root().join("target").join("mutants");
+        let (root, target) = (folder.join("tree"), folder.join("target"));
         for path in repo::files()? {
             let text = fs::read(repo::root().join(&path))
                 .map_err(|error| format!("{path} cannot be read: {error}"))?;
             put(&root.join(&path), &text)?;
         }
-        Ok(Self { root })
+        Ok(Self { root, target })
     }
 
     /// Makes the edit, runs what has to notice it, and takes the edit back.
@@ -134,10 +137,9 @@ impl Copy {
     fn run_tests(&self, tests: &[&str]) -> Result<End, String> {
         let mut cargo = exec::cargo();
         exec::prepend_path(&mut cargo, &tools::NEXTEST.folder()?);
-        let target = repo::root().join("target");
         cargo
             .current_dir(&self.root)
-            .env("CARGO_TARGET_DIR", target)
+            .env("CARGO_TARGET_DIR", &self.target)
             .env("RUST_BACKTRACE", "0")
             .args(["nextest", "run", "--locked", "--fail-fast", "--color=never"])
             .args(tests)
