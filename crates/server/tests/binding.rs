@@ -363,8 +363,8 @@ async fn accept_payment_ranks_and_a_preflight_is_free() {
         .request(reqwest::Method::OPTIONS, shop.url("/paid"))
         .header("origin", "https://app.example")
         .header("access-control-request-method", "GET");
-    assert_eq!(preflight.send().await.unwrap().status(), 200);
-    assert_eq!(shop.runs(), 1, "the preflight went to the service behind");
+    assert_eq!(preflight.send().await.unwrap().status(), 204);
+    assert_eq!(shop.runs(), 0, "a handler never runs for nothing");
     let response = shop
         .get("/paid")
         .header("origin", "https://app.example")
@@ -403,4 +403,61 @@ async fn a_service_may_keep_authorization_to_itself() {
     let response = asked().header(header, credential).send().await.unwrap();
     assert_eq!(response.text().await.unwrap(), "Basic YTpi");
     shop.assert_paid(1).await;
+}
+
+#[tokio::test]
+async fn a_table_prices_by_method_and_path_and_leaves_the_rest_free() {
+    let shop = Shop::open_with(|shop| {
+        let route = |price| Some(shop.gate.route(priced(price)).unwrap());
+        let table = [
+            ("GET /weather/{city}", route("$0.002")),
+            ("GET /weather/free", None),
+            ("POST /render", route("$0.05")),
+        ];
+        let table = farthing_server::layer::Pricing::table(table).unwrap();
+        let city = |path: http::Uri| async move { path.path().to_owned() };
+        Router::new()
+            .route("/weather/{city}", any(city))
+            .route("/render", any(city))
+            .route("/health", any(city))
+            .layer(PaymentLayer::table(&shop.gate, table))
+    })
+    .await;
+    for free in ["/weather/free", "/health", "/render"] {
+        assert_eq!(
+            shop.get(free).send().await.unwrap().text().await.unwrap(),
+            free
+        );
+    }
+    assert_eq!(
+        shop.http
+            .head(shop.url("/weather/rome"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        402
+    );
+    assert_eq!(
+        shop.pay(|| shop.get("/weather/rome"))
+            .await
+            .text()
+            .await
+            .unwrap(),
+        "/weather/rome"
+    );
+    shop.assert_moved(2_000).await;
+    let post = || shop.http.post(shop.url("/render"));
+    assert_eq!(shop.pay(post).await.status(), 200);
+    shop.assert_moved(52_000).await;
+    // The routes are told apart by their names: a city paid for is not another city.
+    let credential = shop.sign_for(shop.get("/weather/rome")).await;
+    let other = shop
+        .get("/weather/oslo")
+        .header("authorization", credential);
+    assert_eq!(
+        kind(&problem(other.send().await.unwrap()).await),
+        "invalid-challenge"
+    );
+    shop.assert_moved(52_000).await;
 }

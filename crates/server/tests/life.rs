@@ -522,3 +522,69 @@ async fn a_head_is_delivered_by_its_head() {
         shop.assert_paid(1).await;
     }
 }
+
+#[tokio::test]
+async fn a_second_payment_under_a_key_in_flight_waits_and_is_not_charged() {
+    for policy in POLICIES {
+        let shop = shop_with(priced(policy), |run| async move {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            format!("order {run}")
+        })
+        .await;
+        let post = || {
+            shop.http
+                .post(shop.url("/paid"))
+                .header("idempotency-key", "k1")
+                .body("a")
+        };
+        let (first, second) = (shop.sign_for(post()).await, shop.sign_for(post()).await);
+        let request = post().header("authorization", first);
+        let working =
+            tokio::spawn(async move { request.send().await.unwrap().text().await.unwrap() });
+        shop.reached(if policy == SettlePolicy::First {
+            State::Settled
+        } else {
+            State::Claimed
+        })
+        .await;
+        let response = post()
+            .header("authorization", &second)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 409);
+        assert_eq!(kind(&problem(response).await), "idempotency-in-flight");
+        assert_eq!(working.await.unwrap(), "order 0");
+        settle_down(&shop).await;
+        let response = post()
+            .header("authorization", &second)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.text().await.unwrap(), "order 0");
+        assert_eq!(shop.runs(), 1, "{policy:?}");
+        shop.assert_paid(1).await;
+    }
+}
+
+#[tokio::test]
+async fn the_key_of_a_payment_that_was_given_up_is_free_again() {
+    let shop = shop_with(priced(SettlePolicy::After), |run| async move {
+        if run == 0 {
+            Err(StatusCode::BAD_GATEWAY)
+        } else {
+            Ok("sunny")
+        }
+    })
+    .await;
+    let post = || {
+        shop.http
+            .post(shop.url("/paid"))
+            .header("idempotency-key", "k1")
+            .body("a")
+    };
+    assert_eq!(shop.pay(post).await.status(), 502);
+    shop.assert_paid(0).await;
+    assert_eq!(shop.pay(post).await.text().await.unwrap(), "sunny");
+    shop.assert_paid(1).await;
+}

@@ -15,10 +15,12 @@ use common::{PRICE, Shop, challenges, kind, problem, receipt, sign_with};
 use farthing_core::{
     memory::MemoryBackend,
     payment::{SettlePolicy, State},
+    port::backend::Backend,
 };
 use farthing_server::{Options, Route, layer::PaymentLayer};
 use farthing_testkit::{
     clock::FakeClock,
+    faulty::{Failure, Faulty},
     method::{Answer, FakeCharge, FakePayer, FakeRail, Judgement, Latch, account},
 };
 
@@ -39,6 +41,10 @@ impl FakeShop {
     }
 
     async fn open_limited(policy: SettlePolicy, limit: Option<u128>) -> Self {
+        Self::open_on(Arc::new(MemoryBackend::new()), policy, limit).await
+    }
+
+    async fn open_on(backend: Arc<dyn Backend>, policy: SettlePolicy, limit: Option<u128>) -> Self {
         let rail = Arc::new(FakeRail::new(Arc::new(FakeClock::at(common::start_time()))));
         rail.deposit(&account("buyer"), FUNDS);
         let mut charge = FakeCharge::new(Arc::clone(&rail), &account("seller"));
@@ -50,7 +56,7 @@ impl FakeShop {
         let mut options = Options::default();
         options.rail_deadline = Duration::from_millis(200);
         let shop = Shop::open_on(
-            Arc::new(MemoryBackend::new()),
+            backend,
             |gate| gate.method(method).options(options),
             |shop| {
                 let runs = Arc::clone(&shop.runs);
@@ -281,4 +287,52 @@ async fn what_is_in_flight_is_bounded_and_comes_free_when_it_is_final() {
     assert_eq!(fake.present(&first).await.status(), 200);
     assert_eq!(fake.present(&second).await.status(), 200);
     fake.assert_moved(2);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_after_the_rail_moved_says_that_it_moved() {
+    for policy in POLICIES {
+        let (backend, faults) = Faulty::new(MemoryBackend::new());
+        let fake = FakeShop::open_on(Arc::new(backend), policy, None).await;
+        let credential = fake.credential().await;
+        // The claim, for `after` the held answer, then what the rail said.
+        faults.fail_commit(
+            if policy == SettlePolicy::First { 2 } else { 3 },
+            Failure::Full,
+        );
+        fake.refused(&credential, 503, "store-unavailable", Some(true))
+            .await;
+        fake.assert_moved(1);
+        fake.shop.clock.advance(Duration::from_secs(60));
+        fake.served(&credential).await;
+    }
+}
+
+#[tokio::test]
+async fn a_402_offers_every_method_and_the_buyers_favourite_first() {
+    let fake = FakeShop::open(SettlePolicy::First).await;
+    for (accept, expect) in [
+        ("*/*", vec!["ledger", "fake"]),
+        ("ledger/charge;q=0.5, fake/*", vec!["fake", "ledger"]),
+        ("ledger/charge;q=0, */*", vec!["fake"]),
+        ("tempo/charge", vec!["ledger", "fake"]),
+        (";;;", vec!["ledger", "fake"]),
+    ] {
+        let response = fake
+            .shop
+            .get("/paid")
+            .header("accept-payment", accept)
+            .send()
+            .await
+            .unwrap();
+        let offered = challenges(&response);
+        let methods: Vec<_> = offered
+            .iter()
+            .map(|challenge| challenge.method.as_str())
+            .collect();
+        assert_eq!(methods, expect, "{accept}");
+        let problem = problem(response).await;
+        assert_eq!(problem["challengeId"], offered[0].id.as_str());
+        assert_eq!(problem["offers"].as_array().unwrap().len(), expect.len());
+    }
 }

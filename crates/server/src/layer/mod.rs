@@ -15,6 +15,9 @@
 //! }
 //! ```
 //!
+//! A CORS layer belongs outside this one. A preflight that comes through to a priced route is
+//! answered with nothing, uncharged and without the handler.
+//!
 //! # What it does not do
 //! It does not terminate TLS and does not look at `Host`: the realm is configured. Behind a
 //! proxy, put a [`Peer`] into the request's extensions, or every client is the proxy.

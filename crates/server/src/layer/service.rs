@@ -11,7 +11,7 @@ use farthing_core::header::{
     IDEMPOTENCY_KEY,
     authorization::{self, Found},
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Limited};
 use tokio::sync::oneshot;
 use tower_service::Service;
@@ -62,10 +62,12 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        let route = match self.pricing.find(&request) {
-            Some(route) if !is_preflight(&request) => Arc::clone(route),
-            _ => return PaymentFuture::free(self.inner.call(request)),
+        let Some(route) = self.pricing.find(&request).map(Arc::clone) else {
+            return PaymentFuture::free(self.inner.call(request));
         };
+        if is_preflight(&request) {
+            return PaymentFuture::answered(nothing());
+        }
         let (parts, body) = request.into_parts();
         let exposed = parts.headers.contains_key(header::ORIGIN);
         if authorization::find(&parts.headers) == Found::None && route.answers_at_once() {
@@ -85,9 +87,10 @@ where
 
 /// Answers an unpaid request without waiting for anything.
 fn offer(gate: &Gate, route: &Arc<PreparedRoute>, parts: &Parts) -> Response<Bytes> {
+    let now = gate.now();
     let asked = gate
-        .limit(peer(&parts.extensions))
-        .and_then(|()| gate.ask(route, parts, None));
+        .limit(peer(&parts.extensions), now)
+        .and_then(|()| gate.ask(route, parts, None, now));
     match asked {
         Ok(asked) => gate.offer_fixed(&asked, &parts.headers),
         Err(refused) => gate.turn_away(&refused),
@@ -114,7 +117,7 @@ where
 {
     let head_only = parts.method == Method::HEAD;
     let peer = peer(&parts.extensions);
-    if let Err(refused) = gate.limit(peer) {
+    if let Err(refused) = gate.limit(peer, gate.now()) {
         return gate.turn_away(&refused).map(GateBody::held);
     }
     let bound = route.bound_body();
@@ -230,13 +233,20 @@ where
     Ok((collected.to_bytes(), held))
 }
 
-/// A preflight asks whether it may ask. It is free.
+/// A preflight asks whether it may ask. It is not charged, and so the service behind does not see
+/// it: a handler that takes any method would serve it.
 fn is_preflight<B>(request: &Request<B>) -> bool {
     request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ORIGIN)
         && request
             .headers()
             .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn nothing<B>() -> Response<GateBody<B>> {
+    let mut response = Response::new(GateBody::held(Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
 }
 
 /// Lets a script of another origin read what it needs to pay.
