@@ -58,7 +58,7 @@ pub(crate) enum Error {
     #[error("the system refused")]
     System(#[source] io::Error),
     #[error("interrupted")]
-    Interrupted,
+    Interrupted { moved: Moved },
 }
 
 /// Who has to do something about it.
@@ -72,6 +72,7 @@ pub(crate) enum Blame {
     Rail,
     Network,
     Machine,
+    Interrupt,
     Program,
 }
 
@@ -86,6 +87,7 @@ impl Blame {
             Self::Rail => "the payment rail",
             Self::Network => "the network",
             Self::Machine => "this machine",
+            Self::Interrupt => "the interrupt",
             Self::Program => "this program",
         }
     }
@@ -100,6 +102,7 @@ impl Blame {
             Self::Rail => "rail",
             Self::Network => "network",
             Self::Machine => "machine",
+            Self::Interrupt => "interrupt",
             Self::Program => "program",
         }
     }
@@ -152,12 +155,17 @@ impl Error {
             Self::Setup(_) => nothing(Exit::Other, Blame::Machine, "try with another --dir"),
             Self::Demo(_) => nothing(Exit::Other, Blame::Program, "report it: this is a defect"),
             Self::System(_) => nothing(Exit::Other, Blame::Machine, "try again"),
-            Self::Interrupted => (
+            Self::Interrupted { moved: Moved::No } => nothing(
                 Exit::Interrupted,
-                Blame::You,
-                Moved::Unknown,
-                "if a payment was signed it is kept: run the same command again, \
-                 or see `farthing receipts list --pending`"
+                Blame::Interrupt,
+                "nothing was signed: run the same command again, or do not",
+            ),
+            Self::Interrupted { moved } => (
+                Exit::Interrupted,
+                Blame::Interrupt,
+                *moved,
+                "the payment is kept: the same command sends it again and signs no other; \
+                 see `farthing receipts list --pending`"
                     .into(),
             ),
         }

@@ -5,7 +5,13 @@ mod confirm;
 mod json;
 mod request;
 
-use farthing::client::{Client, Policy, Response};
+use std::io::{self, IsTerminal};
+
+use farthing::{
+    client::{Client, Outgoing, Policy, Response, Standing},
+    clock::SystemClock,
+    core::{payment::Moved, port::clock::Clock, value::Timestamp},
+};
 
 use crate::{args::Pay, buyer, error::Error, exit::Exit, keystore::Keystore, screen};
 
@@ -18,6 +24,9 @@ use request::Prepared;
 /// has a bound as well.
 const MOST_TO_ASK: &str = "$100";
 
+/// Pending payments that are read at once.
+const PAGE: usize = 200;
+
 pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
     // Everything that can go wrong on our side goes wrong before anything is sent.
     let prepared = Prepared::new(&pay)?;
@@ -28,10 +37,13 @@ pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
     if !pay.silent && !pay.json {
         screen::tell(format!("{} {}", prepared.method, screen::clean(&pay.url)));
     }
+    let started = SystemClock.now();
     let sent = tokio::select! {
-        sent = send(&client, prepared) => sent,
+        // First, so that it is listened for before anything is sent.
+        biased;
         // A future that is dropped leaves a signed payment pending, never lost.
-        _ = tokio::signal::ctrl_c() => return Err(Error::Interrupted),
+        _ = tokio::signal::ctrl_c() => return Err(interrupted(&client, started).await),
+        sent = send(&client, prepared) => sent,
     };
     let response = match sent {
         Ok(response) => response,
@@ -46,6 +58,28 @@ pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
     };
     buyer.close().await;
     shown
+}
+
+/// Whether an interrupted run had signed something is in the store. What is not there never left.
+async fn interrupted(client: &Client, started: Timestamp) -> Error {
+    if io::stderr().is_terminal() {
+        // A question may stand open on the line.
+        screen::tell("");
+    }
+    let signed = |one: &Outgoing| one.at >= started && one.standing != Standing::Reserved;
+    let mut page = client.pending(None, PAGE).await;
+    while let Ok(pending) = &page {
+        if pending.iter().any(signed) {
+            break;
+        }
+        match pending.last() {
+            Some(last) if pending.len() == PAGE => page = client.pending(Some(last), PAGE).await,
+            _ => return Error::Interrupted { moved: Moved::No },
+        }
+    }
+    Error::Interrupted {
+        moved: Moved::Unknown,
+    }
 }
 
 async fn send(client: &Client, prepared: Prepared) -> Result<Response, Error> {

@@ -180,6 +180,23 @@ fn an_interrupted_payment_is_sent_again_and_not_signed_anew() {
 }
 
 #[test]
+fn an_interrupt_before_anything_is_signed_says_so() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let (buyer, args) = (buyer(), ["pay", &url, "--yes", "--json"]);
+    let child = buyer.command(&args).spawn().unwrap();
+    let _connection = silent.accept().unwrap();
+    send(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&told["error"], &told["moneyMoved"]),
+        (&"interrupted".into(), &json!(false))
+    );
+}
+
+#[test]
 fn nobody_there_is_the_networks_end() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let at = free.local_addr().unwrap();
