@@ -3,7 +3,6 @@
 #![expect(
     clippy::print_stdout,
     clippy::panic,
-    clippy::unwrap_used,
     reason = "a test says what it found"
 )]
 
