@@ -149,18 +149,23 @@ impl Template {
     /// Appends the `WWW-Authenticate` value of a new challenge, and returns the challenge's id.
     pub fn issue(&self, issue: &Issue<'_>, out: &mut String) -> BoundId {
         let expires = issue.expires.whole_secs().to_text();
-        let id = self.bind(expires.as_str(), issue);
-        out.reserve(HEAD.len() + 43 + self.middle.len() + 256 + self.tail.len());
+        let (expires, opaque) = (expires.as_str(), issue.opaque.as_str());
+        let id = self.bind(expires, issue.digest, opaque);
+        // Exactly, where nothing has a digest: a text without room to spare becomes a header's
+        // value as it is.
+        let changing = 43 + expires.len() + opaque.len() + issue.digest.map_or(0, room);
+        let fixed = HEAD.len() + EXPIRES.len() + OPAQUE.len();
+        out.reserve_exact(fixed + self.middle.len() + changing + self.tail.len());
         out.push_str(HEAD);
         out.push_str(id.as_str());
         out.push_str(&self.middle);
         if let Some(digest) = issue.digest {
             write_parameter(out, "digest", digest.as_str());
         }
-        out.push_str(", expires=\"");
-        out.push_str(expires.as_str());
-        out.push_str("\", opaque=\"");
-        out.push_str(issue.opaque.as_str());
+        out.push_str(EXPIRES);
+        out.push_str(expires);
+        out.push_str(OPAQUE);
+        out.push_str(opaque);
         out.push_str(&self.tail);
         id
     }
@@ -170,7 +175,9 @@ impl Template {
     pub fn challenge(&self, issue: &Issue<'_>) -> Challenge {
         let expires = Expires::new(issue.expires.whole_secs());
         Challenge {
-            id: self.bind(expires.as_str(), issue).to_challenge_id(),
+            id: self
+                .bind(expires.as_str(), issue.digest, issue.opaque.as_str())
+                .to_challenge_id(),
             realm: self.realm.clone(),
             method: self.method.clone(),
             intent: self.intent.clone(),
@@ -183,11 +190,11 @@ impl Template {
         }
     }
 
-    fn bind(&self, expires: &str, issue: &Issue<'_>) -> BoundId {
-        let digest = issue.digest.map_or("", DigestText::as_str);
+    fn bind(&self, expires: &str, digest: Option<&DigestText>, opaque: &str) -> BoundId {
+        let digest = digest.map_or("", DigestText::as_str);
         let header = self.header.as_ref().map(CredentialHeader::as_str);
         let mut mac = self.primed.clone();
-        slots::write_tail(&mut mac, expires, digest, header, issue.opaque.as_str());
+        slots::write_tail(&mut mac, expires, digest, header, opaque);
         BoundId::new(&mac.sign())
     }
 
@@ -225,6 +232,13 @@ impl Template {
 }
 
 const HEAD: &str = "Payment id=\"";
+const EXPIRES: &str = ", expires=\"";
+const OPAQUE: &str = "\", opaque=\"";
+
+/// What a digest adds to a header: more than its escapes can.
+fn room(digest: &DigestText) -> usize {
+    2 * digest.as_str().len() + 16
+}
 
 impl fmt::Debug for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
