@@ -1,5 +1,7 @@
 //! The charge intent: one payment for one request (`draft-payment-intent-charge-00`).
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -11,7 +13,9 @@ pub const CHARGE: &str = "charge";
 /// The identifier as a value.
 #[must_use]
 pub fn id() -> IntentId {
-    IntentId::new(CHARGE).expect("the identifier of charge is well formed")
+    static ID: LazyLock<IntentId> =
+        LazyLock::new(|| IntentId::new(CHARGE).expect("the identifier of charge is well formed"));
+    ID.clone()
 }
 
 /// What a charge asks for: the `request` of a challenge whose intent is `charge`.

@@ -1,6 +1,6 @@
 //! The credential: a payment for a challenge.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -69,7 +69,7 @@ impl PartialEq for Credential {
 
 /// Who a credential says to be from. The draft recommends a DID; any one-line text is tolerated.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Source(Box<str>);
+pub struct Source(Arc<str>);
 text::newtype!(Source, "a source", source);
 
 impl Source {

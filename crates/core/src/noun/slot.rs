@@ -4,7 +4,7 @@
 //! grammars are what keeps one slot from reaching into the next: none can hold a `|`, a quote or
 //! a control character.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use http::HeaderName;
 use serde::{Serialize, Serializer};
@@ -71,24 +71,24 @@ impl Serialize for Expires {
 ///
 /// To compare it with a body, see [`crate::header::digest`].
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct DigestText(Box<str>);
+pub struct DigestText(Arc<str>);
 text::newtype!(DigestText, "a digest", digest);
 
 /// The `opaque` parameter: what the server wants to see again.
 ///
 /// The draft wants base64url; peers also send plain words, which cost nothing to accept.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct OpaqueText(Box<str>);
+pub struct OpaqueText(Arc<str>);
 text::newtype!(OpaqueText, "an opaque parameter", opaque);
 
 /// The `description` parameter: for people. Nothing is decided by it.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Description(Box<str>);
+pub struct Description(Arc<str>);
 text::newtype!(Description, "a description", description);
 
 /// The `header` parameter: which request header the credential belongs in.
 #[derive(Clone)]
-pub struct CredentialHeader(Box<str>);
+pub struct CredentialHeader(Arc<str>);
 text::newtype!(CredentialHeader, "a header name", header_token);
 
 impl CredentialHeader {

@@ -15,7 +15,7 @@
 //! - A batch has one [`Partition`]. Nothing is atomic across two.
 //! - After [`StoreError::InDoubt`] the batch may or may not be there. Callers read again.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use super::BoxFuture;
 
@@ -64,9 +64,10 @@ impl Table {
     }
 }
 
-/// The key of a row: bytes, compared as bytes.
+/// The key of a row: bytes, compared as bytes. They are shared: one key names a row in a guard, in
+/// a write, and wherever a backend keeps it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key(Box<[u8]>);
+pub struct Key(Arc<[u8]>);
 
 impl Key {
     /// The longest key a backend has to hold.
@@ -78,7 +79,7 @@ impl Key {
     /// When it is longer than [`Key::MAX`]: keys are built from values that are bounded where
     /// they are parsed, so this is a bug and never an input.
     #[must_use]
-    pub fn new(bytes: impl Into<Box<[u8]>>) -> Self {
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
         assert!(
             bytes.len() <= Self::MAX,

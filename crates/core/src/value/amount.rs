@@ -1,6 +1,6 @@
 //! Money: an integer of base units, and the currency that says what a base unit is.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -121,7 +121,7 @@ impl<'de> Deserialize<'de> for Amount {
 
 /// A currency as a method writes it on the wire: `usd`, a token address, a name of its own.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CurrencyCode(Box<str>);
+pub struct CurrencyCode(Arc<str>);
 
 text::newtype!(CurrencyCode, "a currency", text::visible);
 

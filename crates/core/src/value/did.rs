@@ -1,5 +1,7 @@
 //! Decentralized identifiers, as far as the core needs them: well-formed names of payers.
 
+use std::sync::Arc;
+
 use super::{TextError, text};
 use crate::bounds;
 
@@ -7,7 +9,7 @@ use crate::bounds;
 ///
 /// That the payer controls it is for a method to prove.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Did(Box<str>);
+pub struct Did(Arc<str>);
 
 /// Why a text is not a DID.
 pub type DidError = TextError;

@@ -1,6 +1,6 @@
 //! Identifiers: of challenges, claims, payments and requests.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -10,7 +10,7 @@ use crate::{bounds, port::backend::Key};
 
 /// The id of a challenge: opaque to everyone but the server that issued it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ChallengeId(Box<str>);
+pub struct ChallengeId(Arc<str>);
 text::newtype!(ChallengeId, "a challenge id", challenge_id);
 
 fn challenge_id(text: &str) -> Result<(), &'static str> {
@@ -27,7 +27,7 @@ fn challenge_id(text: &str) -> Result<(), &'static str> {
 /// The claim of a challenge and the claim of a proof live in separate name spaces, and so do the
 /// proofs of two methods.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClaimKey(Box<str>);
+pub struct ClaimKey(Arc<str>);
 text::newtype!(ClaimKey, "a claim key", claim_key);
 
 fn claim_key(text: &str) -> Result<(), &'static str> {

@@ -1,6 +1,6 @@
 //! Names: texts with a grammar and a bound.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserializer, de::Visitor};
 
@@ -20,7 +20,8 @@ impl TextError {
     }
 }
 
-/// Declares the inherent and conversion impls of a checked text.
+/// Declares the inherent and conversion impls of a checked text. Texts are shared, because a
+/// payment carries ten of them through each of its states.
 macro_rules! newtype {
     ($name:ident, $what:literal, $check:path) => {
         impl $name {
@@ -28,7 +29,7 @@ macro_rules! newtype {
             ///
             /// # Errors
             /// When it breaks the grammar or the bound of this type.
-            pub fn new(text: impl Into<Box<str>>) -> Result<Self, TextError> {
+            pub fn new(text: impl Into<std::sync::Arc<str>>) -> Result<Self, TextError> {
                 let text = text.into();
                 match $check(&text) {
                     Ok(()) => Ok(Self(text)),
@@ -103,33 +104,33 @@ where
 
 /// The identifier of a payment method: `1*LOWERALPHA`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MethodId(Box<str>);
+pub struct MethodId(Arc<str>);
 newtype!(MethodId, "a payment method", method);
 
 /// The identifier of an intent: `1*( ALPHA / DIGIT / "-" )`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct IntentId(Box<str>);
+pub struct IntentId(Arc<str>);
 newtype!(IntentId, "a payment intent", intent);
 
 /// A protection space. It stands in the challenge's HMAC next to a `|`, so it holds none.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Realm(Box<str>);
+pub struct Realm(Arc<str>);
 newtype!(Realm, "a realm", realm);
 
 /// Who is paid, in the method's own form.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Recipient(Box<str>);
+pub struct Recipient(Arc<str>);
 newtype!(Recipient, "a recipient", visible);
 
 /// What a rail calls a payment: a transaction hash, an invoice, a transfer id. The rail gives
 /// it; nothing else makes one up.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Reference(Box<str>);
+pub struct Reference(Arc<str>);
 newtype!(Reference, "a reference", reference);
 
 /// The name a route has in configuration, records and logs, for example `GET /weather`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RouteId(Box<str>);
+pub struct RouteId(Arc<str>);
 newtype!(RouteId, "a route", route);
 
 pub(crate) fn method(text: &str) -> Result<(), &'static str> {
