@@ -1,7 +1,7 @@
 //! One partition: its tables, and a batch applied to them with a way back.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
     ops::Bound,
 };
 
@@ -122,18 +122,15 @@ impl Space {
                 fence,
                 place,
             } => {
-                let version = self.version(table, &key) + 1;
-                self.replace(
-                    table,
-                    Row {
-                        key,
-                        value,
-                        version,
-                        fence,
-                        place,
-                    },
-                    done,
-                );
+                let row = Row {
+                    key: key.clone(),
+                    value,
+                    version: 1,
+                    fence,
+                    place,
+                };
+                let before = self.table(table).put(row);
+                done.push(Undo::Row { table, key, before });
             }
             Write::Delete { table, key } => {
                 let before = self.table(table).remove(&key);
@@ -224,10 +221,6 @@ impl Space {
         Ok(())
     }
 
-    fn version(&self, table: Table, key: &Key) -> u64 {
-        self.get(table, key).map_or(0, |row| row.version)
-    }
-
     fn table(&mut self, table: Table) -> &mut Rows {
         self.tables.entry(table).or_default()
     }
@@ -275,11 +268,26 @@ impl Space {
 }
 
 impl Rows {
+    /// Writes a row one version above the one that is there.
+    fn put(&mut self, mut row: Row) -> Option<Row> {
+        let placed = placed(&row);
+        let before = match self.by_key.entry(row.key.clone()) {
+            Entry::Occupied(mut there) => {
+                row.version = there.get().version + 1;
+                Some(there.insert(row))
+            }
+            Entry::Vacant(free) => {
+                free.insert(row);
+                None
+            }
+        };
+        self.unplace(before.as_ref());
+        self.index.extend(placed);
+        before
+    }
+
     fn insert(&mut self, row: Row) -> Option<Row> {
-        let placed = row
-            .place
-            .clone()
-            .map(|place| (place.group, place.at, row.key.clone()));
+        let placed = placed(&row);
         let before = self.by_key.insert(row.key.clone(), row);
         self.unplace(before.as_ref());
         self.index.extend(placed);
@@ -304,6 +312,11 @@ impl Rows {
         self.index
             .remove(&(place.group.clone(), place.at, key.clone()));
     }
+}
+
+fn placed(row: &Row) -> Option<(Key, u64, Key)> {
+    let place = row.place.as_ref()?;
+    Some((place.group.clone(), place.at, row.key.clone()))
 }
 
 type Ends = (Bound<(Key, u64, Key)>, Bound<(Key, u64, Key)>);
