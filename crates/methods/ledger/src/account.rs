@@ -29,9 +29,6 @@ pub enum AccountError {
     /// No point of the curve.
     #[error("the account's key is no point of its curve")]
     Point,
-    /// A second way to write an account: it would be a second balance of one key.
-    #[error("the account is not written in its one canonical form")]
-    NotCanonical,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,12 +62,11 @@ impl Account {
         let length = bs58::decode(encoded)
             .onto(&mut bytes)
             .map_err(|_| AccountError::Grammar)?;
-        let account = Self::of(PublicKey::read(&bytes[..length])?);
-        if account.did.as_str() == text {
-            Ok(account)
-        } else {
-            Err(AccountError::NotCanonical)
-        }
+        let key = PublicKey::read(&bytes[..length])?;
+        // These bytes have no other text, so there is nothing to compare: base58 writes a number,
+        // and zero bytes in front as ones, and what starts with a prefix starts with no zero.
+        let did = Did::new(text).map_err(|_| AccountError::Grammar)?;
+        Ok(Self { did, key })
     }
 
     /// The account's name.
