@@ -149,7 +149,7 @@ impl Gate {
     where
         B: http_body::Body<Data = Bytes>,
     {
-        match self.limit(peer) {
+        match self.limit(peer, self.now()) {
             Ok(()) => self.admit_asked(route, parts, body).await,
             Err(refused) => Admission::Respond(self.turn_away(&refused).map(GateBody::held)),
         }
@@ -165,7 +165,7 @@ impl Gate {
     where
         B: http_body::Body<Data = Bytes>,
     {
-        let asked = match self.ask(route, parts, body) {
+        let asked = match self.ask(route, parts, body, self.now()) {
             Ok(asked) => asked,
             Err(refused) => {
                 return Admission::Respond(self.turn_away(&refused).map(GateBody::held));
@@ -185,11 +185,8 @@ impl Gate {
     ///
     /// # Errors
     /// When the peer, or everybody together, asks too often.
-    pub(crate) fn limit(&self, peer: Option<IpAddr>) -> Result<(), Refused> {
-        self.0
-            .limiter
-            .take(peer, self.now())
-            .map_err(Refused::RateLimited)
+    pub(crate) fn limit(&self, peer: Option<IpAddr>, now: Timestamp) -> Result<(), Refused> {
+        self.0.limiter.take(peer, now).map_err(Refused::RateLimited)
     }
 
     /// Reserves room for a request body.
@@ -212,8 +209,9 @@ impl Gate {
         route: &Arc<PreparedRoute>,
         parts: &Parts,
         body: Option<Bytes>,
+        now: Timestamp,
     ) -> Result<Asked, Refused> {
-        Asked::new(route, parts, body, self.now())
+        Asked::new(route, parts, body, now)
     }
 
     /// Does work that the gate waits for when it drains.

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use farthing_core::{
-    binding::{Issue, Opaque},
+    binding::{BoundId, Issue, Opaque},
     header::{ACCEPT_PAYMENT, PROBLEM_JSON, accept_payment::AcceptPayment, digest},
     noun::{
         DigestText,
@@ -48,7 +48,8 @@ impl Body {
         }
     }
 
-    fn with(&self, id: &str) -> String {
+    fn with(&self, id: &BoundId) -> String {
+        let id = id.as_str();
         [&self.before, id, &self.after].concat()
     }
 }
@@ -128,7 +129,7 @@ impl Gate {
             match self.issue(offer, asked) {
                 Ok((header, id)) => {
                     headers.append(header::WWW_AUTHENTICATE, header);
-                    first = first.or(ChallengeId::new(id).ok());
+                    first = first.or_else(|| Some(id.to_challenge_id()));
                 }
                 Err(refused) => {
                     refused.log(asked.id.as_str(), asked.now);
@@ -143,7 +144,7 @@ impl Gate {
     }
 
     /// A fresh challenge of an offer: the header, and the id.
-    fn issue(&self, offer: &Offer, asked: &Asked) -> Result<(HeaderValue, String), Refused> {
+    fn issue(&self, offer: &Offer, asked: &Asked) -> Result<(HeaderValue, BoundId), Refused> {
         let opaque = Opaque::new(asked.binding(), random::entropy()?);
         let expires = asked.now.saturating_add(self.0.options.challenge_lifetime);
         let mut issue = Issue::new(expires, &opaque);
@@ -156,7 +157,7 @@ impl Gate {
         let mut text = String::new();
         let id = offer.template.issue(&issue, &mut text);
         let header = HeaderValue::try_from(text).map_err(|_| Refused::Internal)?;
-        Ok((header, id.as_str().to_owned()))
+        Ok((header, id))
     }
 
     async fn dynamic_offers(&self, asked: &Asked, parts: &Parts) -> Result<Vec<Offer>, Refused> {
@@ -241,7 +242,8 @@ fn plain_402(challenge: HeaderValue, body: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status(ProblemKind::PaymentRequired.status());
     let headers = response.headers_mut();
-    headers.reserve(4);
+    // These three, the length of the body, and the date.
+    headers.reserve(5);
     headers.insert(header::WWW_AUTHENTICATE, challenge);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));

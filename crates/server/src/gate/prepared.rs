@@ -1,6 +1,9 @@
 //! A route with its offers made ready: what does not change is written once, at the start.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use farthing_core::{
     binding::Template,
@@ -22,6 +25,8 @@ pub struct PreparedRoute {
     /// The offers of a fixed price; a dynamic one makes its own for each request.
     pub(super) offers: Vec<Offer>,
     body: Body,
+    /// The name of the route, as the first request of a nameless one called it.
+    first_id: OnceLock<RouteId>,
 }
 
 /// One way to pay for a route.
@@ -42,6 +47,7 @@ impl PreparedRoute {
         };
         Ok(Self {
             body: Body::new(&offers),
+            first_id: OnceLock::new(),
             route,
             offers,
         })
@@ -84,17 +90,14 @@ impl PreparedRoute {
             return Some(id.clone());
         }
         let path = crate::layer::matched_path(parts).unwrap_or_else(|| parts.uri.path());
-        let mut name = format!("{} {path}", parts.method);
-        let most = farthing_core::bounds::NAME;
-        if name.len() > most {
-            name.truncate(
-                (0..=most)
-                    .rev()
-                    .find(|at| name.is_char_boundary(*at))
-                    .unwrap_or(0),
-            );
+        let first = self.first_id.get();
+        if let Some(id) = first.filter(|id| is_called(id, &parts.method, path)) {
+            return Some(id.clone());
         }
-        RouteId::new(name).ok()
+        let id = name(&parts.method, path)?;
+        // Most routes have one name, so the first is worth keeping and a table of them is not.
+        let _ = self.first_id.set(id.clone());
+        Some(id)
     }
 
     pub(super) fn is_rerunnable(&self, method: &Method) -> bool {
@@ -104,6 +107,27 @@ impl PreparedRoute {
     pub(super) fn policy(&self, charge: &dyn Charge) -> SettlePolicy {
         self.route.settle.unwrap_or_else(|| charge.settle_policy())
     }
+}
+
+/// The name of a route that has none of its own.
+fn name(method: &Method, path: &str) -> Option<RouteId> {
+    let mut name = format!("{method} {path}");
+    let most = farthing_core::bounds::NAME;
+    if name.len() > most {
+        name.truncate(
+            (0..=most)
+                .rev()
+                .find(|at| name.is_char_boundary(*at))
+                .unwrap_or(0),
+        );
+    }
+    RouteId::new(name).ok()
+}
+
+/// Whether that is the name. One that was cut is no name to be recognized by.
+fn is_called(id: &RouteId, method: &Method, path: &str) -> bool {
+    let rest = id.as_str().strip_prefix(method.as_str());
+    rest.and_then(|rest| rest.strip_prefix(' ')) == Some(path)
 }
 
 impl Offer {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use farthing_core::{
     binding::{Opaque, Slots},
     domain::payments::REMEMBER,
-    header::digest,
+    header::{IDEMPOTENCY_KEY, digest},
     intent::charge::{CHARGE, ChargeRequest},
     noun::{CredentialRef, Request},
     port::method::{Charge, Presented, Step, Verified},
@@ -71,7 +71,7 @@ impl Asked {
 }
 
 fn idempotency_key(parts: &Parts) -> Result<Option<Box<str>>, Refused> {
-    let mut lines = parts.headers.get_all("idempotency-key").iter();
+    let mut lines = parts.headers.get_all(&IDEMPOTENCY_KEY).iter();
     let Some(key) = lines.next() else {
         return Ok(None);
     };

@@ -1,6 +1,6 @@
 //! Which route a request is on.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use http::{Method, Request};
 
@@ -13,7 +13,9 @@ pub struct Pricing(Kind);
 #[derive(Debug)]
 enum Kind {
     One(Arc<PreparedRoute>),
-    Table(HashMap<Method, matchit::Router<Option<Arc<PreparedRoute>>>>),
+    /// A few methods: looking at each is quicker than hashing one, and every free request pays for
+    /// it.
+    Table(Vec<(Method, matchit::Router<Option<Arc<PreparedRoute>>>)>),
 }
 
 /// A table of routes that cannot be.
@@ -47,7 +49,7 @@ impl Pricing {
     pub fn table<'a>(
         routes: impl IntoIterator<Item = (&'a str, Option<Arc<PreparedRoute>>)>,
     ) -> Result<Self, PricingTableError> {
-        let mut methods: HashMap<Method, matchit::Router<_>> = HashMap::new();
+        let mut methods: Vec<(Method, matchit::Router<_>)> = Vec::new();
         for (key, route) in routes {
             let broken = || PricingTableError::Key(key.into());
             let (method, path) = key
@@ -55,9 +57,15 @@ impl Pricing {
                 .filter(|(_, path)| path.starts_with('/'))
                 .ok_or_else(broken)?;
             let method = Method::from_bytes(method.as_bytes()).map_err(|_| broken())?;
-            methods
-                .entry(method)
-                .or_default()
+            let at = match methods.iter().position(|(known, _)| *known == method) {
+                Some(at) => at,
+                None => {
+                    methods.push((method, matchit::Router::new()));
+                    methods.len() - 1
+                }
+            };
+            methods[at]
+                .1
                 .insert(path, route)
                 .map_err(|source| PricingTableError::Pattern {
                     key: key.into(),
@@ -72,7 +80,10 @@ impl Pricing {
         match &self.0 {
             Kind::One(route) => Some(route),
             Kind::Table(methods) => {
-                let find = |method| methods.get(method)?.at(request.uri().path()).ok();
+                let find = |method: &Method| {
+                    let (_, paths) = methods.iter().find(|(known, _)| known == method)?;
+                    paths.at(request.uri().path()).ok()
+                };
                 let matched = find(request.method()).or_else(|| {
                     (request.method() == Method::HEAD)
                         .then(|| find(&Method::GET))
