@@ -18,7 +18,7 @@ use farthing_bench::{
 #[derive(Parser)]
 #[command(name = "cargo xtask bench", version, about)]
 struct Args {
-    /// Run only the rows whose name has this in it.
+    /// Run only the row of this name, or the rows whose name has this in it.
     filter: Option<String>,
     /// Print one JSON object a row instead of the table.
     #[arg(long)]
@@ -51,6 +51,12 @@ fn main() -> ExitCode {
         eprintln!("no peer is measured yet: `peer` is null in every row");
     }
     let mut rows = rows::all();
+    if rows
+        .iter()
+        .any(|row| Some(row.name) == args.filter.as_deref())
+    {
+        rows.retain(|row| Some(row.name) == args.filter.as_deref());
+    }
     rows.retain(|row| match &args.filter {
         Some(filter) => {
             row.name.contains(filter) && (args.large || !row.large || filter == row.name)

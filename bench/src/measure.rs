@@ -1,6 +1,6 @@
 //! The stretch that is measured, and the clocks it is measured by.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{ops::AddAssign, sync::OnceLock, time::Duration};
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -15,6 +15,15 @@ pub struct Spent {
     pub process: Duration,
     /// Flushes of the disk, where a store was written.
     pub flushes: u64,
+}
+
+impl AddAssign for Spent {
+    fn add_assign(&mut self, more: Self) {
+        self.wall += more.wall;
+        self.thread += more.thread;
+        self.process += more.process;
+        self.flushes += more.flushes;
+    }
 }
 
 /// Runs requests that were prepared beforehand, so many, and says what they took.

@@ -52,10 +52,8 @@ impl Report {
             flushes,
             runs,
         } = turns::take(row, runs);
-        // A side that waits for other threads runs differently under callgrind, and what those
-        // threads allocate is not counted.
         let waits = row.unit == Unit::Wall;
-        let countable = !waits && !row.name.contains("_at_");
+        let countable = row.is_countable();
         let instructions = countable.then(|| count::instructions(row)).flatten();
         let allocations = countable.then(|| count::allocations(row)).flatten();
         let by_instructions = instructions.filter(|_| row.unit == Unit::Instructions);

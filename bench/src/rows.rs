@@ -12,6 +12,7 @@ use crate::{
         call::{alike, as_service, over_http, runtime},
         durable, fill,
         shop::Shop,
+        socket::over_socket,
         words,
     },
 };
@@ -44,6 +45,18 @@ pub struct Row {
     pub large: bool,
     /// Makes both sides ready.
     pub make: fn() -> Pair,
+}
+
+impl Row {
+    /// Whether its instructions and allocations are counted. A side that waits for another thread
+    /// runs differently under callgrind, and one that only has more stored says the same again.
+    #[must_use]
+    pub fn is_countable(&self) -> bool {
+        let says_it_again = ["_at_", "_socket"]
+            .iter()
+            .any(|part| self.name.contains(part));
+        self.unit != Unit::Wall && !says_it_again
+    }
 }
 
 /// The two sides of a row.
@@ -101,6 +114,14 @@ pub fn all() -> Vec<Row> {
             offer_service,
         ),
         row(
+            "offer_402_socket",
+            1.5,
+            Cpu,
+            2000,
+            "a 402 with one offer, behind a socket of the loopback | bare axum answering 200",
+            offer_socket,
+        ),
+        row(
             "challenge_made",
             2.0,
             Cpu,
@@ -123,6 +144,14 @@ pub fn all() -> Vec<Row> {
             400,
             "a paid 200, in memory | bare axum and its Ed25519 check",
             || paid(0),
+        ),
+        row(
+            "ledger_paid_memory_socket",
+            1.5,
+            Cpu,
+            400,
+            "a paid 200, in memory, behind a socket | bare axum and its Ed25519 check",
+            paid_socket,
         ),
         row(
             "ledger_paid_memory_at_1000",
@@ -206,6 +235,26 @@ fn offer_service() -> Pair {
     Pair {
         ours: as_service(ours, app, asks(), 402),
         floor: as_service(floor, bare(), asks(), 200),
+    }
+}
+
+fn offer_socket() -> Pair {
+    let shop = Shop::open(&runtime(), Arc::new(MemoryBackend::new()));
+    let asks = || alike(Ask::unpaid(PAID));
+    let app = priced_route(&shop.gate, SettlePolicy::After);
+    Pair {
+        ours: over_socket(app, asks(), "402"),
+        floor: over_socket(bare(), asks(), "200"),
+    }
+}
+
+fn paid_socket() -> Pair {
+    let open = || Shop::open(&runtime(), Arc::new(MemoryBackend::new()));
+    let shop = open();
+    let app = priced_route(&shop.gate, SettlePolicy::After);
+    Pair {
+        ours: over_socket(app, shop.paid(), "200"),
+        floor: over_socket(verifying(None, Arc::default()), open().paid(), "200"),
     }
 }
 

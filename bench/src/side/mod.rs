@@ -7,5 +7,6 @@ pub(crate) mod disk;
 pub(crate) mod durable;
 pub(crate) mod fill;
 pub(crate) mod shop;
+pub(crate) mod socket;
 pub(crate) mod wire;
 pub(crate) mod words;
