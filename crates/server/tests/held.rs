@@ -271,6 +271,29 @@ async fn a_stored_answer_waits_for_a_slow_rail() {
 }
 
 #[tokio::test]
+async fn a_rail_that_hangs_holds_up_no_other_payment() {
+    let desk = Desk::open(priced(SettlePolicy::First), false).await;
+    let (stuck, other) = (desk.sign().await, desk.sign().await);
+    for signed in [&stuck, &other] {
+        desk.rail.script([Answer::Lost]);
+        let told = problem(desk.present(&signed.header, "sunny").await).await;
+        assert_eq!(told.moved, Some(Moved::Unknown));
+        desk.clock.advance(Duration::from_secs(1));
+    }
+    desk.clock.advance(Duration::from_secs(60));
+    let latch = Latch::default();
+    desk.rail.script([Answer::Hang(latch.clone())]);
+    let gate = desk.gate.clone();
+    let round = tokio::spawn(async move { gate.reconcile().await });
+    desk.until(&other, |payment| payment.state == State::Settled)
+        .await;
+    assert_eq!(desk.held(&stuck).await.record.state, State::Unknown);
+    latch.open();
+    round.await.unwrap().unwrap();
+    assert_eq!(desk.held(&stuck).await.record.state, State::Settled);
+}
+
+#[tokio::test]
 async fn a_redelivered_answer_is_remembered_for_its_idempotency_key() {
     let desk = Desk::open(priced(SettlePolicy::After), true).await;
     let signed = desk.sign().await;

@@ -13,6 +13,8 @@ use farthing_core::{
     value::Timestamp,
 };
 
+use tokio::task::{JoinError, JoinSet};
+
 use super::{
     Gate,
     claim::Stop,
@@ -33,10 +35,27 @@ pub struct Reconciled {
     pub left: usize,
 }
 
+/// How many payments a round looks after at the same time.
+const AT_ONCE: usize = 64;
+
 enum Step {
     MovedOn,
     Forgotten,
     Left,
+}
+
+impl Reconciled {
+    fn count(&mut self, ended: Result<Result<Step, Stop>, JoinError>) {
+        match ended {
+            Ok(Ok(Step::MovedOn)) => self.moved_on += 1,
+            Ok(Ok(Step::Forgotten)) => self.forgotten += 1,
+            Ok(Ok(Step::Left) | Err(_)) => self.left += 1,
+            Err(error) => {
+                tracing::error!("a payment could not be reconciled: {error}");
+                self.left += 1;
+            }
+        }
+    }
 }
 
 impl Gate {
@@ -47,15 +66,20 @@ impl Gate {
     pub async fn reconcile(&self) -> Result<Reconciled, StoreError> {
         let mut done = Reconciled::default();
         let due = self.0.payments.due(self.now(), bounds::PAGE).await?;
+        // A rail that does not answer holds up the payments that wait for it, and no others.
+        let mut under_way = JoinSet::new();
         for held in due {
             done.looked_at += 1;
-            match self.settle_due(held).await {
-                Ok(Step::MovedOn) => done.moved_on += 1,
-                Ok(Step::Forgotten) => done.forgotten += 1,
-                Ok(Step::Left) | Err(Stop::Refused(_) | Stop::About(..) | Stop::Replay(_)) => {
-                    done.left += 1
-                }
+            if under_way.len() >= AT_ONCE
+                && let Some(ended) = under_way.join_next().await
+            {
+                done.count(ended);
             }
+            let gate = self.clone();
+            under_way.spawn(async move { gate.settle_due(held).await });
+        }
+        while let Some(ended) = under_way.join_next().await {
+            done.count(ended);
         }
         let writes = self.0.responses.expired(self.now(), bounds::PAGE).await?;
         if !writes.is_empty() {
