@@ -19,7 +19,8 @@ pub enum Event {
         /// How many ways to pay it named.
         offers: usize,
     },
-    /// A credential was refused before anything was claimed.
+    /// A request with a credential was refused, and no payment of its own is why. What becomes of
+    /// one is told as [`Event::Known`] and [`Event::Payment`].
     Refused {
         /// The route.
         route: RouteId,
@@ -39,6 +40,7 @@ pub enum Event {
 
 /// A payment, as far as an observer may see it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Progress {
     /// Its id.
     pub payment: PaymentId,

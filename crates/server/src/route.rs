@@ -65,6 +65,10 @@ pub enum RouteError {
     /// The name or a method's name is none.
     #[error(transparent)]
     Name(#[from] TextError),
+    /// A fixed price on a method, on a route whose price depends on the request. One of the two
+    /// would have to be dropped.
+    #[error("a route whose price depends on the request takes no fixed price on {0}")]
+    Dynamic(MethodId),
 }
 
 impl Route {
@@ -106,16 +110,16 @@ impl Route {
     /// A price on one method. With it, a method is offered at its own price only.
     ///
     /// # Errors
-    /// When the price or the method's name is none.
+    /// When the price or the method's name is none, or the route's price depends on the request.
     pub fn price_on(mut self, method: &str, price: &str) -> Result<Self, RouteError> {
-        let ask = Ask {
-            method: Some(MethodId::from_str(method)?),
-            price: Price::from_str(price)?,
+        let method = MethodId::from_str(method)?;
+        let Asks::Fixed(asks) = &mut self.asks else {
+            return Err(RouteError::Dynamic(method));
         };
-        match &mut self.asks {
-            Asks::Fixed(asks) => asks.push(ask),
-            Asks::Dynamic(_) => self.asks = Asks::Fixed(vec![ask]),
-        }
+        asks.push(Ask {
+            method: Some(method),
+            price: Price::from_str(price)?,
+        });
         Ok(self)
     }
 
@@ -262,6 +266,7 @@ pub type PricingError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a price may depend on.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Inputs {
     /// The method.
     pub method: Method,

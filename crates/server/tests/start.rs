@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use common::key;
 use farthing_core::{memory::MemoryBackend, value::Secret};
 use farthing_ledger::Ledger;
-use farthing_server::{Dynamic, Gate, GateBuilder, Route, SetupError};
+use farthing_server::{Dynamic, Gate, GateBuilder, Options, Route, RouteError, SetupError};
 use farthing_testkit::clock::FakeClock;
 
 fn builder(backend: &Arc<MemoryBackend>, clock: &FakeClock, secret: u8) -> GateBuilder {
@@ -75,6 +75,34 @@ fn a_route_that_cannot_be_priced_stops_the_start() {
         Err(SetupError::UnboundBody)
     ));
     assert!(Route::priced("1 dollar and a half").is_err());
+    let both = Route::dynamic(Dynamic::new(|_| async { Ok("$1".parse()?) }));
+    assert!(matches!(
+        both.price_on("ledger", "$1"),
+        Err(RouteError::Dynamic(_))
+    ));
+}
+
+#[test]
+fn options_that_no_gate_can_work_by_stop_the_start() {
+    let (backend, clock) = parts();
+    let build = |change: fn(&mut Options)| {
+        let mut options = Options::default();
+        change(&mut options);
+        builder(&backend, &clock, 7).options(options).build()
+    };
+    assert!(build(|_| ()).is_ok());
+    let wrong: [fn(&mut Options); 6] = [
+        |options| options.challenge_lifetime = Duration::ZERO,
+        |options| options.rail_deadline = Duration::ZERO,
+        |options| options.ask_again = Duration::ZERO,
+        // Whoever else serves the store would take over what is still being asked.
+        |options| options.lease = options.rail_deadline,
+        |options| options.payments_at_once = 0,
+        |options| options.payments_at_once = usize::MAX,
+    ];
+    for change in wrong {
+        assert!(matches!(build(change), Err(SetupError::Options(_))));
+    }
 }
 
 #[tokio::test]

@@ -54,6 +54,8 @@ pub struct Options {
     pub payments_at_once: usize,
     /// Bytes of request bodies that are held at the same time.
     pub body_bytes_at_once: u32,
+    /// How long a request body that has to be read may take to arrive.
+    pub body_within: Duration,
 }
 
 impl Default for Options {
@@ -65,6 +67,7 @@ impl Default for Options {
             ask_again: Duration::from_secs(2),
             payments_at_once: 4096,
             body_bytes_at_once: 64 * 1024 * 1024,
+            body_within: Duration::from_secs(30),
         }
     }
 }
@@ -111,9 +114,30 @@ pub enum SetupError {
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Times or bounds that no gate can work by.
+    #[error("the gate's options cannot be: {0}")]
+    Options(&'static str),
     /// The system gave no randomness.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
+}
+
+impl Options {
+    /// Options by which a gate would do nothing, or take over what it is still doing itself.
+    fn check(&self) -> Result<(), SetupError> {
+        let wrong = if self.challenge_lifetime.is_zero() {
+            "a challenge that is over at once cannot be paid"
+        } else if self.rail_deadline.is_zero() || self.ask_again.is_zero() {
+            "a rail needs time to answer in"
+        } else if self.rail_deadline >= self.lease {
+            "a rail may take as long as the lease, so what is being asked would be taken over"
+        } else if self.payments_at_once == 0 || self.payments_at_once > Semaphore::MAX_PERMITS {
+            "no such number of payments can be worked on"
+        } else {
+            return Ok(());
+        };
+        Err(SetupError::Options(wrong))
+    }
 }
 
 impl GateBuilder {
@@ -205,6 +229,7 @@ impl GateBuilder {
     /// # Errors
     /// When something is missing or wrong.
     pub fn build(self) -> Result<Gate, SetupError> {
+        self.options.check()?;
         let realm = Realm::new(self.realm.ok_or(SetupError::Missing("realm"))?)?;
         let clock = self.clock.ok_or(SetupError::Missing("clock"))?;
         let backend = self.backend.ok_or(SetupError::Missing("store"))?;
