@@ -215,6 +215,8 @@ async fn a_step_that_is_transient_gives_the_same_ticket_back() {
         .await
         .unwrap();
     let (_, first) = ticket.header().unwrap();
+    let silence = buyer.client.unanswered(&ticket);
+    assert!(matches!(silence, Error::Unresolved { .. }), "{silence:?}");
     let mut headers = http::HeaderMap::new();
     headers.insert("retry-after", "7".parse().unwrap());
     let step = buyer

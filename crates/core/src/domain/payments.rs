@@ -8,7 +8,7 @@ use super::claims::{Change, ChangeError, Claims, Held, Record};
 use crate::{
     bounds,
     payment::{Payment, State},
-    port::backend::{Backend, Guard, Key, Partition, Place, Range, StoreError, Table, Write},
+    port::backend::{Backend, Key, Partition, Place, Range, StoreError, Table, Write},
     value::{Secret, Timestamp},
 };
 
@@ -191,15 +191,5 @@ impl Payments {
             ..held.record.clone()
         };
         self.claims.change(held, Change::to(record)).await
-    }
-}
-
-/// A guard that no payment was ever claimed under this id; used by methods that write rows named
-/// after a payment.
-#[must_use]
-pub fn unclaimed(payment: &Payment) -> Guard {
-    Guard::Absent {
-        table: PAYMENTS,
-        key: payment.id.to_key(),
     }
 }

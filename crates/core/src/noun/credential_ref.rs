@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor},
+    de::{Error as _, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -160,14 +160,6 @@ impl<'a> CredentialRef<'a> {
     #[must_use]
     pub const fn payload(&self) -> &'a RawValue {
         self.payload
-    }
-
-    /// The proof as a type of its method.
-    ///
-    /// # Errors
-    /// When it lacks what that type needs. No piece of the proof is in the error.
-    pub fn decode_payload<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
-        serde_json::from_str(self.payload.get()).map_err(|error| JsonError::malformed(&error))
     }
 
     /// The same credential with texts of its own, every one checked.

@@ -266,3 +266,17 @@ impl Refusal {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_may_name_the_problem_itself_and_a_rail_that_is_down_is_never_the_peers() {
+        let down = Refusal::new(Fault::Unavailable, "the rail is down");
+        assert_eq!(down.kind(), ProblemKind::RailUnavailable);
+        assert_eq!(down.kind().status(), 503);
+        let own = down.as_problem(ProblemKind::IdentityRefused);
+        assert_eq!(own.kind(), ProblemKind::IdentityRefused);
+    }
+}
