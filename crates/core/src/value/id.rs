@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{MethodId, TextError, text};
-use crate::{bounds, port::backend::Key};
+use crate::{bounds, encoding::base64url, port::backend::Key};
 
 /// The id of a challenge: opaque to everyone but the server that issued it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -150,12 +150,14 @@ impl FromStr for Fingerprint {
     }
 }
 
-/// Writes and reads ids in JSON as their text.
+/// Writes and reads ids in JSON as their text, without the formatting machinery: the record of a
+/// payment holds a handful of them and is written in each of its states.
 macro_rules! as_text {
-    ($($name:ident),*) => {$(
+    ($($name:ident: $length:literal),*) => {$(
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                let text: [u8; $length] = base64url::encode_array(&self.0);
+                serializer.serialize_str(str::from_utf8(&text).expect("base64url is ASCII"))
             }
         }
 
@@ -166,7 +168,7 @@ macro_rules! as_text {
         }
     )*};
 }
-as_text!(PaymentId, Fingerprint);
+as_text!(PaymentId: 22, Fingerprint: 43);
 
 fn encode(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut buffer = [0; 43];
@@ -191,6 +193,8 @@ mod tests {
         assert_eq!(id.to_string().len(), 22);
         let print = Fingerprint([200; 32]);
         assert_eq!(print.to_string().parse(), Ok(print));
+        let json = serde_json::to_string(&(id, print)).unwrap();
+        assert_eq!(json, format!("[\"{id}\",\"{print}\"]"));
         assert!("x".parse::<PaymentId>().is_err());
     }
 
