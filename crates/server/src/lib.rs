@@ -15,7 +15,8 @@ mod route;
 pub use abort::POINTS;
 pub use event::{Event, Observer, Progress};
 pub use gate::{
-    Admission, Gate, GateBuilder, Options, Paid, Permit, PreparedRoute, Reconciled, SetupError,
+    Admission, Gate, GateBuilder, Options, Paid, Permit, PreparedRoute, Reconciled, RefundError,
+    SetupError,
 };
 pub use limits::RateLimits;
 pub use random::NoRandomness;

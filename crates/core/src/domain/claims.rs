@@ -315,8 +315,21 @@ impl<R: Record> Claims<R> {
     /// # Errors
     /// [`ChangeError::Stale`] when somebody else was faster, or the owner went on.
     pub async fn take_over(&self, held: Held<R>, record: R) -> Result<Held<R>, ChangeError> {
+        self.take_over_with(held, Change::to(record)).await
+    }
+
+    /// The same with everything that a change may write. For changes by somebody who was not the
+    /// owner: two of them read the record under one fence, and only one may write.
+    ///
+    /// # Errors
+    /// As [`Claims::take_over`], and [`ChangeError::Short`].
+    pub async fn take_over_with(
+        &self,
+        held: Held<R>,
+        change: Change<R>,
+    ) -> Result<Held<R>, ChangeError> {
         let (guard, fence) = (held.version_guard(), held.fence + 1);
-        self.write(held, Change::to(record), guard, fence).await
+        self.write(held, change, guard, fence).await
     }
 
     /// Removes a record and frees its keys. Only for records that are final and whose proof the

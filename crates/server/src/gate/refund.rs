@@ -62,7 +62,7 @@ impl Gate {
         };
         let writes = books.writes(Booking::Refund, &record);
         match claims
-            .change(
+            .take_over_with(
                 held,
                 Change {
                     writes,
