@@ -24,6 +24,11 @@ pub(crate) fn of_request(
             hash.part(value.as_bytes());
         }
     }
+    // One router may be mounted in two places, and what is asked for in one is not in the other.
+    if let Some(whole) = crate::layer::stripped_from(parts) {
+        hash.part(whole.path().as_bytes());
+        hash.part(whole.query().unwrap_or_default().as_bytes());
+    }
     hash.finish()
 }
 

@@ -11,7 +11,7 @@ use farthing_core::{
     },
     value::{ChallengeId, MethodId},
 };
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header, request::Parts};
 
 use super::{Asked, Gate, prepared::Offer};
 use crate::{
@@ -202,7 +202,11 @@ fn inputs(dynamic: &Dynamic, asked: &Asked, parts: &Parts) -> Inputs {
     }
     Inputs {
         method: parts.method.clone(),
-        uri: parts.uri.clone(),
+        // The scheme and the host of an absolute form are nothing a payment is bound to.
+        uri: parts
+            .uri
+            .path_and_query()
+            .map_or_else(Uri::default, |asked| Uri::from(asked.clone())),
         headers,
         body: asked.body.clone().filter(|_| dynamic.body),
     }

@@ -13,7 +13,7 @@ use farthing_core::{
     port::method::Charge,
     value::{IntentId, MethodId, Price, RouteId},
 };
-use http::{HeaderName, Method, request::Parts};
+use http::{HeaderName, Method, Uri, request::Parts};
 
 use super::{Gate, SetupError, offers::Body};
 use crate::route::{Ask, Asks, Dynamic, Route};
@@ -89,7 +89,9 @@ impl PreparedRoute {
         if let Some(id) = &self.route.id {
             return Some(id.clone());
         }
-        let path = crate::layer::matched_path(parts).unwrap_or_else(|| parts.uri.path());
+        let path = crate::layer::matched_path(parts).unwrap_or_else(|| {
+            crate::layer::stripped_from(parts).map_or_else(|| parts.uri.path(), Uri::path)
+        });
         let first = self.first_id.get();
         if let Some(id) = first.filter(|id| is_called(id, &parts.method, path)) {
             return Some(id.clone());

@@ -29,7 +29,7 @@ mod service;
 
 use std::{net::IpAddr, sync::Arc};
 
-use http::{Extensions, request::Parts};
+use http::{Extensions, Uri, request::Parts};
 use tower_layer::Layer;
 
 pub use future::PaymentFuture;
@@ -103,6 +103,21 @@ pub(crate) fn matched_path(parts: &Parts) -> Option<&str> {
             .extensions
             .get::<axum::extract::MatchedPath>()
             .map(axum::extract::MatchedPath::as_str)
+    }
+    #[cfg(not(feature = "axum"))]
+    {
+        let _ = parts;
+        None
+    }
+}
+
+/// The path and query as the client sent them, where a router that this one is mounted in took a
+/// part of them away.
+pub(crate) fn stripped_from(parts: &Parts) -> Option<&Uri> {
+    #[cfg(feature = "axum")]
+    {
+        let axum::extract::OriginalUri(whole) = parts.extensions.get()?;
+        (whole.path_and_query() != parts.uri.path_and_query()).then_some(whole)
     }
     #[cfg(not(feature = "axum"))]
     {

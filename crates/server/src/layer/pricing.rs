@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{Method, Request};
 
-use crate::gate::PreparedRoute;
+use crate::{gate::PreparedRoute, refused::Refused};
 
 /// Routes by method and path pattern.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ enum Kind {
     One(Arc<PreparedRoute>),
     /// A few methods: looking at each is quicker than hashing one, and every free request pays for
     /// it.
-    Table(Vec<(Method, matchit::Router<Option<Arc<PreparedRoute>>>)>),
+    Table(Paths),
 }
 
 /// A table of routes that cannot be.
@@ -75,22 +75,85 @@ impl Pricing {
         Ok(Self(Kind::Table(methods)))
     }
 
-    /// The route of a request, unless it is free. A HEAD costs what its GET costs.
-    pub(super) fn find<B>(&self, request: &Request<B>) -> Option<&Arc<PreparedRoute>> {
+    /// The route of a request, unless it is free.
+    ///
+    /// What is behind may clean a path up by itself. It must not serve for free what has a price
+    /// by its plain name, and where a path has one price as it is written and another as it is
+    /// plain, nobody can tell which of the two will be served.
+    pub(super) fn find<B>(
+        &self,
+        request: &Request<B>,
+    ) -> Result<Option<&Arc<PreparedRoute>>, Refused> {
         match &self.0 {
-            Kind::One(route) => Some(route),
+            Kind::One(route) => Ok(Some(route)),
             Kind::Table(methods) => {
-                let find = |method: &Method| {
-                    let (_, paths) = methods.iter().find(|(known, _)| known == method)?;
-                    paths.at(request.uri().path()).ok()
-                };
-                let matched = find(request.method()).or_else(|| {
-                    (request.method() == Method::HEAD)
-                        .then(|| find(&Method::GET))
-                        .flatten()
-                });
-                matched?.value.as_ref()
+                let path = request.uri().path();
+                let written = at(methods, request.method(), path);
+                let plain = plain(path).and_then(|plain| at(methods, request.method(), &plain));
+                match (written, plain) {
+                    (Some(one), Some(other)) if !Arc::ptr_eq(one, other) => {
+                        Err(Refused::BadRequest("the path can be read in two ways"))
+                    }
+                    (written, plain) => Ok(written.or(plain)),
+                }
             }
         }
     }
+}
+
+type Paths = Vec<(Method, matchit::Router<Option<Arc<PreparedRoute>>>)>;
+
+/// The price of a path as it is written. A HEAD costs what its GET costs.
+fn at<'a>(methods: &'a Paths, method: &Method, path: &str) -> Option<&'a Arc<PreparedRoute>> {
+    let find = |method: &Method| {
+        let (_, paths) = methods.iter().find(|(known, _)| known == method)?;
+        paths.at(path).ok()
+    };
+    let matched = find(method).or_else(|| {
+        (*method == Method::HEAD)
+            .then(|| find(&Method::GET))
+            .flatten()
+    });
+    matched?.value.as_ref()
+}
+
+/// The path with its escapes decoded and without empty and dot segments, where that is another.
+fn plain(path: &str) -> Option<String> {
+    let is_plain = !path.contains(['%', '\\'])
+        && path
+            .split('/')
+            .skip(1)
+            .all(|part| !matches!(part, "" | "." | ".."));
+    if is_plain || path == "/" {
+        return None;
+    }
+    let decoded = unescaped(path);
+    let mut parts = Vec::new();
+    for part in decoded.split(['/', '\\']) {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    Some(format!("/{}", parts.join("/")))
+}
+
+fn unescaped(path: &str) -> String {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escaped = after
+            .get(..2)
+            .filter(|_| *first == b'%')
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() {
+            &after[2..]
+        } else {
+            after
+        };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
