@@ -57,13 +57,19 @@ struct Bucket {
     at: Timestamp,
 }
 
+/// How much earlier than the one before a request may seem to be.
+const OUT_OF_ORDER: Duration = Duration::from_secs(1);
+
 impl Bucket {
     fn take(&mut self, now: Timestamp, rate: u64, burst: u64) -> Result<(), Duration> {
         let gained = u64::try_from(now.since(self.at).as_millis())
             .unwrap_or(u64::MAX)
             .saturating_mul(rate);
         self.level = self.level.saturating_add(gained).min(burst * 1000);
-        self.at = self.at.max(now);
+        // Two requests may come in the other order, and gain nothing by it. A clock that was set
+        // back is another matter: waiting until it has caught up would lock everybody out.
+        let is_set_back = self.at.since(now) > OUT_OF_ORDER;
+        self.at = if is_set_back { now } else { self.at.max(now) };
         match self.level.checked_sub(1000) {
             Some(rest) => {
                 self.level = rest;

@@ -163,8 +163,7 @@ impl Gate {
         let (body, delivered) = GateBody::held(body).watched(Counts::LastByte);
         let gate = self.clone();
         self.0.work.spawn(async move {
-            let _slot = slot;
-            gate.see_off(held, stored, delivered).await;
+            gate.see_off(held, stored, delivered, Some(slot)).await;
         });
         Response::from_parts(parts, body)
     }
@@ -185,8 +184,7 @@ impl Gate {
         let (body, delivered) = GateBody::inner(body).watched(counts);
         let gate = self.clone();
         self.0.work.spawn(async move {
-            let _slot = slot;
-            gate.see_off(held, None, delivered).await;
+            gate.see_off(held, None, delivered, Some(slot)).await;
         });
         Response::from_parts(parts, body)
     }
@@ -210,7 +208,7 @@ impl Gate {
         let gate = self.clone();
         self.0
             .work
-            .spawn(async move { gate.see_off(held, stored, delivered).await });
+            .spawn(async move { gate.see_off(held, stored, delivered, None).await });
         Response::from_parts(parts, body)
     }
 
@@ -220,6 +218,7 @@ impl Gate {
         mut held: Held<Payment>,
         stored: Option<Stored>,
         delivered: oneshot::Receiver<()>,
+        mut slot: Option<OwnedSemaphorePermit>,
     ) {
         abort::point("delivering");
         let finishing = self.0.finishing.begin(&held.record.challenge);
@@ -228,6 +227,12 @@ impl Gate {
             tokio::select! {
                 ended = &mut delivered => break ended.is_ok(),
                 () = tokio::time::sleep(self.0.options.lease / 3) => {
+                    // Whoever reads slowly, or not at all, keeps no place from another payment,
+                    // and no gate from closing: the answer can be presented for again.
+                    slot = None;
+                    if self.0.work.is_closed() {
+                        break false;
+                    }
                     let until = self.now().saturating_add(self.0.options.lease);
                     match self.0.payments.renew(held.clone(), until).await {
                         Ok(renewed) => held = renewed,
@@ -251,7 +256,7 @@ impl Gate {
             // the lease is over, and it can be presented again.
             tracing::warn!("the end of a delivery could not be recorded");
         }
-        drop(finishing);
+        drop((finishing, slot));
     }
 
     /// The last byte went out: the credential is used up.

@@ -35,7 +35,7 @@ mod refund;
 mod settle;
 mod steps;
 
-use std::{collections::HashMap, fmt, future::Future, net::IpAddr, sync::Arc};
+use std::{collections::HashMap, fmt, future::Future, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use farthing_core::{
@@ -198,6 +198,11 @@ impl Gate {
         Arc::clone(&self.0.body_bytes)
             .try_acquire_many_owned(bytes)
             .map_err(|_| Refused::Overloaded)
+    }
+
+    /// How long a body that has to be read may take.
+    pub(crate) fn body_within(&self) -> Duration {
+        self.0.options.body_within
     }
 
     /// Describes a request as far as a payment is bound to it.

@@ -2,11 +2,12 @@
 
 use std::{
     mem,
+    pin::pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use farthing_core::header::{
     IDEMPOTENCY_KEY,
     authorization::{self, Found},
@@ -62,8 +63,12 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        let Some(route) = self.pricing.find(&request).map(Arc::clone) else {
-            return PaymentFuture::free(self.inner.call(request));
+        let route = match self.pricing.find(&request) {
+            Ok(Some(route)) => Arc::clone(route),
+            Ok(None) => return PaymentFuture::free(self.inner.call(request)),
+            Err(refused) => {
+                return PaymentFuture::answered(self.gate.turn_away(&refused).map(GateBody::held));
+            }
         };
         if is_preflight(&request) {
             return PaymentFuture::answered(nothing());
@@ -222,15 +227,40 @@ where
     if size > limit as u64 {
         return Err(Refused::BodyTooLarge);
     }
-    let held = gate.hold_body(size)?;
-    let collected = Limited::new(body, limit).collect().await.map_err(|error| {
-        if error.is::<http_body_util::LengthLimitError>() {
-            Refused::BodyTooLarge
-        } else {
-            Refused::BodyBroken
+    let collecting = collect(gate, body, limit);
+    match tokio::time::timeout(gate.body_within(), collecting).await {
+        Ok(collected) => collected,
+        Err(_) => Err(Refused::BodyBroken),
+    }
+}
+
+/// Takes a body in piece by piece, and room for what is there: a body that is promised and does
+/// not come takes none from the others.
+async fn collect<Q>(
+    gate: &Gate,
+    body: Q,
+    limit: usize,
+) -> Result<(Bytes, tokio::sync::OwnedSemaphorePermit), Refused>
+where
+    Q: http_body::Body<Data = Bytes>,
+    Q::Error: Into<BoxError>,
+{
+    let mut body = pin!(Limited::new(body, limit));
+    let (mut bytes, mut held) = (BytesMut::new(), gate.hold_body(0)?);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            if error.is::<http_body_util::LengthLimitError>() {
+                Refused::BodyTooLarge
+            } else {
+                Refused::BodyBroken
+            }
+        })?;
+        if let Ok(data) = frame.into_data() {
+            held.merge(gate.hold_body(data.len() as u64)?);
+            bytes.extend_from_slice(&data);
         }
-    })?;
-    Ok((collected.to_bytes(), held))
+    }
+    Ok((bytes.freeze(), held))
 }
 
 /// A preflight asks whether it may ask. It is not charged, and so the service behind does not see
