@@ -10,7 +10,10 @@ use farthing_core::{
     domain::claims::Held,
     header::{authorization, www_authenticate},
     memory::MemoryBackend,
-    noun::{Credential, Source, problem::Problem},
+    noun::{
+        Credential, Source,
+        problem::{Problem, ProblemKind},
+    },
     payment::{Moved, Payment, SettlePolicy, State},
     port::{
         backend::Backend,
@@ -65,7 +68,12 @@ async fn deposit(store: &Arc<dyn Backend>, buyer: &AccountKey, clock: &FakeClock
 }
 
 impl Desk {
+    /// A desk with one place for a payment that is worked on.
     async fn open(route: Route, on_ledger: bool) -> Self {
+        Self::with_places(1, route, on_ledger).await
+    }
+
+    async fn with_places(places: usize, route: Route, on_ledger: bool) -> Self {
         let clock = FakeClock::default();
         let memory: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
         let keys = [1, 2].map(|s| AccountKey::from_seed(KeyType::Ed25519, [s; 32]).unwrap());
@@ -76,7 +84,7 @@ impl Desk {
         rail.deposit(&account("buyer"), 1_000_000);
         let charge = Arc::new(FakeCharge::new(Arc::clone(&rail), &account("seller")));
         let mut options = Options::default();
-        options.payments_at_once = 1;
+        options.payments_at_once = places;
         let gate = Gate::builder()
             .realm("127.0.0.1")
             .secret(Secret::new([7; 32]))
@@ -330,8 +338,28 @@ async fn an_idempotency_key_is_not_free_while_its_answer_is_kept() {
 }
 
 #[tokio::test]
+async fn one_attempt_is_in_flight() {
+    for on_ledger in [true, false] {
+        for policy in [SettlePolicy::First, SettlePolicy::After] {
+            let desk = Desk::with_places(2, priced(policy), on_ledger).await;
+            let signed = desk.sign().await;
+            let parts = Desk::request(Some(&signed.header), None);
+            let Admission::Proceed(permit) = desk.admit(&parts).await else {
+                unreachable!("the payment is good");
+            };
+            // The handler is at work; whoever comes meanwhile neither runs it again nor ends it.
+            let other = desk.present(&signed.header, "another run").await;
+            let told = problem(other).await;
+            assert_eq!(told.kind(), Some(ProblemKind::PaymentInFlight));
+            let served = permit.finish(Response::new(Full::from("sunny"))).await;
+            assert_eq!(read(served).await, (StatusCode::OK, "sunny".into()));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_lease_begins_when_the_proof_is_checked() {
-    let desk = Desk::open(priced(SettlePolicy::First), false).await;
+    let desk = Desk::open(priced(SettlePolicy::After), false).await;
     let signed = desk.sign().await;
     let latch = Latch::default();
     desk.charge.script([Judgement::Later(latch.clone())]);

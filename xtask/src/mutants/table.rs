@@ -145,7 +145,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         file: KNOWN,
         find: "_ if payment.is_leased(asked.now) => about(Refused::InFlight, payment),",
         replace: "",
-        killers: &[LIFE, SIM],
+        killers: &[HELD],
     },
     Mutant {
         name: "the receipt is not kept with the settlement",
