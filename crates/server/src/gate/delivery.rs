@@ -162,7 +162,7 @@ impl Gate {
         let (parts, body) = response.into_parts();
         let (body, delivered) = GateBody::held(body).watched(Counts::LastByte);
         let gate = self.clone();
-        self.0.work.spawn(async move {
+        self.track(async move {
             gate.see_off(held, stored, delivered, Some(slot)).await;
         });
         Response::from_parts(parts, body)
@@ -183,7 +183,7 @@ impl Gate {
         let (parts, body) = response.into_parts();
         let (body, delivered) = GateBody::inner(body).watched(counts);
         let gate = self.clone();
-        self.0.work.spawn(async move {
+        self.track(async move {
             gate.see_off(held, None, delivered, Some(slot)).await;
         });
         Response::from_parts(parts, body)
@@ -206,9 +206,7 @@ impl Gate {
         }
         let (body, delivered) = GateBody::held(body).watched(Counts::LastByte);
         let gate = self.clone();
-        self.0
-            .work
-            .spawn(async move { gate.see_off(held, stored, delivered, None).await });
+        self.track(async move { gate.see_off(held, stored, delivered, None).await });
         Response::from_parts(parts, body)
     }
 
@@ -225,6 +223,7 @@ impl Gate {
         tokio::pin!(delivered);
         let went_out = loop {
             tokio::select! {
+                biased;
                 ended = &mut delivered => break ended.is_ok(),
                 () = tokio::time::sleep(self.0.options.lease / 3) => {
                     // Whoever reads slowly, or not at all, keeps no place from another payment,

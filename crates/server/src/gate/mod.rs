@@ -221,7 +221,9 @@ impl Gate {
 
     /// Does work that the gate waits for when it drains.
     pub(crate) fn track(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.0.work.spawn(work);
+        // The work of a payment is kilobytes of state, and a runtime moves what it is given several
+        // times on the way in and out.
+        self.0.work.spawn(Box::pin(work));
     }
 
     /// Waits until everything that was claimed has come to an end, and takes nothing new.

@@ -118,6 +118,8 @@ impl Permit {
         let term = self.gate.0.options.lease;
         loop {
             tokio::select! {
+                // Work that is ready at once, as most is, then costs no timer.
+                biased;
                 done = &mut work => return Ok(done),
                 () = tokio::time::sleep(term / 3) => {
                     let until = self.gate.now().saturating_add(term);
