@@ -146,6 +146,9 @@ pub enum ChangeError {
     Store(#[from] StoreError),
 }
 
+/// Room for the row of a usual record, so that it is allocated once.
+const USUAL_ROW: usize = 1280;
+
 /// Claims of one kind of record.
 pub struct Claims<R> {
     backend: Arc<dyn Backend>,
@@ -463,11 +466,13 @@ impl<R: Record> Held<R> {
             debits,
             record: &self.record,
         };
+        let mut value = Vec::with_capacity(USUAL_ROW);
+        serde_json::to_writer(&mut value, &stored)
+            .map_err(|error| StoreError::Corrupt(error.into()))?;
         Ok(Write::Put {
             table: R::TABLE,
             key: self.id.clone(),
-            value: serde_json::to_vec(&stored)
-                .map_err(|error| StoreError::Corrupt(error.into()))?,
+            value,
             fence: self.fence,
             place: self.record.place(),
         })
