@@ -39,7 +39,7 @@
 //! #     .method(Arc::new(Ledger::new(seller.account().clone())))
 //! #     .build()?;
 //! # let layer = PaymentLayer::new(&gate, Route::priced("$0.002")?)?;
-//! # let app = Router::new().route("/weather", get(|| async { "sunny" }).layer(layer));
+//! # let app = Router::new().route("/weather", get(|| async { "sunny" }).route_layer(layer));
 //! # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! # let url = format!("http://{}/weather", listener.local_addr()?);
 //! # let app = app.into_make_service_with_connect_info::<std::net::SocketAddr>();

@@ -50,7 +50,7 @@
 //! fn app(gate: &Gate) -> Result<Router, Box<dyn Error>> {
 //!     let price = PaymentLayer::new(gate, Route::priced("$0.002")?)?;
 //!     Ok(Router::new()
-//!         .route("/weather", get(weather).layer(price))
+//!         .route("/weather", get(weather).route_layer(price))
 //!         .route("/health", get(|| async { "fine" })))
 //! }
 //! # #[tokio::main]
@@ -67,6 +67,9 @@
 //! # shop::main().map_err(|error| error.to_string())?;
 //! # Ok::<(), String>(())
 //! ```
+//!
+//! `route_layer` rather than `layer`: nobody is asked to pay for a method that the route does not
+//! have.
 //!
 //! Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, so that the limits on how
 //! often one peer asks see the peer. Spawn [`keep_reconciling`](server::Gate::keep_reconciling)

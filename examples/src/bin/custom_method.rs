@@ -119,7 +119,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .method(Arc::new(coupons))
         .build()?;
     let layer = PaymentLayer::new(&gate, Route::priced("1 coupon")?)?;
-    let app = Router::new().route("/cake", get(|| async { "a piece of cake" }).layer(layer));
+    let app = Router::new().route(
+        "/cake",
+        get(|| async { "a piece of cake" }).route_layer(layer),
+    );
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/cake", listener.local_addr()?);
     let server = tokio::spawn(async move { axum::serve(listener, app).await });

@@ -57,7 +57,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = Router::new()
         .route(
             "/weather",
-            get(weather).layer(PaymentLayer::new(&gate, Route::priced("$0.002")?)?),
+            get(weather).route_layer(PaymentLayer::new(&gate, Route::priced("$0.002")?)?),
         )
         .route("/health", get(|| async { "fine\n" }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;

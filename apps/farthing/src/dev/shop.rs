@@ -94,8 +94,8 @@ impl Shop {
         let layer = |route| PaymentLayer::new(&self.gate, route);
         Ok(Router::new()
             .route("/free", get(free))
-            .route("/paid", get(paid).layer(layer(fact)?))
-            .route("/render", post(rendered).layer(layer(render)?)))
+            .route("/paid", get(paid).route_layer(layer(fact)?))
+            .route("/render", post(rendered).route_layer(layer(render)?)))
     }
 }
 
