@@ -148,6 +148,22 @@ async fn a_rail_that_settles_is_paid_once() {
 }
 
 #[tokio::test]
+async fn a_proof_pays_once_whatever_challenge_it_comes_with() {
+    for policy in POLICIES {
+        let mut fake = FakeShop::open(policy).await;
+        let first = fake.credential().await;
+        fake.served(&first).await;
+        // The same account counts its nonces anew: another challenge, the same proof key.
+        fake.payer = FakePayer::new(Arc::clone(&fake.rail), account("buyer"));
+        let second = fake.credential().await;
+        fake.refused(&second, 402, "verification-failed", Some(false))
+            .await;
+        assert_eq!((fake.rail.truth().settles, fake.shop.runs()), (1, 1));
+        fake.assert_moved(1);
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_moves_nothing_and_withholds_the_answer() {
     let first = FakeShop::open(SettlePolicy::First).await;
     let credential = first.credential().await;
