@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use farthing_core::{
     noun::Receipt,
     payment::Moved,
@@ -189,13 +189,23 @@ impl Response {
     /// # Errors
     /// When the connection fails, and the server does not send the answer again.
     pub async fn bytes(self) -> Result<Bytes, Error> {
+        let whole = self.bytes_up_to(usize::MAX).await?;
+        Ok(whole.expect("no body has more bytes than can be counted"))
+    }
+
+    /// The same, or `None` where the body is larger than so many bytes. A server may send for
+    /// ever, and need not say beforehand how much it sends.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    pub async fn bytes_up_to(self, most: usize) -> Result<Option<Bytes>, Error> {
         let Self {
             inner,
             outlay,
             again,
             ..
         } = self;
-        let mut failed = match inner.bytes().await {
+        let mut failed = match collect(inner, most).await {
             Ok(bytes) => return Ok(bytes),
             Err(error) => error,
         };
@@ -210,10 +220,12 @@ impl Response {
                 tokio::time::sleep(inner.options.backoff_after(sends)).await;
                 let mut direct = Direct(&inner.http);
                 match inner.send_once(&mut direct, &request, &header).await {
-                    Ok(Sent::Judged(Verdict::Served(response))) => match response.bytes().await {
-                        Ok(bytes) => return Ok(bytes),
-                        Err(error) => failed = error,
-                    },
+                    Ok(Sent::Judged(Verdict::Served(response))) => {
+                        match collect(response, most).await {
+                            Ok(bytes) => return Ok(bytes),
+                            Err(error) => failed = error,
+                        }
+                    }
                     Ok(Sent::Judged(Verdict::Again { .. })) => {}
                     _ => break,
                 }
@@ -236,6 +248,21 @@ impl Response {
     pub fn into_inner(self) -> reqwest::Response {
         self.inner
     }
+}
+
+/// A body as far as it goes, unless it goes too far.
+async fn collect(
+    mut response: reqwest::Response,
+    most: usize,
+) -> Result<Option<Bytes>, reqwest::Error> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await? {
+        if chunk.len() > most - body.len() {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body.freeze()))
 }
 
 fn broken(outlay: Option<&Outlay>, error: reqwest::Error) -> Error {

@@ -4,7 +4,7 @@ use farthing::{
     client::{Outlay, Response},
     core::payment::Moved,
 };
-use http::{HeaderMap, header::CONTENT_LENGTH};
+use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Sink, exit_of};
@@ -14,9 +14,9 @@ use crate::{
     screen,
 };
 
-/// Bytes of the largest body that goes into an object, as far as its length is told beforehand. A
-/// larger one goes to a file, with `-o`.
-const LARGEST: u64 = 64 * 1024 * 1024;
+/// Bytes of the largest body that goes into an object, whatever the server says that its length
+/// is. A larger one goes to a file, with `-o`.
+const LARGEST: usize = 64 * 1024 * 1024;
 
 pub(super) async fn print(mut response: Response, mut sink: Sink) -> Result<Exit, Error> {
     let moved = response.paid().map_or(Moved::No, Outlay::moved);
@@ -52,15 +52,11 @@ pub(super) async fn print(mut response: Response, mut sink: Sink) -> Result<Exit
 
 /// Reads the body whole: a paid one that breaks off is fetched again, with the same payment.
 async fn read(response: Response, moved: Moved) -> Result<Vec<u8>, Error> {
-    let told = response.headers().get(CONTENT_LENGTH);
-    let length = told.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > LARGEST) {
-        return Err(Error::TooLarge {
-            bytes: LARGEST,
-            moved,
-        });
-    }
-    Ok(response.bytes().await?.into())
+    let body = response.bytes_up_to(LARGEST).await?;
+    body.map(Vec::from).ok_or(Error::TooLarge {
+        bytes: LARGEST as u64,
+        moved,
+    })
 }
 
 fn paid(outlay: &Outlay) -> Value {

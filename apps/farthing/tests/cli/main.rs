@@ -6,6 +6,7 @@
     reason = "these are the helpers of tests"
 )]
 
+mod attack;
 mod dev;
 mod hostile;
 mod pay;
