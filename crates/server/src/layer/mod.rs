@@ -9,11 +9,15 @@
 //! }
 //!
 //! fn app(gate: &Gate) -> Result<Router, Box<dyn std::error::Error>> {
+//!     let price = PaymentLayer::new(gate, Route::priced("$0.002")?)?;
 //!     Ok(Router::new()
-//!         .route("/weather", get(weather).layer(PaymentLayer::new(gate, Route::priced("$0.002")?)?))
+//!         .route("/weather", get(weather).route_layer(price))
 //!         .route("/health", get(|| async { "fine" })))
 //! }
 //! ```
+//!
+//! In axum, `route_layer` puts the price on the methods that a route has. With `layer` it would also
+//! stand before the answer to every other method, and somebody would be asked to pay for a 405.
 //!
 //! A CORS layer belongs outside this one. A preflight that comes through to a priced route is
 //! answered with nothing, uncharged and without the handler.
