@@ -336,3 +336,73 @@ async fn no_other_spelling_of_a_priced_path_is_free() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_key_whose_payment_is_owed_is_not_said_to_be_in_flight() {
+    let shop = Shop::open_with(|shop| {
+        let route = priced("$0.002").settle(SettlePolicy::First);
+        let layer = PaymentLayer::new(&shop.gate, route).unwrap();
+        let broken = any(|| async { StatusCode::INTERNAL_SERVER_ERROR });
+        Router::new().route("/paid", broken.layer(layer))
+    })
+    .await;
+    let post = || {
+        let request = shop.http.post(shop.url("/paid"));
+        request.header("idempotency-key", "k").body("x")
+    };
+    let _ = shop.pay(post).await;
+    shop.reached(State::Owed).await;
+    let again = shop.pay(post).await;
+    assert_eq!(kind(&problem(again).await), "payment-owed");
+    shop.assert_paid(1).await;
+    let owed = shop.gate.payments().owed(1).await.unwrap();
+    shop.gate.refund(owed[0].record.id).await.unwrap();
+    let again = shop.pay(post).await;
+    assert_eq!(kind(&problem(again).await), "invalid-challenge");
+    shop.assert_paid(0).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_ahead_gives_nothing_away() {
+    for policy in [SettlePolicy::After, SettlePolicy::First] {
+        let go_on = Arc::new(tokio::sync::Notify::new());
+        let shop = Shop::open_with(|shop| {
+            let route = priced("$0.002").settle(policy);
+            let layer = PaymentLayer::new(&shop.gate, route).unwrap();
+            let (runs, go_on) = (Arc::clone(&shop.runs), Arc::clone(&go_on));
+            let handler = any(move || async move {
+                runs.fetch_add(1, Ordering::SeqCst);
+                go_on.notified().await;
+                "sunny"
+            });
+            Router::new().route("/paid", handler.layer(layer))
+        })
+        .await;
+        let post = shop.http.post(shop.url("/paid"));
+        let credential = shop.sign_for(post.try_clone().unwrap()).await;
+        let request = post.header("authorization", &credential);
+        let again = request.try_clone().unwrap();
+        let working = tokio::spawn(async move { request.send().await.unwrap() });
+        while shop.runs() == 0 {
+            tokio::task::yield_now().await;
+        }
+        shop.clock.advance(Duration::from_secs(20 * 60));
+        shop.gate.reconcile().await.unwrap();
+        go_on.notify_one();
+        let late = working.await.unwrap();
+        assert!(!late.status().is_success(), "{policy:?}");
+        let told = problem(again.send().await.unwrap()).await;
+        assert_eq!(shop.runs(), 1);
+        match policy {
+            // Given up while it ran: nothing moved, and nothing was served.
+            SettlePolicy::After => {
+                assert_eq!(told["moneyMoved"], false, "{told}");
+                shop.assert_paid(0).await;
+            }
+            SettlePolicy::First => {
+                assert_eq!(kind(&told), "payment-owed");
+                shop.assert_paid(1).await;
+            }
+        }
+    }
+}

@@ -93,6 +93,8 @@ impl Gate {
         }
         match payment.state {
             State::Settled if !payment.is_leased(asked.now) => self.known(asked, held, None).await,
+            // Nothing comes of these by waiting.
+            State::Owed | State::Refunded => self.known(asked, held, None).await,
             _ => Err(Refused::IdempotencyInFlight.into()),
         }
     }
