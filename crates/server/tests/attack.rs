@@ -406,3 +406,51 @@ async fn a_clock_that_jumps_ahead_gives_nothing_away() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_credential_at_two_gates_of_one_file_is_served_once() {
+    for policy in [SettlePolicy::After, SettlePolicy::First] {
+        let folder = tempfile::tempdir().unwrap();
+        let options = farthing_store::SqliteOptions::new(folder.path().join("shop.db"));
+        let mut shops = Vec::new();
+        for _ in 0..2 {
+            let store = farthing_store::SqliteBackend::open(options.clone()).unwrap();
+            let shop = Shop::open_on(
+                Arc::new(store),
+                |gate| gate,
+                |shop| {
+                    let route = priced("$0.002").settle(policy);
+                    let layer = PaymentLayer::new(&shop.gate, route).unwrap();
+                    let runs = Arc::clone(&shop.runs);
+                    let handler = any(move || async move {
+                        runs.fetch_add(1, Ordering::SeqCst);
+                        "sunny"
+                    });
+                    Router::new().route("/paid", handler.layer(layer))
+                },
+            );
+            shops.push(shop.await);
+        }
+        for round in 0..4 {
+            let credential = shops[round % 2]
+                .sign_for(shops[round % 2].get("/paid"))
+                .await;
+            let mut copies = tokio::task::JoinSet::new();
+            for at in 0..40 {
+                let shop = &shops[at % 2];
+                let request = shop.get("/paid").header("authorization", &credential);
+                copies.spawn(async move { request.send().await.unwrap().status().as_u16() });
+            }
+            for _ in 0..3 {
+                for shop in &shops {
+                    shop.gate.reconcile().await.unwrap();
+                }
+            }
+            let statuses = copies.join_all().await;
+            let served = statuses.iter().filter(|status| **status == 200).count();
+            assert_eq!(served, 1, "{policy:?} {statuses:?}");
+            assert_eq!(shops[0].runs() + shops[1].runs(), round + 1);
+            shops[0].assert_paid(round as u128 + 1).await;
+        }
+    }
+}
