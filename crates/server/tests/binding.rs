@@ -10,8 +10,9 @@ use std::{sync::Arc, time::Duration};
 use axum::{Router, routing::any};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use common::{Shop, challenges, kind, problem};
-use farthing_core::value::Secret;
+use farthing_core::{memory::MemoryBackend, value::Secret};
 use farthing_server::{Dynamic, Route, layer::PaymentLayer};
+use farthing_testkit::faulty::{Failure, Faults, Faulty};
 use serde_json::{Value, json};
 
 fn layer(shop: &Shop, route: Route) -> PaymentLayer {
@@ -210,41 +211,68 @@ async fn challenge_ids_are_unique_within_a_second() {
     assert_eq!(ids.len(), 50);
 }
 
-#[tokio::test]
-async fn unpaid_requests_write_nothing() {
+/// A shop whose store counts its commits and fails when it is told to.
+async fn counting_shop() -> (Shop, Faults) {
+    let (store, faults) = Faulty::new(MemoryBackend::new());
     let shop = Shop::open_on(
-        Arc::new(
-            farthing_testkit::faulty::Faulty::new(farthing_core::memory::MemoryBackend::new()).0,
-        ),
+        Arc::new(store),
         |gate| gate,
         |shop| {
-            Router::new().route(
-                "/paid",
-                any(|| async { "" }).layer(layer(shop, priced("$0.002"))),
-            )
+            let route = layer(shop, priced("$0.002"));
+            Router::new().route("/paid", any(|| async { "" }).layer(route))
         },
     )
     .await;
-    // Nothing that is not a good credential reaches the store, not even to look something up.
-    let bad = [
-        "Payment",
-        "Payment !",
-        "Payment e30",
-        "Payment eyJjaGFsbGVuZ2UiOnt9fQ",
-    ];
-    for credential in bad {
-        refused(&shop, shop.get("/paid"), credential, "malformed-credential").await;
+    (shop, faults)
+}
+
+#[tokio::test]
+async fn unpaid_requests_write_nothing() {
+    let (shop, faults) = counting_shop().await;
+    let before = faults.commits();
+    // Nor do they read: a store that is down keeps nobody from the price.
+    faults.fail_reads(Some(Failure::Unavailable));
+    for request in [
+        shop.get("/paid"),
+        shop.http.head(shop.url("/paid")),
+        shop.http.post(shop.url("/paid")).body("x"),
+        shop.get("/paid").header("idempotency-key", "k"),
+    ] {
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 402);
+        assert_eq!(challenges(&response).len(), 1);
     }
-    assert_eq!(
-        shop.gate
-            .payments()
-            .due(shop.clock_now(), 10)
-            .await
-            .unwrap()
-            .len(),
-        0
-    );
-    assert_eq!(shop.gate.receipts().list(None, 10).await.unwrap().len(), 0);
+    assert_eq!(faults.commits(), before);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_gets_a_fresh_challenge_and_writes_nothing() {
+    let (shop, faults) = counting_shop().await;
+    let good = shop.sign_for(shop.get("/paid")).await;
+    let before = faults.commits();
+    faults.fail_reads(Some(Failure::Unavailable));
+    let bad = [
+        "Payment".to_owned(),
+        "Payment !".to_owned(),
+        "Payment e30".to_owned(),
+        "Payment eyJjaGFsbGVuZ2UiOnt9fQ".to_owned(),
+        good[..good.len() / 2].to_owned(),
+        format!("{good}="),
+        good.replacen("Payment ", "Payment  +", 1),
+        format!("{good}{}", "A".repeat(farthing_core::bounds::CREDENTIAL)),
+    ];
+    for credential in &bad {
+        let request = shop.get("/paid").header("authorization", credential);
+        let response = request.send().await.unwrap();
+        assert_eq!(challenges(&response).len(), 1, "{credential}");
+        assert_eq!(response.status(), 402);
+        assert_eq!(kind(&problem(response).await), "malformed-credential");
+    }
+    assert_eq!(faults.commits(), before);
+    faults.fail_reads(None);
+    let request = shop.get("/paid").header("authorization", good);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    assert!(faults.commits() > before, "a payment is counted");
 }
 
 #[tokio::test]

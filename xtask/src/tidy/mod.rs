@@ -8,6 +8,7 @@ mod allow;
 mod arrows;
 mod documents;
 mod examples;
+mod invariants;
 mod length;
 mod links;
 mod mutants;
@@ -126,6 +127,11 @@ const RULES: &[Rule] = &[
         name: "fuzz",
         holds: "every fuzz target is built",
         check: examples::fuzzed,
+    },
+    Rule {
+        name: "invariants",
+        holds: "every invariant names tests that are there",
+        check: invariants::held,
     },
     Rule {
         name: "mutants",

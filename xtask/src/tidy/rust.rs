@@ -92,6 +92,14 @@ impl Rust {
         found
     }
 
+    /// Whether there is a function of that name, a test or not.
+    pub(super) fn has_function(&self, name: &str) -> bool {
+        words(&self.code, "fn").any(|start| {
+            let next = identifiers(&self.code[start + 2..]).next();
+            next.is_some_and(|(_, own)| own == name)
+        })
+    }
+
     fn outside_tests<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (usize, &'a str)> {
         let numbered = text
             .lines()
