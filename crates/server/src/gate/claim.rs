@@ -1,14 +1,18 @@
 //! The claim: a proof becomes ours alone.
 //!
-//! What is there if the process dies after each step:
+//! What is there if the process dies after each step, as `tests/crash` proves:
 //!
-//! | step | policy, rail | in the store | what the reconciler makes of it |
+//! | step | policy, rail | in the store | what becomes of it |
 //! |---|---|---|---|
 //! | before the claim | | nothing | nothing moved; the credential is as good as before |
-//! | claim | first, books | settled, receipt kept | redeliverable, then owed |
-//! | claim | first, outside | sent, effect journaled | asks the rail |
+//! | claim | first, books | settled, started, receipt kept | runs again if it may, else owed |
+//! | claim | first, outside | sent, effect journaled | the rail is asked |
+//! | the rail's answer | first, outside | settled, started, receipt kept | runs again if it may, else owed |
 //! | claim | after, books | claimed, amount held | voided, hold released |
 //! | claim | after, outside | claimed | voided |
+//!
+//! Under `first` the settlement and the start of the handler are one write, so nobody can know
+//! whether the handler had begun: one that must not run twice does not run again.
 
 use std::sync::Arc;
 
@@ -230,6 +234,7 @@ impl Gate {
             asked: 0,
             reference: None,
             settled_at: None,
+            confirmed_at: None,
             details: serde_json::Map::new(),
             idempotency,
             remember_until: idempotency

@@ -1,7 +1,9 @@
-//! Payments whose answer went out and whose last state is just being written.
+//! Payments whose answer is on its way out, from the head to the last state being written.
 //!
 //! Without this, a credential presented again in the instant after its answer would be told that
-//! it is in flight, where a moment later it is told that it was used.
+//! it is in flight, where a moment later it is told that it was used. One whose answer takes
+//! longer than a replay is patient is told that it is in flight. What is here is a convenience of
+//! one process: the store decides.
 
 use std::{
     collections::HashMap,

@@ -8,16 +8,17 @@
 //!
 //! | file | what happens there |
 //! |---|---|
-//! | [`builder`] | what a gate is made of, checked at the start |
-//! | [`prepared`] | a route with its offers made ready |
+//! | `builder` | what a gate is made of, checked at the start |
+//! | `prepared` | a route with its offers made ready |
 //! | `offers` | the 402 |
 //! | `steps` | a credential becomes authentic, bound, and proven |
 //! | `claim` | the proof becomes ours alone, and where the policy says so settled |
-//! | [`permit`] | what a handler runs under, and how its answer is finished |
+//! | `permit` | what a handler runs under, and how its answer is finished |
 //! | `settle` | asking a rail, and writing down what it says |
 //! | `known` | the answer to a claim that is already held |
 //! | `delivery` | whether the answer went out |
-//! | [`reconcile`] | what other owners left behind |
+//! | `reconcile` | what other owners left behind |
+//! | `finishing` | a replay that waits for the end of the delivery it is about |
 //! | `presence` | whether the gates on one store can read one another's challenges |
 //! | `refund` | sending a settled payment back |
 

@@ -1,16 +1,20 @@
 //! The permit: what a handler runs under, and how its answer is finished.
 //!
-//! What is there if the process dies after each step of [`Permit::finish`]:
+//! What is there if the process dies after each step of [`Permit::finish`], as `tests/crash` proves:
 //!
-//! | policy | step | in the store | what the reconciler makes of it |
+//! | policy | step | in the store | what becomes of it |
 //! |---|---|---|---|
 //! | first | the handler answered | settled, started | runs again if it may, else owed |
-//! | first | the answer was stored | settled, stored | redeliverable, then owed |
-//! | after, books | the handler answered | claimed, started | voided |
+//! | first, one run only | the answer was stored | settled, stored | redeliverable, then owed |
+//! | after | the handler answered | claimed, started | voided |
 //! | after, books | captured | settled, stored | redeliverable, then owed |
-//! | after, outside | answered and journaled | sent, stored | asks the rail |
-//! | any | the last byte went out | settled | redeliverable: nobody knows that it arrived |
+//! | after, outside | answered and journaled | sent, stored | the rail is asked |
+//! | after, outside | the rail's answer | settled, stored | redeliverable, then owed |
+//! | any | the last byte went out | as before | redeliverable: nobody knows that it arrived |
 //! | any | that was written | delivered | nothing |
+//!
+//! An answer that is too large to be stored stands there as such: it runs again if it may, else it
+//! is owed.
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
