@@ -352,3 +352,17 @@ async fn a_402_offers_every_method_and_the_buyers_favourite_first() {
         assert_eq!(problem["offers"].as_array().unwrap().len(), expect.len());
     }
 }
+
+#[tokio::test]
+async fn a_rail_that_was_silent_has_not_used_up_the_buyers_time() {
+    let fake = FakeShop::open(SettlePolicy::First).await;
+    let credential = fake.credential().await;
+    fake.rail.script([Answer::MovedButLost]);
+    fake.refused(&credential, 503, "payment-unresolved", None)
+        .await;
+    // Value moved an hour before anybody learnt of it.
+    fake.shop.clock.advance(Duration::from_secs(60 * 60));
+    fake.shop.gate.reconcile().await.unwrap();
+    assert_eq!(fake.shop.gate.payments().owed(10).await.unwrap().len(), 0);
+    fake.served(&credential).await;
+}

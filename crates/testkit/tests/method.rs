@@ -120,6 +120,7 @@ fn payment(offer: &Offer) -> Payment {
         asked: 0,
         reference: None,
         settled_at: None,
+        confirmed_at: None,
         details: serde_json::Map::new(),
         idempotency: None,
         remember_until: None,

@@ -43,6 +43,7 @@ fn fresh(policy: SettlePolicy, rerunnable: bool) -> Payment {
         asked: 0,
         reference: None,
         settled_at: None,
+        confirmed_at: None,
         details: serde_json::Map::new(),
         idempotency: None,
         remember_until: None,

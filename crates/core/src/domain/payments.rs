@@ -94,7 +94,22 @@ impl Payments {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<Held<Payment>>, StoreError> {
-        self.list(DUE, now.as_millis().saturating_add(1), limit)
+        self.list(DUE, now.as_millis().saturating_add(1), None, limit)
+            .await
+    }
+
+    /// The payments that are due, going on after the last one of the page before.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn due_after(
+        &self,
+        now: Timestamp,
+        last: &Held<Payment>,
+        limit: usize,
+    ) -> Result<Vec<Held<Payment>>, StoreError> {
+        let after = (due_at(&last.record).as_millis(), last.id().clone());
+        self.list(DUE, now.as_millis().saturating_add(1), Some(after), limit)
             .await
     }
 
@@ -103,13 +118,14 @@ impl Payments {
     /// # Errors
     /// When the store fails.
     pub async fn owed(&self, limit: usize) -> Result<Vec<Held<Payment>>, StoreError> {
-        self.list(OWED, u64::MAX, limit).await
+        self.list(OWED, u64::MAX, None, limit).await
     }
 
     async fn list(
         &self,
         group: &str,
         before: u64,
+        after: Option<(u64, Key)>,
         limit: usize,
     ) -> Result<Vec<Held<Payment>>, StoreError> {
         let range = Range {
@@ -117,7 +133,7 @@ impl Payments {
             table: PAYMENTS,
             group: Key::from(group),
             before,
-            after: None,
+            after,
             newest_first: false,
             limit: limit.min(bounds::PAGE),
         };

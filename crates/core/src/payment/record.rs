@@ -88,8 +88,12 @@ pub struct Payment {
     pub asked: u32,
     /// What the rail calls it, once value moved.
     pub reference: Option<Reference>,
-    /// When value moved.
+    /// When value moved, as the rail says.
     pub settled_at: Option<Timestamp>,
+    /// When we learnt that value moved. The time for a delivery counts from here: a rail that was
+    /// silent for an hour has not used up the buyer's time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_at: Option<Timestamp>,
     /// What the method adds to the receipt.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub details: Map<String, Value>,
@@ -122,8 +126,9 @@ impl Payment {
     /// Until when a delivery may be tried. Only a settled payment has such a time.
     #[must_use]
     pub fn owed_from(&self) -> Option<Timestamp> {
-        self.settled_at
-            .map(|settled| settled.saturating_add(self.redeliver))
+        self.confirmed_at
+            .or(self.settled_at)
+            .map(|known| known.saturating_add(self.redeliver))
     }
 
     /// Whether a settled payment may be delivered now, were nobody at it.

@@ -124,7 +124,7 @@ pub struct Illegal {
 pub(super) fn advance(payment: &mut Payment, event: Event, now: Timestamp) -> Result<(), Illegal> {
     match next(payment, &event, now) {
         Some(state) => {
-            apply(payment, event);
+            apply(payment, event, now);
             payment.state = state;
             Ok(())
         }
@@ -176,7 +176,7 @@ fn next(payment: &Payment, event: &Event, now: Timestamp) -> Option<State> {
     })
 }
 
-fn apply(payment: &mut Payment, event: Event) {
+fn apply(payment: &mut Payment, event: Event, now: Timestamp) {
     match event {
         Event::Run => {
             payment.answer = Answer::Started;
@@ -197,6 +197,7 @@ fn apply(payment: &mut Payment, event: Event) {
         } => {
             payment.reference = Some(reference);
             payment.settled_at = Some(at);
+            payment.confirmed_at = Some(now);
             payment.details = details;
         }
         Event::Postpone | Event::Lose => payment.asked = payment.asked.saturating_add(1),

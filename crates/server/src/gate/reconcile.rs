@@ -65,18 +65,25 @@ impl Gate {
     /// When the store cannot be read.
     pub async fn reconcile(&self) -> Result<Reconciled, StoreError> {
         let mut done = Reconciled::default();
-        let due = self.0.payments.due(self.now(), bounds::PAGE).await?;
+        let now = self.now();
         // A rail that does not answer holds up the payments that wait for it, and no others.
         let mut under_way = JoinSet::new();
-        for held in due {
-            done.looked_at += 1;
-            if under_way.len() >= AT_ONCE
-                && let Some(ended) = under_way.join_next().await
-            {
-                done.count(ended);
+        let mut due = self.0.payments.due(now, bounds::PAGE).await?;
+        loop {
+            let last = due.last().filter(|_| due.len() == bounds::PAGE).cloned();
+            for held in due {
+                done.looked_at += 1;
+                if under_way.len() >= AT_ONCE
+                    && let Some(ended) = under_way.join_next().await
+                {
+                    done.count(ended);
+                }
+                let gate = self.clone();
+                under_way.spawn(async move { gate.settle_due(held).await });
             }
-            let gate = self.clone();
-            under_way.spawn(async move { gate.settle_due(held).await });
+            // A page of payments that cannot be decided must not hide those behind it.
+            let Some(last) = last else { break };
+            due = self.0.payments.due_after(now, &last, bounds::PAGE).await?;
         }
         while let Some(ended) = under_way.join_next().await {
             done.count(ended);

@@ -136,6 +136,7 @@ fn payment(number: u32) -> Payment {
         asked: 0,
         reference: None,
         settled_at: None,
+        confirmed_at: None,
         details: serde_json::Map::new(),
         idempotency: None,
         remember_until: None,

@@ -86,6 +86,7 @@ impl World {
             asked: 0,
             reference: None,
             settled_at: None,
+            confirmed_at: None,
             details: serde_json::Map::new(),
             idempotency: None,
             remember_until: None,
