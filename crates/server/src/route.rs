@@ -168,7 +168,8 @@ impl Route {
         self
     }
 
-    /// How long the handler may take. The default is a minute.
+    /// How long the handler may take, and before it whatever finds a dynamic price. The default is
+    /// a minute.
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;

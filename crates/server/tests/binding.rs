@@ -342,6 +342,21 @@ async fn a_dynamic_price_is_bound_to_what_it_depends_on() {
 }
 
 #[tokio::test]
+async fn a_price_that_never_comes_keeps_nobody_waiting() {
+    let shop = Shop::open_with(|shop| {
+        let route = Route::dynamic(Dynamic::new(|_| std::future::pending()))
+            .deadline(Duration::from_millis(20));
+        Router::new().route("/paid", any(|| async { "sunny" }).layer(layer(shop, route)))
+    })
+    .await;
+    let response = shop.get("/paid").send().await.unwrap();
+    assert_eq!(response.status(), 500);
+    assert_eq!(kind(&problem(response).await), "internal");
+    // Nor does the shop wait for it when it closes.
+    shop.gate.drain().await;
+}
+
+#[tokio::test]
 async fn two_credentials_are_a_bad_request_and_a_bearer_is_left_alone() {
     let shop = Shop::open_with(|shop| {
         let handler = |headers: http::HeaderMap| async move {

@@ -164,8 +164,11 @@ impl Gate {
         let Some(dynamic) = asked.route.dynamic() else {
             return Ok(Vec::new());
         };
-        let price = (dynamic.price)(inputs(dynamic, asked, parts))
+        // What finds the price may ask somebody else for it, and gets no longer than the handler.
+        let pricing = (dynamic.price)(inputs(dynamic, asked, parts));
+        let price = tokio::time::timeout(asked.route.deadline(), pricing)
             .await
+            .unwrap_or_else(|late| Err(late.into()))
             .map_err(Refused::Pricing)?;
         let ask = Ask {
             method: None,
