@@ -8,7 +8,7 @@ use std::{
 };
 
 use farthing::{
-    client::{Ask, Client, Options, Policy},
+    client::{Ask, Client, Options, Policy, http_builder},
     clock::SystemClock,
     core::{
         port::{
@@ -107,7 +107,7 @@ fn store(options: SqliteOptions) -> Result<Arc<SqliteBackend>, Error> {
 
 /// The HTTP client everything is sent with.
 pub(crate) fn http() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
+    http_builder()
         .user_agent(concat!("farthing/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(20))
 }

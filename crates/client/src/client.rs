@@ -185,9 +185,9 @@ impl ClientBuilder {
         }
         let http = self
             .http
-            .unwrap_or_default()
+            .unwrap_or_else(crate::dial::http_builder)
             .redirect(reqwest::redirect::Policy::none());
-        crate::tls::provide_crypto();
+        crate::dial::provide_crypto();
         let inner = Inner {
             id: payment_id().map_err(|_: Error| BuildError::Randomness)?,
             accept: accept(&self.payers, &self.policy),

@@ -85,6 +85,7 @@
 mod approve;
 mod carry;
 mod client;
+mod dial;
 mod error;
 mod fetch;
 mod flow;
@@ -102,11 +103,11 @@ mod response;
 mod resume;
 mod steps;
 mod target;
-mod tls;
 mod work;
 
 pub use approve::{Approve, Ask};
 pub use client::{Client, ClientBuilder};
+pub use dial::{http_builder, provide_crypto};
 pub use error::{
     BuildError, Error, PayerFault, Refused, RequestFault, Said, ServerFault, TransportError,
     Unresolved,
@@ -123,4 +124,3 @@ pub use response::{Outlay, Response};
 pub use resume::Resumed;
 pub use steps::Step;
 pub use target::Target;
-pub use tls::provide_crypto;

@@ -588,3 +588,31 @@ async fn the_key_of_a_payment_that_was_given_up_is_free_again() {
     assert_eq!(shop.pay(post).await.text().await.unwrap(), "sunny");
     shop.assert_paid(1).await;
 }
+
+#[tokio::test]
+async fn only_the_gate_says_what_was_paid() {
+    for policy in POLICIES {
+        let shop = shop_with(priced(policy), |run| async move {
+            let headers = [("payment-receipt", "e30"), ("cache-control", "no-store")];
+            (
+                if run == 0 {
+                    StatusCode::NOT_FOUND
+                } else {
+                    StatusCode::OK
+                },
+                headers,
+                "sunny",
+            )
+        })
+        .await;
+        let unserved = shop.pay(|| shop.get("/paid")).await;
+        assert!(unserved.headers().get("payment-receipt").is_none());
+        let served = shop.pay(|| shop.get("/paid")).await;
+        assert_eq!(
+            served.headers().get_all("payment-receipt").iter().count(),
+            1
+        );
+        assert_eq!(receipt(&served).unwrap().method().as_str(), "ledger");
+        assert_eq!(served.headers()["cache-control"], "private, no-store");
+    }
+}

@@ -53,11 +53,13 @@ where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let response = match answer {
+    let mut response = match answer {
         HandlerAnswer::Answered(response) => response,
         HandlerAnswer::Panicked => return Gathered::Unserved(None, Refused::NotServed),
         HandlerAnswer::TimedOut => return Gathered::Unserved(None, Refused::NotServedInTime),
     };
+    // Only the gate says what was paid.
+    response.headers_mut().remove(&PAYMENT_RECEIPT);
     if !response.status().is_success() {
         return Gathered::Unserved(Some(response.map(GateBody::inner)), Refused::NotServed);
     }
@@ -142,7 +144,17 @@ fn add_receipt(headers: &mut HeaderMap, payment: &Payment) {
         HeaderValue::try_from(farthing_core::header::payment_receipt::format(&receipt))
     {
         headers.insert(PAYMENT_RECEIPT, value);
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+        // A handler that allows no cache at all is not overruled.
+        let strict = headers.get_all(header::CACHE_CONTROL).iter().any(|line| {
+            line.to_str()
+                .is_ok_and(|line| line.to_ascii_lowercase().contains("no-store"))
+        });
+        let caching = if strict {
+            "private, no-store"
+        } else {
+            "private"
+        };
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
     }
 }
 
