@@ -1,5 +1,5 @@
 //! The wall clock. Nothing else in the workspace reads one: everything is handed a
-//! [`Clock`](farthing_core::port::clock::Clock), so that a test can say what time it is.
+//! [`Clock`], so that a test can say what time it is.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

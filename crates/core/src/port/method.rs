@@ -8,7 +8,7 @@
 //! ([`Books`]), and they are committed together with the payment's own state. Where its value is
 //! elsewhere ([`Outside`]), the gate journals what is sent before it is sent.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use serde_json::{Map, Value, value::RawValue};
 
@@ -40,8 +40,9 @@ pub trait Charge: Send + Sync + 'static {
     /// the start.
     fn prepare(&self, price: &Price) -> Result<ChargeRequest, PriceError>;
 
-    /// The key this proof claims, read from the payload without checking anything: with it a
-    /// payment that is already held is found, whatever challenge its proof came with.
+    /// The key this proof claims, read from the payload without checking anything, for credentials
+    /// that carry no challenge id of ours. Those of the `Payment` scheme carry one, and by it the
+    /// gate finds a payment that is already held; it does not ask for this key yet.
     fn proof_key(&self, presented: &Presented<'_>) -> Option<ClaimKey>;
 
     /// Checks the proof. Called only for a credential that is authentic, unexpired and bound to
@@ -69,6 +70,15 @@ pub enum Step<'a, T> {
     Now(T),
     /// It will be.
     Later(BoxFuture<'a, T>),
+}
+
+impl<T: fmt::Debug> fmt::Debug for Step<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Now(value) => f.debug_tuple("Now").field(value).finish(),
+            Self::Later(_) => f.write_str("Later"),
+        }
+    }
 }
 
 /// A credential whose challenge is ours, for one method to look at.
@@ -112,6 +122,15 @@ pub enum Rail<'a> {
     Books(&'a dyn Books),
     /// Anywhere else.
     Outside(&'a dyn Outside),
+}
+
+impl fmt::Debug for Rail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Books(_) => "Books",
+            Self::Outside(_) => "Outside",
+        })
+    }
 }
 
 /// A step of a booking.

@@ -1,6 +1,6 @@
 //! Building a gate. Whatever is missing or wrong stops the start.
 
-use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use farthing_core::{
     binding::{Binder, Secrets, SecretsError},
@@ -137,6 +137,16 @@ impl Options {
             return Ok(());
         };
         Err(SetupError::Options(wrong))
+    }
+}
+
+impl fmt::Debug for GateBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GateBuilder")
+            .field("realm", &self.realm)
+            .field("limits", &self.limits)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
