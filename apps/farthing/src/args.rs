@@ -2,7 +2,10 @@
 
 use std::{env, net::SocketAddr, path::PathBuf};
 
-use clap::{Args as Arguments, Parser, Subcommand};
+use clap::{
+    Args as Arguments, Parser, Subcommand,
+    builder::{OsStringValueParser, TypedValueParser},
+};
 use farthing::core::value::{PaymentId, Price};
 use http::Method;
 
@@ -15,13 +18,13 @@ use crate::{
 /// Pay for HTTP requests, and try out charging for them.
 #[derive(Debug, Parser)]
 #[command(name = "farthing", version, after_help = exit::help())]
-#[command(disable_help_subcommand = true)]
+#[command(disable_help_subcommand = true, max_term_width = 80)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// The folder of keys and receipts [default: $XDG_DATA_HOME/farthing]
     #[arg(long, global = true, value_name = "DIR", env = "FARTHING_KEYSTORE")]
-    #[arg(hide_env_values = true, display_order = 100)]
+    #[arg(hide_env_values = true, display_order = 100, value_parser = any_path())]
     keystore: Option<PathBuf>,
 }
 
@@ -117,7 +120,8 @@ pub(crate) enum Wallet {
             long,
             value_name = "FILE",
             env = "FARTHING_STORE",
-            hide_env_values = true
+            hide_env_values = true,
+            value_parser = any_path()
         )]
         store: Option<PathBuf>,
         /// The wallet [default: the only one, or 'default']
@@ -146,6 +150,8 @@ pub(crate) enum Receipts {
     /// Show one receipt or pending payment
     Show {
         /// Its id, as `receipts list` shows it
+        // One in 64 begins with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         id: PaymentId,
         /// Print one JSON object
         #[arg(long)]
@@ -188,6 +194,11 @@ impl Args {
             | Command::Receipts(Receipts::List { json, .. } | Receipts::Show { json, .. }) => *json,
         }
     }
+}
+
+/// A path that may be empty: a variable that is set to nothing is as one that is not set.
+fn any_path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 /// As the XDG Base Directory Specification has it; a relative `XDG_DATA_HOME` does not count.

@@ -6,6 +6,7 @@ use std::{borrow::Cow, error::Error as _, io, path::PathBuf};
 use farthing::{
     client::{BuildError, Error as ClientError, PayerFault, Refused, Said},
     core::{
+        noun::problem::ProblemKind,
         payment::Moved,
         port::backend::StoreError,
         value::{PaymentId, TextError},
@@ -129,10 +130,10 @@ impl Error {
                     exit,
                     Blame::Machine,
                     *moved,
-                    "write the body to a file with -o".into(),
+                    next_of_answer(self, *moved).into(),
                 )
             }
-            Self::Keystore(error) => nothing(Exit::Storage, Blame::Machine, error.next()),
+            Self::Keystore(error) => nothing(Exit::Storage, error.blame(), error.next()),
             Self::Store { source, .. } => nothing(Exit::Storage, Blame::Machine, of_store(source)),
             Self::Client(error) => of_client(error),
             Self::Build(_) => nothing(Exit::Other, Blame::Program, "report it: this is a defect"),
@@ -159,6 +160,13 @@ impl Error {
                 Exit::Interrupted,
                 Blame::Interrupt,
                 "nothing was signed: run the same command again, or do not",
+            ),
+            Self::Interrupted { moved: Moved::Yes } => (
+                Exit::Interrupted,
+                Blame::Interrupt,
+                Moved::Yes,
+                "it was paid, and not all of the answer was read: the same command pays again"
+                    .into(),
             ),
             Self::Interrupted { moved } => (
                 Exit::Interrupted,
@@ -255,6 +263,18 @@ pub(crate) const fn told(moved: Moved) -> &'static str {
     }
 }
 
+/// What there is to do where the answer came and could not be handed on.
+const fn next_of_answer(error: &Error, moved: Moved) -> &'static str {
+    match (error, moved) {
+        (Error::TooLarge { .. }, Moved::No) => "write the body to a file with -o",
+        (Error::TooLarge { .. }, _) => {
+            "write the body to a file with -o; it was paid, and asking again pays again"
+        }
+        (_, Moved::No) => "make room, or write the body elsewhere with -o",
+        _ => "make room, or write elsewhere with -o; it was paid, and asking again pays again",
+    }
+}
+
 fn of_client(error: &ClientError) -> Row {
     let moved = error.moved();
     let (exit, blame) = match error {
@@ -268,6 +288,7 @@ fn of_client(error: &ClientError) -> Row {
         ClientError::Payer(_) => (Exit::Unpaid, Blame::Wallet),
         ClientError::Rail(_) => (Exit::Unpaid, Blame::Rail),
         ClientError::Unresolved(_) if moved == Moved::Yes => (Exit::Owed, Blame::Server),
+        ClientError::Unresolved(it) if is_short(&it.said) => (Exit::Unresolved, Blame::Wallet),
         ClientError::Unresolved(_) => (Exit::Unresolved, Blame::Server),
         ClientError::Store { .. } => (Exit::Storage, Blame::Machine),
         ClientError::Body { .. } | ClientError::Transport(_) => (Exit::Network, Blame::Network),
@@ -300,12 +321,23 @@ fn next_of_client(error: &ClientError) -> Cow<'static, str> {
             "answer y, or give --yes within your limits".into()
         }
         ClientError::Payer(PayerFault::Payer(_)) => "use another wallet with --wallet".into(),
+        ClientError::Unresolved(unresolved) if is_short(&unresolved.said) => {
+            "have the seller credit the account that `farthing wallet list` shows; the payment \
+             stays in `farthing receipts list --pending`, and a new try is a new payment"
+                .into()
+        }
         ClientError::Unresolved(unresolved) if denies(&unresolved.said) => {
             "the payment stays in `farthing receipts list --pending`; a new try is a new payment"
                 .into()
         }
         other => other.hint().into(),
     }
+}
+
+/// Whether the server says that the account has too little.
+fn is_short(said: &Said) -> bool {
+    let kind = said.problem.as_ref().and_then(|problem| problem.kind());
+    denies(said) && kind == Some(ProblemKind::PaymentInsufficient)
 }
 
 /// Whether the server says that nothing moved. It is told as what it is: the server's word.
@@ -324,6 +356,16 @@ const fn of_store(error: &StoreError) -> &'static str {
 }
 
 impl KeystoreError {
+    /// What is there can be put right by the wallet's owner, what cannot be read is the machine's.
+    const fn blame(&self) -> Blame {
+        match self {
+            Self::Read { .. } | Self::Write { .. } | Self::Prompt(_) | Self::Randomness => {
+                Blame::Machine
+            }
+            _ => Blame::Wallet,
+        }
+    }
+
     const fn next(&self) -> &'static str {
         match self {
             Self::Empty { .. } => {

@@ -136,14 +136,10 @@ pub(super) fn lines_to_try(demo: &Demo, folder: &Folder, paint: Paint) -> String
         (format!("{me} wallet balance"), "what is left of the $10"),
         (format!("{me} receipts list"), "what was paid"),
     ];
-    let explained = lines.iter().filter(|(_, about)| !about.is_empty());
-    let width = explained
-        .map(|(line, _)| line.chars().count())
-        .max()
-        .unwrap_or(0);
+    // Above its line, so that what is copied fits a narrow terminal.
     let shown = lines.iter().map(|(line, about)| match *about {
         "" => format!("   {line}\n"),
-        about => format!("   {line:<width$}  {}", paint.dim(format!("# {about}"))),
+        about => format!("   {}\n   {line}\n", paint.dim(format!("# {about}"))),
     });
     let end = folder.kept().map_or_else(
         || "It is up until Ctrl-C; then its folder is removed.".to_owned(),

@@ -8,7 +8,7 @@ mod request;
 use std::io::{self, IsTerminal};
 
 use farthing::{
-    client::{Client, Outgoing, Policy, Response, Standing},
+    client::{Client, Outgoing, Outlay, Policy, Response, Standing},
     clock::SystemClock,
     core::{payment::Moved, port::clock::Clock, value::Timestamp},
 };
@@ -49,15 +49,25 @@ pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
         Ok(response) => response,
         Err(error) => return Err(buyer.locked_out().map_or(error, Error::Keystore)),
     };
-    let shown = if pay.dry_run {
+    let moved = response.paid().map_or(Moved::No, Outlay::moved);
+    let shown = tokio::select! {
+        biased;
+        // Whoever listened once has to listen to the end: the signal ends nothing by itself now.
+        _ = tokio::signal::ctrl_c() => Err(Error::Interrupted { moved }),
+        shown = show(response, sink, &pay) => shown,
+    };
+    buyer.close().await;
+    shown
+}
+
+async fn show(response: Response, sink: Sink, pay: &Pay) -> Result<Exit, Error> {
+    if pay.dry_run {
         answer::plan(&response, pay.json)
     } else if pay.json {
         json::print(response, sink).await
     } else {
-        answer::print(response, sink, &pay).await
-    };
-    buyer.close().await;
-    shown
+        answer::print(response, sink, pay).await
+    }
 }
 
 /// Whether an interrupted run had signed something is in the store. What is not there never left.

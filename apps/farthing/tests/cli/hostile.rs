@@ -197,6 +197,32 @@ fn an_interrupt_before_anything_is_signed_says_so() {
 }
 
 #[test]
+fn an_interrupt_is_heard_while_the_body_comes_in() {
+    use std::io::{Read, Write};
+    let slow = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", slow.local_addr().unwrap());
+    let mut child = buyer().command(&["pay", &url]).spawn().unwrap();
+    let (mut connection, _) = slow.accept().unwrap();
+    // An answer before the request would be none.
+    assert_ne!(connection.read(&mut [0; 1024]).unwrap(), 0);
+    connection
+        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nbegin\n")
+        .unwrap();
+    let mut first = [0; 6];
+    child
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut first)
+        .unwrap();
+    send(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("none moved"), "{told}");
+}
+
+#[test]
 fn nobody_there_is_the_networks_end() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let at = free.local_addr().unwrap();

@@ -255,3 +255,12 @@ fn a_key_may_come_from_the_environment() {
         .ends(0);
     assert_eq!(dev.balances(), (FUNDS - 2000, 2000));
 }
+
+#[test]
+fn a_method_that_a_route_does_not_have_costs_nothing() {
+    let dev = Dev::start();
+    for (route, method) in [("paid_url", "DELETE"), ("render_url", "GET")] {
+        dev.pay(&[dev.says(route), "-X", method, "-y"]).ends(7);
+    }
+    assert_eq!(dev.balances(), (10_000_000, 0));
+}

@@ -152,3 +152,18 @@ fn a_demo_is_its_owners_only() {
     }
     assert!(files >= 8, "{files}");
 }
+
+#[test]
+fn what_a_shell_leaves_behind_is_understood() {
+    // A variable that is set to nothing is as one that is not set.
+    let machine = Machine::new().with("FARTHING_KEYSTORE", "");
+    let run = machine.run(&["wallet", "list"]).ends(0);
+    assert!(run.stderr.contains(".local/share"), "{}", run.stderr);
+    // An id is 22 characters of base64url, and one in 64 begins with a hyphen.
+    let id = format!("-{}", "A".repeat(21));
+    for args in [["--json", &id], [&id, "--json"]] {
+        let args = [&["receipts", "show"], &args[..]].concat();
+        let told = machine.run(&args).json();
+        assert_eq!(told["error"], "other", "{told}");
+    }
+}
