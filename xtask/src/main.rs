@@ -52,7 +52,11 @@ Exit codes: 0 all well, 1 something failed, 2 the command line was wrong;
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let chore = args.next().unwrap_or_else(|| "help".to_owned());
-    let args: Vec<String> = args.collect();
+    let mut args: Vec<String> = args.collect();
+    // Who is used to `cargo run -- ARGS` sets the arguments apart, which is not needed here.
+    if args.first().is_some_and(|first| first == "--") {
+        args.remove(0);
+    }
     let ended = match chore.as_str() {
         "demo" => demo::run(&args),
         "test" => test::run(&args),
