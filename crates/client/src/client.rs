@@ -178,6 +178,7 @@ impl ClientBuilder {
         if self.payers.is_empty() {
             return Err(BuildError::NoPayer);
         }
+        self.options.check()?;
         let backend = self.backend.ok_or(BuildError::NoBackend)?;
         let clock = self.clock.ok_or(BuildError::NoClock)?;
         if self.policy.budgets_at_once() > bounds::DEBITS {

@@ -4,7 +4,6 @@
 ///
 /// Plain HTTP is for loopback, and no proxy stands before that: one that the environment names for
 /// `http` would read the credential, and could ask a price of its own.
-#[must_use]
 pub fn http_builder() -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder().no_proxy();
     let named = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::error::BuildError;
+
 /// How long a client waits, and how often it tries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -47,6 +49,20 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Options by which nothing that was signed would come to anything.
+    pub(crate) fn check(&self) -> Result<(), BuildError> {
+        let wrong = if self.sends == 0 {
+            "what is signed has to be sent once at least"
+        } else if self.answer_within.is_zero() || self.rail_within.is_zero() {
+            "a server and a rail need time to answer in"
+        } else if self.lease.is_zero() {
+            "work needs a lease, or others take it over at once"
+        } else {
+            return Ok(());
+        };
+        Err(BuildError::Options(wrong))
+    }
+
     /// How long to wait after this many sendings, where the server names no time.
     pub(crate) fn backoff_after(&self, sends: u32) -> Duration {
         let doublings = sends.saturating_sub(1).min(16);

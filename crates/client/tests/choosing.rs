@@ -16,7 +16,7 @@ use common::{
     START, Seen, Server, StillClock, Wallet, buyer, buyer_with, challenge, generous, paid, price,
     unpaid,
 };
-use farthing_client::{BuildError, Client, Error, Limit, PayerFault, Policy, Refused};
+use farthing_client::{BuildError, Client, Error, Limit, Options, PayerFault, Policy, Refused};
 use farthing_core::{
     intent::charge::ChargeRequest,
     memory::MemoryBackend,
@@ -395,6 +395,20 @@ fn a_client_with_a_missing_part_is_not_built() {
         all().policy(budgets).build(),
         Err(BuildError::Budgets)
     ));
+    let wrong: [fn(&mut Options); 4] = [
+        |options| options.sends = 0,
+        |options| options.answer_within = Duration::ZERO,
+        |options| options.rail_within = Duration::ZERO,
+        |options| options.lease = Duration::ZERO,
+    ];
+    for change in wrong {
+        let mut options = Options::default();
+        change(&mut options);
+        assert!(matches!(
+            all().options(options).build(),
+            Err(BuildError::Options(_))
+        ));
+    }
 }
 
 #[tokio::test]

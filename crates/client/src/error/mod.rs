@@ -183,6 +183,9 @@ pub enum BuildError {
     /// The policy has more budgets than one payment can reserve on.
     #[error("the policy has more budgets than one payment can reserve on")]
     Budgets,
+    /// Times by which a client would sign and then not send, or give up what it is still sending.
+    #[error("the client's options cannot be: {0}")]
+    Options(&'static str),
     /// The system has no randomness to give.
     #[error("the system gave no randomness")]
     Randomness,
