@@ -119,6 +119,9 @@ fn at<'a>(methods: &'a Paths, method: &Method, path: &str) -> Option<&'a Arc<Pre
 
 /// The path with its escapes decoded and without empty and dot segments, where that is another.
 fn plain(path: &str) -> Option<String> {
+    if !may_be_odd(path.as_bytes()) {
+        return None;
+    }
     let is_plain = !path.contains(['%', '\\'])
         && path
             .split('/')
@@ -137,6 +140,19 @@ fn plain(path: &str) -> Option<String> {
         }
     }
     Some(format!("/{}", parts.join("/")))
+}
+
+/// Whether a path is worth taking apart. Every free request asks, so this walks it once.
+fn may_be_odd(path: &[u8]) -> bool {
+    let mut before = 0;
+    for byte in path {
+        match byte {
+            b'%' | b'\\' => return true,
+            b'/' | b'.' if before == b'/' => return true,
+            byte => before = *byte,
+        }
+    }
+    before == b'/'
 }
 
 fn unescaped(path: &str) -> String {
