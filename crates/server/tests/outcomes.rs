@@ -16,6 +16,7 @@ use farthing_core::{
     memory::MemoryBackend,
     payment::{SettlePolicy, State},
     port::backend::Backend,
+    value::Secret,
 };
 use farthing_server::{Options, Route, layer::PaymentLayer};
 use farthing_testkit::{
@@ -365,4 +366,56 @@ async fn a_rail_that_was_silent_has_not_used_up_the_buyers_time() {
     fake.shop.gate.reconcile().await.unwrap();
     assert_eq!(fake.shop.gate.payments().owed(10).await.unwrap().len(), 0);
     fake.served(&credential).await;
+}
+
+#[tokio::test]
+async fn what_waits_to_be_sent_is_sealed_and_opens_with_a_retired_secret() {
+    for policy in POLICIES {
+        let backend = Arc::new(MemoryBackend::new());
+        let fake = FakeShop::open_on(Arc::clone(&backend) as Arc<dyn Backend>, policy, None).await;
+        let credential = fake.credential().await;
+        fake.rail.script([Answer::Lost]);
+        fake.refused(&credential, 503, "payment-unresolved", None)
+            .await;
+        fake.assert_moved(0);
+        let far = farthing_core::value::Timestamp::FAR;
+        let held = fake
+            .shop
+            .gate
+            .payments()
+            .due(far, 1)
+            .await
+            .unwrap()
+            .remove(0);
+        let journaled = fake
+            .shop
+            .gate
+            .payments()
+            .journaled(&held.record)
+            .await
+            .unwrap()
+            .unwrap();
+        let plain = journaled
+            .expose()
+            .windows(8)
+            .any(|bytes| bytes == b"did:fake");
+        assert!(!plain, "the effect can be read in the store");
+        fake.shop.clock.advance(Duration::from_secs(60));
+        // A gate with other secrets cannot send it; one that knows the former can.
+        let gate = |secret: u8| {
+            farthing_server::Gate::builder()
+                .realm("127.0.0.1")
+                .secret(Secret::new(vec![secret; 32]))
+                .store(Arc::clone(&backend) as Arc<dyn Backend>)
+                .clock(Arc::new(fake.shop.clock.clone()))
+                .method(Arc::clone(&fake.charge) as Arc<dyn farthing_core::port::method::Charge>)
+        };
+        gate(9).build().unwrap().reconcile().await.unwrap();
+        fake.assert_moved(0);
+        fake.shop.clock.advance(Duration::from_secs(60));
+        let long_over = common::start_time();
+        let rotated = gate(9).retired_secret(Secret::new(vec![7; 32]), long_over);
+        rotated.build().unwrap().reconcile().await.unwrap();
+        fake.assert_moved(1);
+    }
 }

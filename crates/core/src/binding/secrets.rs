@@ -72,6 +72,13 @@ impl Secrets {
         })
     }
 
+    /// A key of 32 bytes for one purpose from each secret, the current one's first. The retired ones
+    /// count whatever their time: what was made with them may still be there.
+    pub fn derived<'a>(&'a self, purpose: &'a str) -> impl Iterator<Item = Secret> + 'a {
+        let keys = std::iter::once(&self.current).chain(self.retired.iter().map(|(key, _)| key));
+        keys.map(|key| Secret::new(hmac::sign(key, purpose.as_bytes()).as_ref()))
+    }
+
     pub(super) const fn current(&self) -> &hmac::Key {
         &self.current
     }

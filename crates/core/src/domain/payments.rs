@@ -146,7 +146,8 @@ impl Payments {
             .collect()
     }
 
-    /// The write that journals an effect, to stand in the batch before it is sent.
+    /// The write that journals an effect, to stand in the batch before it is sent. It is written
+    /// as it is given: whoever writes it seals it.
     ///
     /// # Errors
     /// Never in practice: the error is the serializer's.

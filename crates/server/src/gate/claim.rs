@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use farthing_core::{
+    binding::Secrets,
     domain::{
         claims::{Claim, Claimed, Debts, Held},
         payments::Payments,
@@ -28,14 +29,14 @@ use farthing_core::{
         backend::{StoreError, Write},
         method::{Booking, Fault, Rail, Refusal},
     },
-    value::{ChallengeId, ClaimKey, Fingerprint, PaymentId, Timestamp},
+    value::{ChallengeId, ClaimKey, Fingerprint, PaymentId, Secret, Timestamp},
 };
 use http::{Response, request::Parts};
 
 use super::{
     Admission, Asked, Gate,
     permit::Permit,
-    settle,
+    seal, settle,
     steps::{Parsed, Proven},
 };
 use crate::{abort, body::GateBody, fingerprint, random, refused::Refused};
@@ -125,12 +126,17 @@ impl Gate {
         abort::point("proven");
         let (mut claim, charge) = self.new_claim(asked, &proven)?;
         let effect = proven.verified.effect;
-        open(&mut claim, charge.rail(), effect.as_ref(), asked.now).map_err(
-            |broken| match broken {
-                Broken::Illegal => Refused::Internal,
-                Broken::Store(error) => Refused::Store(error),
-            },
-        )?;
+        open(
+            &mut claim,
+            charge.rail(),
+            self.0.binder.secrets(),
+            effect.as_ref(),
+            asked.now,
+        )
+        .map_err(|broken| match broken {
+            Broken::Illegal => Refused::Internal,
+            Broken::Store(error) => Refused::Store(error),
+        })?;
         let proof = proven.proof;
         let claimed = match self.0.payments.claims().claim(claim).await {
             Ok(claimed) => claimed,
@@ -283,7 +289,8 @@ impl From<StoreError> for Broken {
 fn open(
     claim: &mut Claim<Payment>,
     rail: Rail<'_>,
-    effect: Option<&farthing_core::value::Secret>,
+    secrets: &Secrets,
+    effect: Option<&Secret>,
     now: Timestamp,
 ) -> Result<(), Broken> {
     let payment = &mut claim.record;
@@ -307,7 +314,7 @@ fn open(
         }
         (SettlePolicy::First, Rail::Outside(_)) => {
             payment.advance(Event::Send, now)?;
-            claim.effect.extend(journal(payment, effect)?);
+            claim.effect.extend(journal(secrets, payment, effect)?);
         }
         (SettlePolicy::After, Rail::Books(books)) => {
             claim.effect.extend(books.writes(Booking::Hold, payment));
@@ -318,14 +325,17 @@ fn open(
     Ok(())
 }
 
-/// The journal entry of an effect. A method without one settles by what the payment says.
+/// The journal entry of an effect, sealed. A method without one settles by what the payment says.
 pub(super) fn journal(
+    secrets: &Secrets,
     payment: &Payment,
-    effect: Option<&farthing_core::value::Secret>,
+    effect: Option<&Secret>,
 ) -> Result<Option<Write>, StoreError> {
-    effect
-        .map(|effect| Payments::journal(payment, effect))
-        .transpose()
+    let Some(effect) = effect else {
+        return Ok(None);
+    };
+    let sealed = seal::seal(secrets, payment, effect)?;
+    Payments::journal(payment, &sealed).map(Some)
 }
 
 fn too_little() -> Refusal {

@@ -12,7 +12,7 @@ use farthing_core::{
     },
     payment::{Answer, Event, Payment, State},
     port::{backend::StoreError, method::Rail},
-    value::{Fingerprint, Timestamp},
+    value::{Fingerprint, Secret, Timestamp},
 };
 
 use super::{
@@ -20,6 +20,7 @@ use super::{
     claim::Stop,
     delivery,
     permit::Permit,
+    seal,
     settle::{After, advance},
 };
 use crate::{event, refused::Refused};
@@ -210,8 +211,6 @@ impl Gate {
             Rail::Books(_) => self.capture(held, charge, Vec::new()).await,
             Rail::Outside(_) => {
                 let effect = self
-                    .0
-                    .payments
                     .journaled(&held.record)
                     .await
                     .map_err(|error| failed(error, &held.record))?;
@@ -219,6 +218,14 @@ impl Gate {
                 self.settle_outside(held, charge, effect.as_ref(), after)
                     .await
             }
+        }
+    }
+
+    /// The journaled effect of a payment, opened.
+    async fn journaled(&self, payment: &Payment) -> Result<Option<Secret>, StoreError> {
+        match self.0.payments.journaled(payment).await? {
+            Some(sealed) => seal::open(self.0.binder.secrets(), payment, &sealed).map(Some),
+            None => Ok(None),
         }
     }
 

@@ -21,6 +21,7 @@
 //! | `finishing` | a replay that waits for the end of the delivery it is about |
 //! | `presence` | whether the gates on one store can read one another's challenges |
 //! | `refund` | sending a settled payment back |
+//! | `seal` | the seal on what is journaled |
 
 mod builder;
 mod claim;
@@ -33,6 +34,7 @@ mod prepared;
 mod presence;
 mod reconcile;
 mod refund;
+mod seal;
 mod settle;
 mod steps;
 

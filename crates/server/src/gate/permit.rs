@@ -228,7 +228,9 @@ impl Permit {
                 let mut record = self.held.record.clone();
                 advance(&mut record, Event::Send, now)?;
                 let mut writes = writes;
-                writes.extend(journal(&record, self.effect.as_ref()).map_err(Refused::Store)?);
+                let secrets = self.gate.0.binder.secrets();
+                let entry = journal(secrets, &record, self.effect.as_ref());
+                writes.extend(entry.map_err(Refused::Store)?);
                 let held = self
                     .gate
                     .write(
