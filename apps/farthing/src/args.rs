@@ -157,6 +157,18 @@ pub(crate) enum Receipts {
         #[arg(long)]
         json: bool,
     },
+    /// Give a pending payment up, and its share of the budgets back
+    ///
+    /// Only once what was signed has run out. It is your decision and no proof: where the seller took
+    /// the payment in time after all, money has moved.
+    WriteOff {
+        /// Its id, as `receipts list --pending` shows it
+        #[arg(allow_hyphen_values = true)]
+        id: PaymentId,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// The arguments of `farthing dev`.
@@ -191,7 +203,11 @@ impl Args {
             Command::Wallet(
                 Wallet::Create { json, .. } | Wallet::List { json } | Wallet::Balance { json, .. },
             )
-            | Command::Receipts(Receipts::List { json, .. } | Receipts::Show { json, .. }) => *json,
+            | Command::Receipts(
+                Receipts::List { json, .. }
+                | Receipts::Show { json, .. }
+                | Receipts::WriteOff { json, .. },
+            ) => *json,
         }
     }
 }

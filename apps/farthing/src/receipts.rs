@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use farthing::{
-    client::{Client, Outgoing, Standing},
+    client::{Client, Outgoing, Standing, WriteOffError},
     clock::SystemClock,
     core::{
         domain::receipts::{Kept, Receipts},
@@ -66,6 +66,7 @@ pub(crate) async fn run(command: args::Receipts, keystore: &Keystore) -> Result<
         } => records.list(limit, json).await,
         args::Receipts::List { limit, json, .. } => records.list_pending(limit, json).await,
         args::Receipts::Show { id, json } => records.show(id, json).await,
+        args::Receipts::WriteOff { id, json } => records.write_off(id, json).await,
     };
     if let Some(file) = file {
         file.close().await;
@@ -134,12 +135,34 @@ impl Records {
         let rows: Vec<_> = pending.iter().map(pending_row).collect();
         let head = ["ID", "SINCE", "PRICE", "STANDING", "MONEY", "FOR"];
         put(screen::table(Paint::for_stdout(), head, &rows))?;
+        if pending.iter().any(|one| one.standing == Standing::Doubtful) {
+            screen::hint("farthing receipts write-off ID, for one you know nothing will come of");
+        }
         if pending.iter().any(|one| one.standing == Standing::Signed) {
             screen::hint(
                 "what is signed is sent again by the same `farthing pay` command, never signed anew",
             );
         }
         Ok(Exit::Done)
+    }
+
+    async fn write_off(&self, id: PaymentId, json: bool) -> Result<Exit, Error> {
+        let payment = match self.client.write_off(id).await {
+            Ok(payment) => payment,
+            Err(WriteOffError::Client(error)) => return Err(error.into()),
+            Err(WriteOffError::Unknown(id)) => return Err(Error::NoReceipt(id)),
+            Err(refused) => {
+                return Err(Error::Usage {
+                    what: refused.to_string(),
+                    next: "see `farthing receipts show ID`, and try again later",
+                });
+            }
+        };
+        put(if json {
+            outgoing(&payment).to_string()
+        } else {
+            outgoing_rows(&payment)
+        })
     }
 
     async fn show(&self, id: PaymentId, json: bool) -> Result<Exit, Error> {

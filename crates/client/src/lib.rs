@@ -104,6 +104,7 @@ mod resume;
 mod steps;
 mod target;
 mod work;
+mod write_off;
 
 pub use approve::{Approve, Ask};
 pub use client::{Client, ClientBuilder};
@@ -124,3 +125,4 @@ pub use response::{Outlay, Response};
 pub use resume::Resumed;
 pub use steps::Step;
 pub use target::Target;
+pub use write_off::WriteOffError;

@@ -13,11 +13,12 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{Router, routing::any};
 use common::{StillClock, hasty, price};
-use farthing_client::{Client, Error, Limit, Policy, Refused, Standing};
+use farthing_client::{Client, Error, Limit, Policy, Refused, Standing, WriteOffError};
 use farthing_core::{
     memory::MemoryBackend,
     noun::problem::ProblemKind,
@@ -38,6 +39,7 @@ struct Market {
     accounts: Accounts,
     runs: Arc<AtomicUsize>,
     client: Client,
+    clock: Arc<StillClock>,
 }
 
 fn key(seed: u8) -> AccountKey {
@@ -84,7 +86,7 @@ async fn market(funds: u128, policy: Policy) -> Market {
         .payer(LedgerPayer::new(key(1)))
         .policy(policy)
         .backend(Arc::new(MemoryBackend::new()))
-        .clock(clock)
+        .clock(clock.clone())
         .options(hasty())
         .build()
         .unwrap();
@@ -92,6 +94,7 @@ async fn market(funds: u128, policy: Policy) -> Market {
         address,
         accounts,
         runs,
+        clock,
         client,
     }
 }
@@ -198,5 +201,30 @@ async fn an_empty_account_is_refused_and_the_reservation_stays_until_the_rail_te
     assert_eq!(
         (pending.len(), pending[0].standing),
         (1, Standing::Doubtful)
+    );
+    // The owner may decide that nothing will come of it, once what was signed has run out.
+    let id = pending[0].id;
+    let early = market.client.write_off(id).await;
+    assert!(
+        matches!(early, Err(WriteOffError::StillGood(_))),
+        "{early:?}"
+    );
+    let currency = pending[0].currency();
+    let used = || async {
+        market.client.budgets(&currency, None).await.unwrap()[0]
+            .used
+            .units()
+    };
+    assert_eq!(used().await, 2_000);
+    market.clock.advance(Duration::from_secs(5 * 60));
+    assert_eq!(
+        market.client.write_off(id).await.unwrap().standing,
+        Standing::Void
+    );
+    assert_eq!(used().await, 0);
+    let again = market.client.write_off(id).await;
+    assert!(
+        matches!(again, Err(WriteOffError::Decided(Standing::Void))),
+        "{again:?}"
     );
 }
