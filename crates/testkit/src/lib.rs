@@ -5,3 +5,4 @@ pub mod faulty;
 pub mod method;
 pub mod sim;
 pub mod suite;
+pub mod trace;

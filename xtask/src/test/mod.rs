@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the one test command, and exactly what CI runs.
 
 mod steps;
+mod trace;
 
 use std::time::{Duration, Instant};
 

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{Notes, Outcome, Step};
+use super::{Notes, Outcome, Step, trace};
 use crate::tools::Tool;
 use crate::{exec, fuzz, tidy, tools};
 
@@ -95,9 +95,10 @@ fn nextest(notes: &mut Notes) -> Outcome {
             "--workspace",
             "--all-features",
         ]);
-        let done = exec::stream(cargo.env(SKIPS, &skips));
+        let trace = trace::Folder::new()?;
+        let done = exec::stream(cargo.env(SKIPS, &skips).env(trace::FOLDER, trace.path()));
         notes.extend(take_lines(&skips));
-        done
+        done.and(trace.search())
     })
 }
 

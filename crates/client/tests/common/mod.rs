@@ -100,6 +100,7 @@ pub fn buyer_on(
     policy: Policy,
     also: impl FnOnce(ClientBuilder) -> ClientBuilder,
 ) -> Buyer {
+    farthing_testkit::trace::start();
     let wallet = Wallet::new();
     let builder = Client::builder()
         .payer(wallet.clone())

@@ -168,6 +168,10 @@ async fn answer(
             body,
             before,
         };
+        if let Some(credential) = seen.payment_bytes() {
+            let credential = String::from_utf8_lossy(&credential);
+            farthing_testkit::trace::plant(credential.trim_start_matches("Payment "));
+        }
         all.push(seen.clone());
         seen
     };

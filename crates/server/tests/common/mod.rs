@@ -98,6 +98,7 @@ impl Shop {
         configure: impl FnOnce(GateBuilder) -> GateBuilder,
         app: impl FnOnce(&Self) -> Router,
     ) -> Self {
+        farthing_testkit::trace::start();
         let (buyer_key, seller_key) = (key(1), key(2));
         let clock = FakeClock::at(start_time());
         let events = Arc::new(Mutex::new(Vec::new()));
@@ -243,11 +244,14 @@ pub async fn sign_with(payer: &dyn Payer, challenge: &Challenge, now: Timestamp)
         payload, source, ..
     } = payer.sign(&offer, now).await.unwrap();
     let source = source.map(|did| Source::new(did.as_str()).unwrap());
-    authorization::format(&Credential {
+    farthing_testkit::trace::plant(payload.get());
+    let credential = authorization::format(&Credential {
         challenge: challenge.clone(),
         source,
         payload,
-    })
+    });
+    farthing_testkit::trace::plant(credential.trim_start_matches("Payment "));
+    credential
 }
 
 /// The challenges of a response. All of them have to be readable.
