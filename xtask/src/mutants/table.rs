@@ -94,15 +94,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "nothing is journaled before it is sent, settling first",
         file: CLAIM,
-        find: "claim.effect.extend(journal(payment, effect)?);",
-        replace: "let _ = journal(payment, effect)?;",
+        find: "claim.effect.extend(journal(secrets, payment, effect)?);",
+        replace: "let _ = journal(secrets, payment, effect)?;",
         killers: &[SIM, CRASH],
     },
     Mutant {
         name: "nothing is journaled before it is sent, settling after",
         file: PERMIT,
-        find: "writes.extend(journal(&record, self.effect.as_ref()).map_err(Refused::Store)?);",
-        replace: "let _ = journal(&record, self.effect.as_ref()).map_err(Refused::Store)?;",
+        find: "writes.extend(entry.map_err(Refused::Store)?);",
+        replace: "let _ = entry.map_err(Refused::Store)?;",
         killers: &[SIM, CRASH],
     },
     Mutant {
