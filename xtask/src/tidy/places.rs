@@ -6,16 +6,16 @@ use super::{Finding, rust::line_of};
 /// Folders that only some machines have.
 const FOLDERS: &[&str] = &["/work/", "/root/", "/home/", "/Users/"];
 
-/// Hosts of package registries. Which one is used is configured by whoever builds.
+/// How hosts of package registries and their mirrors begin. Which one is used is configured by
+/// whoever builds.
 const HOSTS: &[&str] = &[
-    "index.crates.io",
-    "static.crates.io",
-    "crates.io-index",
-    "registry.npmjs.org",
-    "registry.yarnpkg.com",
-    "pypi.org",
-    "files.pythonhosted.org",
-    "proxy.golang.org",
+    "://index.",
+    "://registry.",
+    "://static.",
+    "://proxy.",
+    "://mirror.",
+    "://mirrors.",
+    "://packages.",
 ];
 
 /// No file names an absolute path of a machine or the host of a registry.
@@ -65,10 +65,10 @@ mod tests {
         let check = |path: &str, text: &str| portable(&Tree::of(&[(path, text)])).len();
         assert_eq!(check("a.toml", "path = \"/home/me/x\""), 1);
         assert_eq!(
-            check("a.md", "see\n/work/x and https://index.crates.io/"),
+            check("a.md", "see\n/work/x and https://index.example.com/"),
             2
         );
         assert_eq!(check("a.md", "https://example.com/home/x, ./root/x"), 0);
-        assert_eq!(check("Cargo.lock", "registry+crates.io-index"), 0);
+        assert_eq!(check("Cargo.lock", "registry+https://index.example.com"), 0);
     }
 }
