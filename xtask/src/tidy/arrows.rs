@@ -22,7 +22,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "farthing-facilitator",
         &["farthing-core", "farthing-x402", "farthing-evm"],
     ),
-    ("farthing-cli", &["farthing", "farthing-facilitator"]),
+    ("farthing-gateway", &["farthing"]),
+    (
+        "farthing-cli",
+        &["farthing", "farthing-facilitator", "farthing-gateway"],
+    ),
 ];
 
 /// Crates that only developers build. They may use anything, and only the tests of others, and
