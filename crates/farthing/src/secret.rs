@@ -85,7 +85,7 @@ pub enum SecretFileError {
 pub fn load_or_create(path: impl AsRef<Path>) -> Result<Secret, SecretFileError> {
     let path = path.as_ref();
     match File::open(path) {
-        Ok(file) => load(path, &file),
+        Ok(file) => read(path, &file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
         Err(source) => Err(SecretFileError::Read {
             path: path.into(),
@@ -94,7 +94,22 @@ pub fn load_or_create(path: impl AsRef<Path>) -> Result<Secret, SecretFileError>
     }
 }
 
-fn load(path: &Path, file: &File) -> Result<Secret, SecretFileError> {
+/// Reads the secret in a file that has to be there.
+///
+/// # Errors
+/// When the file cannot be read, when others can open it, or when it holds no secret.
+pub fn load(path: impl AsRef<Path>) -> Result<Secret, SecretFileError> {
+    let path = path.as_ref();
+    match File::open(path) {
+        Ok(file) => read(path, &file),
+        Err(source) => Err(SecretFileError::Read {
+            path: path.into(),
+            source,
+        }),
+    }
+}
+
+fn read(path: &Path, file: &File) -> Result<Secret, SecretFileError> {
     let failed = |source| SecretFileError::Read {
         path: path.into(),
         source,
@@ -142,7 +157,7 @@ fn create(path: &Path) -> Result<Secret, SecretFileError> {
         Ok(()) => removed.map_err(failed)?,
         // Somebody else was quicker, and theirs is the one.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            return load(path, &File::open(path).map_err(failed)?);
+            return read(path, &File::open(path).map_err(failed)?);
         }
         Err(source) => return Err(failed(source)),
     }

@@ -19,6 +19,55 @@ static ENGINE: LazyLock<Simd> = LazyLock::new(|| Simd::url_safe(NO_PAD));
 #[error("not base64url without padding")]
 pub struct Base64UrlError;
 
+/// What is wrong with a text that is not base64url, for whoever has to mend it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Base64UrlFault {
+    /// It is padded.
+    #[error("it is padded with =")]
+    Padding {
+        /// The offset of the padding.
+        at: usize,
+    },
+    /// It is written in the standard alphabet.
+    #[error("it has + or / of the standard alphabet")]
+    Standard {
+        /// The offset of the first such character.
+        at: usize,
+    },
+    /// It holds what no base64 holds.
+    #[error("it has a character that no base64 has")]
+    Alphabet {
+        /// The offset of the character.
+        at: usize,
+    },
+    /// No bytes give a text of this length.
+    #[error("it is cut off: no base64 has this length")]
+    Length,
+    /// The last character has bits that stand for nothing, so another text says the same.
+    #[error("its last character has bits that stand for nothing")]
+    Trailing,
+}
+
+/// Says what is wrong with a text, or `None` where [`decode`] reads it.
+#[must_use]
+pub fn fault(text: impl AsRef<[u8]>) -> Option<Base64UrlFault> {
+    let text = text.as_ref();
+    let foreign = |b: &u8| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if let Some(at) = text.iter().position(foreign) {
+        let padded = text[at..].iter().all(|b| *b == b'=');
+        return Some(match text[at] {
+            b'=' if padded => Base64UrlFault::Padding { at },
+            b'+' | b'/' => Base64UrlFault::Standard { at },
+            _ => Base64UrlFault::Alphabet { at },
+        });
+    }
+    match text.len() % 4 {
+        1 => Some(Base64UrlFault::Length),
+        _ => decode(text).err().map(|_| Base64UrlFault::Trailing),
+    }
+}
+
 /// Writes bytes as base64url.
 #[must_use]
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
@@ -106,6 +155,24 @@ mod tests {
             assert_eq!(decode(bad), Err(Base64UrlError), "{bad:?}");
         }
         assert_eq!(decode("Pj4-Pz8_").as_deref(), Ok(&b">>>???"[..]));
+    }
+
+    #[test]
+    fn what_is_refused_has_its_fault() {
+        use Base64UrlFault::*;
+        for (text, expect) in [
+            ("YQ==", Some(Padding { at: 2 })),
+            ("YQ=a", Some(Alphabet { at: 2 })),
+            ("Pj4+", Some(Standard { at: 3 })),
+            ("Pz 8", Some(Alphabet { at: 2 })),
+            ("YWJjZ", Some(Length)),
+            ("YR", Some(Trailing)),
+            ("YQ", None),
+            ("", None),
+        ] {
+            assert_eq!(fault(text), expect, "{text:?}");
+            assert_eq!(decode(text).is_ok(), expect.is_none(), "{text:?}");
+        }
     }
 
     #[test]

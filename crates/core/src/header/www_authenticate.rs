@@ -1,11 +1,14 @@
 //! `WWW-Authenticate`: challenges, one or several, among those of other schemes.
 
 mod challenge;
+mod outline;
 mod scan;
 
 use std::fmt::Write as _;
 
 pub use challenge::ChallengeError;
+pub use outline::{Outlined, outline};
+pub use scan::{Parameter, ValueFault};
 
 use super::SCHEME;
 use crate::{

@@ -15,31 +15,69 @@ use crate::bounds;
 pub(super) type Parameters = [Option<Vec<u8>>; KNOWN.len()];
 
 pub(super) fn payment_challenges(line: &[u8]) -> Vec<Result<Parameters, ChallengeError>> {
-    let mut scan = Scan { line, at: 0 };
     let mut found = Vec::new();
     let mut current = Current::Other;
-    while scan.skip_separators() {
-        let name = scan.token();
-        let spaced = scan.skip_spaces();
-        match scan.peek() {
-            Some(b'=') if !name.is_empty() => {
-                scan.at += 1;
-                scan.skip_spaces();
-                current.parameter(name, &mut scan);
-            }
-            next if !name.is_empty() && (spaced || matches!(next, None | Some(b','))) => {
+    for piece in pieces(line) {
+        match piece {
+            Piece::Scheme { name, .. } => {
                 current.finish(&mut found);
                 current = Current::start(name);
-                scan.skip_token68();
-                continue;
             }
-            _ => {}
+            Piece::Parameter(parameter) => current.parameter(parameter),
         }
-        // Bare words after a value, or where there is no name, say nothing.
-        scan.skip_to_comma();
     }
     current.finish(&mut found);
     found
+}
+
+/// What a line is made of.
+pub(super) enum Piece<'a> {
+    /// The name a challenge begins with, and where it stands.
+    Scheme {
+        name: &'a [u8],
+        at: usize,
+    },
+    Parameter(Parameter<'a>),
+}
+
+/// A parameter of a challenge as it stands in a line. Only its syntax was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter<'a> {
+    /// Its name, as it is written.
+    pub name: &'a [u8],
+    /// The offset of the name.
+    pub at: usize,
+    /// Its value, unescaped.
+    pub value: Result<Vec<u8>, ValueFault>,
+    /// The offset of the value, or of the quote before it.
+    pub value_at: usize,
+    /// The offset of what stands between the value and the next comma, where anything does.
+    /// Readers pass over it.
+    pub stray: Option<usize>,
+}
+
+/// Why a value cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ValueFault {
+    /// The quoted text has no end.
+    #[error("the quoted text is not closed")]
+    Unclosed,
+    /// There is none, and no quotes either.
+    #[error("there is no value")]
+    Empty,
+    /// It stands without quotes and holds a character that needs them.
+    #[error("a character needs quotes around the value")]
+    Unquoted {
+        /// The offset of the character.
+        at: usize,
+    },
+}
+
+/// The pieces of a line, in their order.
+pub(super) fn pieces(line: &[u8]) -> impl Iterator<Item = Piece<'_>> {
+    let mut scan = Scan { line, at: 0 };
+    std::iter::from_fn(move || scan.piece())
 }
 
 /// The challenge that is being read.
@@ -73,9 +111,9 @@ impl<'a> Current<'a> {
         }
     }
 
-    /// Reads the value of a parameter and keeps it where it is known.
-    fn parameter(&mut self, name: &'a [u8], scan: &mut Scan<'a>) {
-        let value = scan.value();
+    /// Keeps the value of a parameter where it is known.
+    fn parameter(&mut self, parameter: Parameter<'a>) {
+        let Parameter { name, value, .. } = parameter;
         let Self::Payment {
             values,
             names,
@@ -99,8 +137,8 @@ impl<'a> Current<'a> {
             *fault = Some(ChallengeError::TooMany("parameters"));
         } else if let Some(index) = index {
             match value {
-                Some(value) => values[index] = Some(value),
-                None => *fault = Some(ChallengeError::Malformed(KNOWN[index])),
+                Ok(value) => values[index] = Some(value),
+                Err(_) => *fault = Some(ChallengeError::Malformed(KNOWN[index])),
             }
         }
         names.push(name);
@@ -125,6 +163,40 @@ impl<'a> Scan<'a> {
         &rest[..length]
     }
 
+    /// The next piece. What stands between two of them is passed over.
+    fn piece(&mut self) -> Option<Piece<'a>> {
+        while self.skip_separators() {
+            let at = self.at;
+            let name = self.token();
+            let spaced = self.skip_spaces();
+            match self.peek() {
+                Some(b'=') if !name.is_empty() => {
+                    self.at += 1;
+                    self.skip_spaces();
+                    let value_at = self.at;
+                    let value = self.value();
+                    let stray = self.skip_to_comma();
+                    return Some(Piece::Parameter(Parameter {
+                        name,
+                        at,
+                        value,
+                        value_at,
+                        stray,
+                    }));
+                }
+                next if !name.is_empty() && (spaced || matches!(next, None | Some(b','))) => {
+                    self.skip_token68();
+                    return Some(Piece::Scheme { name, at });
+                }
+                // Bare words where there is no name say nothing.
+                _ => {
+                    self.skip_to_comma();
+                }
+            }
+        }
+        None
+    }
+
     fn token(&mut self) -> &'a [u8] {
         self.take_while(syntax::is_token)
     }
@@ -140,8 +212,11 @@ impl<'a> Scan<'a> {
         self.at < self.line.len()
     }
 
-    fn skip_to_comma(&mut self) {
-        self.take_while(|b| b != b',');
+    /// Where something else than spaces was passed over, if anything was.
+    fn skip_to_comma(&mut self) -> Option<usize> {
+        self.skip_spaces();
+        let at = self.at;
+        (!self.take_while(|b| b != b',').is_empty()).then_some(at)
     }
 
     /// Passes over `token68`, the other form of what may follow a scheme. It looks like a
@@ -156,16 +231,19 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// A token or a quoted text, unescaped; `None` where it is not closed, empty without quotes,
-    /// or runs into other characters.
-    fn value(&mut self) -> Option<Vec<u8>> {
+    /// A token or a quoted text, unescaped.
+    fn value(&mut self) -> Result<Vec<u8>, ValueFault> {
         if self.peek() == Some(b'"') {
             self.at += 1;
-            return self.quoted();
+            return self.quoted().ok_or(ValueFault::Unclosed);
         }
         let token = self.token();
         let ends = self.peek().is_none_or(|b| b == b',' || syntax::is_space(b));
-        (ends && !token.is_empty()).then(|| token.to_vec())
+        match (ends, token.is_empty()) {
+            (true, false) => Ok(token.to_vec()),
+            (true, true) => Err(ValueFault::Empty),
+            (false, _) => Err(ValueFault::Unquoted { at: self.at }),
+        }
     }
 
     fn quoted(&mut self) -> Option<Vec<u8>> {
