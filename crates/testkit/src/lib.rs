@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod faulty;
 pub mod method;
+pub mod peer;
 pub mod sim;
 pub mod suite;
 pub mod trace;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::{Notes, Outcome, Step, trace};
-use crate::tools::Tool;
+use crate::tools::{Tool, packages};
 use crate::{exec, fuzz, tidy, tools};
 
 /// Where a test writes a line for what it could not check here, such as a server that cannot be
@@ -86,6 +86,10 @@ fn clippy(_: &mut Notes) -> Outcome {
 }
 
 fn nextest(notes: &mut Notes) -> Outcome {
+    // A test that does not find it says so, and its line is among the last.
+    if let Err(why) = packages::UPSTREAMS.folder() {
+        eprintln!("  {why}");
+    }
     with_tool(&tools::NEXTEST, |cargo| {
         let skips = std::env::temp_dir().join(format!("farthing-skips-{}", std::process::id()));
         cargo.args([

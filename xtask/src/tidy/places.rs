@@ -52,7 +52,9 @@ fn tied(file: &File) -> Vec<Finding> {
 impl File {
     /// Whether it is a lockfile, which a package manager writes.
     pub(super) fn is_a_lock(&self) -> bool {
-        self.path.ends_with("Cargo.lock")
+        ["Cargo.lock", "package-lock.json"]
+            .iter()
+            .any(|name| self.path.ends_with(name))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use super::table::{Source, Tool};
 use crate::exec;
@@ -49,31 +50,31 @@ fn from_crate(name: &str, version: &str, home: &Path) -> Result<(), String> {
 
 /// Unpacks a wheel with the pip that is there, touching no environment of Python.
 fn from_wheel(name: &str, version: &str, home: &Path) -> Result<(), String> {
-    let pin = format!("{name}=={version}");
+    let mut install = pip().ok_or("no pip on this machine")?;
+    install.args(["install", "--quiet", "--no-input", "--no-deps", "--upgrade"]);
+    install
+        .args(["--only-binary", ":all:", "--target"])
+        .arg(home)
+        .arg(format!("{name}=={version}"));
+    exec::stream(&mut install)
+}
+
+/// The pip of this machine, as a command to give arguments to.
+pub(super) fn pip() -> Option<Command> {
     let pips: [&[&str]; 4] = [
         &["python3", "-m", "pip"],
         &["python", "-m", "pip"],
         &["pip3"],
         &["pip"],
     ];
-    for pip in pips {
-        let command = || {
-            let mut command = exec::program(pip[0]);
-            command.args(&pip[1..]);
-            command
-        };
-        if !exec::succeeds(command().arg("--version")) {
-            continue;
-        }
-        let mut install = command();
-        install.args(["install", "--quiet", "--no-input", "--no-deps", "--upgrade"]);
-        install
-            .args(["--only-binary", ":all:", "--target"])
-            .arg(home)
-            .arg(pin);
+    let command = |pip: &[&str]| {
+        let mut command = exec::program(pip[0]);
+        command.args(&pip[1..]);
         // The folder is ours, so pip's advice to root about system packages is beside the point.
-        install.env("PIP_ROOT_USER_ACTION", "ignore");
-        return exec::stream(&mut install);
-    }
-    Err("no pip on this machine".to_owned())
+        command.env("PIP_ROOT_USER_ACTION", "ignore");
+        command
+    };
+    pips.into_iter()
+        .find(|pip| exec::succeeds(command(pip).arg("--version")))
+        .map(command)
 }

@@ -2,6 +2,7 @@
 //! outside the checkout.
 
 mod install;
+pub(crate) mod packages;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,15 @@ pub(crate) fn run(args: &[String]) -> Result<(), Stop> {
             Err(why) => {
                 eprintln!("{}: {why}", tool.name);
                 missing.push(tool.name);
+            }
+        }
+    }
+    for package in packages::all() {
+        match package.folder() {
+            Ok(folder) => println!("{} {}", package.name, folder.display()),
+            Err(why) => {
+                eprintln!("{}: {why}", package.name);
+                missing.push(package.name);
             }
         }
     }
