@@ -40,6 +40,16 @@ pub const REFERENCE: usize = 512;
 pub const PROBLEM: usize = 64 * 1024;
 /// Offers told in one problem body.
 pub const OFFERS: usize = 32;
+/// Bytes of a discovery document that is read.
+pub const DISCOVERY: usize = 4 * 1024 * 1024;
+/// Operations of a discovery document.
+pub const OPERATIONS: usize = 10_000;
+/// Bytes of a path or a path pattern in one.
+pub const PATH: usize = 1024;
+/// Categories of a service that are read.
+pub const CATEGORIES: usize = 64;
+/// Bytes of a link.
+pub const LINK: usize = 2 * 1024;
 /// Bytes of an `Idempotency-Key`.
 pub const IDEMPOTENCY_KEY: usize = 255;
 /// Bytes of a key in the store.

@@ -1,8 +1,10 @@
-//! The nouns of the scheme: challenge, credential, receipt and problem.
+//! The nouns of the scheme: challenge, credential, receipt and problem, and what a service tells
+//! of itself beforehand.
 
 mod challenge;
 mod credential;
 mod credential_ref;
+pub mod discovery;
 pub mod problem;
 mod receipt;
 mod request;
