@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     measure::Side,
-    rows::{self, Row},
+    rows::{self, Peer, Row},
     turns::Both,
 };
 
@@ -18,31 +18,34 @@ const REQUESTS: usize = 400;
 /// Instructions a request, of both sides; nothing where valgrind is not installed.
 #[must_use]
 pub fn instructions(row: &Row) -> Option<Both> {
-    let of = |side: &str| {
-        let mut valgrind = Command::new("valgrind");
-        valgrind
-            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-            .args([
-                "--collect-atstart=no",
-                "--toggle-collect=*measured_stretch*",
-            ])
-            .arg(std::env::current_exe().ok()?)
-            .args(["once", row.name, side]);
-        let done = valgrind.stdin(Stdio::null()).output().ok()?;
-        let said = String::from_utf8(done.stderr).ok()?;
-        if !done.status.success() {
-            return None;
-        }
-        let collected = said
-            .lines()
-            .find_map(|line| line.split_once("Collected : "))?;
-        let total: f64 = collected.1.trim().parse().ok()?;
-        Some(total / REQUESTS as f64)
-    };
     Some(Both {
-        ours: of("ours")?,
-        floor: of("floor")?,
+        ours: instructions_of(row, "ours")?,
+        floor: instructions_of(row, "floor")?,
     })
+}
+
+/// Instructions a request of one side: `ours`, `floor` or `peer`.
+#[must_use]
+pub fn instructions_of(row: &Row, side: &str) -> Option<f64> {
+    let mut valgrind = Command::new("valgrind");
+    valgrind
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .args([
+            "--collect-atstart=no",
+            "--toggle-collect=*measured_stretch*",
+        ])
+        .arg(std::env::current_exe().ok()?)
+        .args(["once", row.name, side]);
+    let done = valgrind.stdin(Stdio::null()).output().ok()?;
+    let said = String::from_utf8(done.stderr).ok()?;
+    if !done.status.success() {
+        return None;
+    }
+    let collected = said
+        .lines()
+        .find_map(|line| line.split_once("Collected : "))?;
+    let total: f64 = collected.1.trim().parse().ok()?;
+    Some(total / REQUESTS as f64)
 }
 
 /// Allocations a request, of both sides; nothing where the counting program was not built.
@@ -79,11 +82,18 @@ fn counting_program() -> Option<PathBuf> {
 /// Runs one side of a row, once, for whoever counts. The sides of other rows are not touched.
 /// Returns whether there is such a side.
 #[must_use]
-pub fn once(name: &str, side: &str) -> bool {
+pub fn once(name: &str, side: &str, peers: &[Peer]) -> bool {
     let rows = rows::all();
     let Some(row) = rows.iter().find(|row| row.name == name) else {
         return false;
     };
+    if side == "peer" {
+        let Some(peer) = peers.iter().find(|peer| peer.row == name) else {
+            return false;
+        };
+        (peer.make)()(REQUESTS);
+        return true;
+    }
     let mut pair = (row.make)();
     let side: &mut Side = match side {
         "ours" => &mut pair.ours,

@@ -11,9 +11,10 @@
 //! assert!(rows::all().iter().all(|row| row.goal >= 1.0));
 //! ```
 
+pub mod command;
 pub mod count;
 pub mod measure;
 pub mod report;
 pub mod rows;
-mod side;
+pub mod side;
 pub mod turns;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     count,
-    rows::{Row, Unit},
+    rows::{Peer, Row, Unit},
     turns::{self, Both, Outcome},
 };
 
@@ -19,6 +19,8 @@ pub struct Report {
     pub floor: f64,
     /// What a peer needs for it, where one was measured.
     pub peer: Option<f64>,
+    /// The peer's ratio to the floor.
+    pub peer_ratio: Option<f64>,
     /// What `ours`, `floor` and `peer` are.
     pub unit: &'static str,
     /// The median of the ratios of the turns; for instructions the ratio itself.
@@ -44,24 +46,32 @@ pub struct Report {
 impl Report {
     /// Measures a row.
     #[must_use]
-    pub fn of(row: &Row, runs: usize) -> Self {
+    pub fn of(row: &Row, runs: usize, peer: Option<&Peer>) -> Self {
         let Outcome {
             time,
             ratio,
             cpu,
             flushes,
+            peer: timed,
             runs,
-        } = turns::take(row, runs);
+        } = turns::take(row, runs, peer);
         let waits = row.unit == Unit::Wall;
         let countable = row.is_countable();
         let instructions = countable.then(|| count::instructions(row)).flatten();
         let allocations = countable.then(|| count::allocations(row)).flatten();
         let by_instructions = instructions.filter(|_| row.unit == Unit::Instructions);
+        let peers = match by_instructions {
+            None => timed,
+            Some(counted) => peer
+                .and_then(|_| count::instructions_of(row, "peer"))
+                .map(|needs| (needs, needs / counted.floor)),
+        };
         Self {
             name: row.name,
             ours: by_instructions.unwrap_or(time).ours,
             floor: by_instructions.unwrap_or(time).floor,
-            peer: None,
+            peer: peers.map(|(needs, _)| needs),
+            peer_ratio: peers.map(|(_, ratio)| ratio),
             unit: match (by_instructions, row.unit) {
                 (Some(_), _) => "instructions",
                 (None, Unit::Wall) => "ns",
@@ -96,6 +106,12 @@ impl Report {
             self.name, self.ours, self.floor, self.unit, self.ratio, self.goal
         );
         let mut more = Vec::new();
+        if let (Some(needs), Some(ratio)) = (self.peer, self.peer_ratio) {
+            more.push(format!(
+                "peer {needs:.0} = {ratio:.2}x, {:.1} times ours",
+                needs / self.ours
+            ));
+        }
         if let Some(counted) = self.instructions.filter(|_| self.unit != "instructions") {
             more.push(format!(
                 "instructions {:.0} / {:.0} = {:.2}x",

@@ -67,6 +67,15 @@ pub struct Pair {
     pub floor: Side,
 }
 
+/// What another implementation needs for the same request as a row's two sides.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// The name of the row.
+    pub row: &'static str,
+    /// Makes its side ready.
+    pub make: fn() -> Side,
+}
+
 /// Every row, in the order they are shown.
 #[must_use]
 pub fn all() -> Vec<Row> {

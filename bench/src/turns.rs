@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     measure::{Side, Spent},
-    rows::{Pair, Row, Unit},
+    rows::{Pair, Peer, Row, Unit},
 };
 
 /// Something of both sides, for one request.
@@ -29,20 +29,31 @@ pub struct Outcome {
     pub cpu: Both,
     /// Flushes of the disk a request.
     pub flushes: Both,
+    /// Nanoseconds a request of the peer, and the median of its ratios to the floor.
+    pub peer: Option<(f64, f64)>,
     /// How many turns there were.
     pub runs: usize,
 }
 
-/// Runs both sides so many times, each going first as often as the other.
-pub fn take(row: &Row, runs: usize) -> Outcome {
+/// Runs both sides so many times, each going first as often as the other, and the peer after them.
+pub fn take(row: &Row, runs: usize, peer: Option<&Peer>) -> Outcome {
     let Pair {
         mut ours,
         mut floor,
     } = (row.make)();
+    let mut peer = peer.map(|peer| (peer.make)());
     // The first turn fills caches and tables, and is not counted.
     let _ = (ours(row.batch / 4), floor(row.batch / 4));
+    if let Some(peer) = &mut peer {
+        let _ = peer(row.batch / 4);
+    }
+    let mut beside = Vec::new();
     let turns: Vec<(Spent, Spent)> = (0..runs)
-        .map(|turn| turn_of(&mut ours, &mut floor, row.batch, turn % 2 == 0))
+        .map(|turn| {
+            let both = turn_of(&mut ours, &mut floor, row.batch, turn % 2 == 0);
+            beside.extend(peer.as_mut().map(|peer| (peer(row.batch), both.1)));
+            both
+        })
         .collect();
     let each = |time: Duration| time.as_secs_f64() * 1e9 / row.batch as f64;
     let time = |spent: &Spent| match row.unit {
@@ -58,6 +69,11 @@ pub fn take(row: &Row, runs: usize) -> Outcome {
         ratio: median(turns.iter().map(|(ours, floor)| time(ours) / time(floor))),
         cpu: both(&|spent| each(spent.process)),
         flushes: both(&|spent| spent.flushes as f64 / row.batch as f64),
+        peer: (!beside.is_empty()).then(|| {
+            let needs = median(beside.iter().map(|(peer, _)| time(peer)));
+            let ratio = median(beside.iter().map(|(peer, floor)| time(peer) / time(floor)));
+            (needs, ratio)
+        }),
         runs,
     }
 }

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let (Some(row), Some(side)) = (row, side) else {
         return ExitCode::from(2);
     };
-    if !count::once(&row, &side) {
+    if !count::once(&row, &side, &[]) {
         return ExitCode::from(2);
     }
     println!("{}", COUNTED.load(Relaxed));

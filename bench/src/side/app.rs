@@ -18,14 +18,16 @@ use super::{
     shop::{key, priced},
 };
 
-pub(crate) const FREE: &str = "/free";
-pub(crate) const PAID: &str = "/paid";
+/// The free path.
+pub const FREE: &str = "/free";
+/// The priced one.
+pub const PAID: &str = "/paid";
 
 /// What every handler answers.
 const ANSWER: &str = "{\"city\":\"Ghent\",\"sky\":\"clear\",\"celsius\":21}";
 
 /// A router with no price on anything.
-pub(crate) fn bare() -> Router {
+pub fn bare() -> Router {
     Router::new()
         .route(FREE, get(|| async { ANSWER }))
         .route(PAID, get(|| async { ANSWER }))

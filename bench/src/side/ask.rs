@@ -7,9 +7,11 @@ use std::{fmt::Write as _, net::SocketAddr};
 
 /// One GET.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
-    pub(crate) path: &'static str,
-    pub(crate) authorization: Option<String>,
+pub struct Ask {
+    /// The path.
+    pub path: &'static str,
+    /// What stands in `Authorization`.
+    pub authorization: Option<String>,
 }
 
 const HEADERS: [(&str, &str); 4] = [
@@ -20,7 +22,9 @@ const HEADERS: [(&str, &str); 4] = [
 ];
 
 impl Ask {
-    pub(crate) const fn unpaid(path: &'static str) -> Self {
+    /// One without a payment.
+    #[must_use]
+    pub const fn unpaid(path: &'static str) -> Self {
         Self {
             path,
             authorization: None,

@@ -16,15 +16,17 @@ use crate::measure::{Side, Spent, measured_stretch};
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What makes the requests of a batch, before it is measured.
-pub(crate) type Asks = Box<dyn FnMut(&Runtime, usize) -> Vec<Ask>>;
+pub type Asks = Box<dyn FnMut(&Runtime, usize) -> Vec<Ask>>;
 
 /// Requests that are all alike.
-pub(crate) fn alike(ask: Ask) -> Asks {
+#[must_use]
+pub fn alike(ask: Ask) -> Asks {
     Box::new(move |_, count| vec![ask.clone(); count])
 }
 
 /// A runtime of one thread: this one.
-pub(crate) fn runtime() -> Runtime {
+#[must_use]
+pub fn runtime() -> Runtime {
     Builder::new_current_thread()
         .enable_time()
         .build()
@@ -32,7 +34,8 @@ pub(crate) fn runtime() -> Runtime {
 }
 
 /// A service that is asked in HTTP/1.1, over so many connections at once.
-pub(crate) fn over_http<S, B>(
+#[must_use]
+pub fn over_http<S, B>(
     runtime: Runtime,
     service: S,
     mut asks: Asks,
@@ -66,7 +69,8 @@ where
 }
 
 /// A service that is called as a router calls it, without HTTP around it.
-pub(crate) fn as_service<S, B>(
+#[must_use]
+pub fn as_service<S, B>(
     runtime: Runtime,
     mut service: S,
     mut asks: Asks,
@@ -115,7 +119,8 @@ fn in_parts(count: usize, part: usize, some: &mut dyn FnMut(usize) -> Spent) -> 
 }
 
 /// Something that needs no runtime, over and over.
-pub(crate) fn over_and_over(mut work: impl FnMut() + 'static) -> Side {
+#[must_use]
+pub fn over_and_over(mut work: impl FnMut() + 'static) -> Side {
     Box::new(move |count| {
         measured_stretch(&mut || {
             for _ in 0..count {

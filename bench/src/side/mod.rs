@@ -1,8 +1,8 @@
 //! The sides of rows: services that are driven without a socket, and the shop behind them.
 
-pub(crate) mod app;
-pub(crate) mod ask;
-pub(crate) mod call;
+pub mod app;
+pub mod ask;
+pub mod call;
 pub(crate) mod disk;
 pub(crate) mod durable;
 pub(crate) mod fill;
