@@ -1,8 +1,16 @@
 //! What a client has spent, has open, and may yet spend.
 
-use farthing_core::value::{Amount, Currency, PaymentId};
+use std::collections::HashMap;
+
+use farthing_core::{
+    domain::claims::Held,
+    value::{Amount, Currency, PaymentId},
+};
 
 use crate::{client::Client, error::Error, outgoing::Outgoing, policy::Limit};
+
+/// Pending payments that are read at once.
+const PAGE: usize = 200;
 
 /// A budget, and how much of it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +23,22 @@ pub struct BudgetUse {
     pub most: Amount,
     /// What is spent or reserved.
     pub used: Amount,
+    /// How much of that is reserved for payments whose outcome is not known.
+    pub reserved: Amount,
+}
+
+impl BudgetUse {
+    /// What may yet be spent; nothing where the limit was set below what is used already.
+    #[must_use]
+    pub fn left(&self) -> Amount {
+        self.most.checked_sub(self.used).unwrap_or_default()
+    }
+
+    /// What is spent for good.
+    #[must_use]
+    pub fn spent(&self) -> Amount {
+        self.used.checked_sub(self.reserved).unwrap_or_default()
+    }
 }
 
 impl Client {
@@ -49,7 +73,8 @@ impl Client {
     }
 
     /// The budgets in a currency, and their use. Those that each host has for itself are told
-    /// only with a host.
+    /// only with a host. What is used and what of it is reserved are read one after the other:
+    /// while payments are going on they may be of two moments.
     ///
     /// # Errors
     /// When the store fails, or a limit cannot be said in the currency.
@@ -64,16 +89,41 @@ impl Client {
             None => inner.policy.standing_budgets(currency)?,
         };
         let mut uses = Vec::with_capacity(bounds.len());
+        if bounds.is_empty() {
+            return Ok(uses);
+        }
+        let now = inner.clock.now();
+        let reserved = self.reserved().await?;
         for bound in bounds {
-            let used = inner.budgets.used(&bound.budget, inner.clock.now()).await?;
+            let used = inner.budgets.used(&bound.budget, now).await?;
             let most = bound.budget.limit;
+            let counter = bound.budget.debit(Amount::ZERO, now).counter;
+            let reserved = reserved.get(&counter).copied().unwrap_or_default();
             uses.push(BudgetUse {
                 limit: bound.limit,
                 currency: currency.clone(),
                 most,
                 used,
+                reserved: reserved.min(used),
             });
         }
         Ok(uses)
+    }
+
+    /// What pending payments reserve, by the counter they reserve it on.
+    async fn reserved(&self) -> Result<HashMap<Box<str>, Amount>, Error> {
+        let mut sums: HashMap<Box<str>, Amount> = HashMap::new();
+        let mut last: Option<Outgoing> = None;
+        loop {
+            let page = self.inner.book.pending(last.as_ref(), PAGE).await?;
+            for debit in page.iter().flat_map(Held::debits) {
+                let sum = sums.entry(debit.counter.clone()).or_default();
+                *sum = sum.checked_add(debit.amount).unwrap_or(*sum);
+            }
+            match page.last() {
+                Some(held) if page.len() == PAGE => last = Some(held.record.clone()),
+                _ => return Ok(sums),
+            }
+        }
     }
 }

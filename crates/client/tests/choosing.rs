@@ -388,9 +388,14 @@ fn a_client_with_a_missing_part_is_not_built() {
         .payer(Wallet::new())
         .backend(Arc::new(MemoryBackend::new()));
     assert!(matches!(no_clock.build(), Err(BuildError::NoClock)));
+    // One payment reserves on all of these, and on one of those.
     let budgets = (0..17).fold(Policy::new(), |policy, at| {
+        policy.budget(Limit::total(price(&format!("1 COIN{at}"))))
+    });
+    let hosts = (0..17).fold(Policy::new(), |policy, at| {
         policy.budget(Limit::total(price("$1")).on_host(&format!("h{at}")))
     });
+    all().policy(hosts).build().unwrap();
     assert!(matches!(
         all().policy(budgets).build(),
         Err(BuildError::Budgets)

@@ -92,36 +92,38 @@ impl Policy {
             .collect()
     }
 
+    /// Every cap in the currency's unit has to hold, and at least one limit has to be in it.
     fn check_cap(&self, host: &str, offer: &Offer, currency: &Currency) -> Result<(), Refused> {
-        let cap = if self.is_default() {
-            Some(constant(DEFAULT_MAX_PER_REQUEST))
-        } else {
-            let in_unit = |cap: &&Price| *cap.unit().as_str() == *currency.symbol;
-            self.caps.iter().find(in_unit).cloned()
-        };
-        let asked = offer.request.amount;
-        let Some(cap) = cap.filter(|cap| *cap.unit().as_str() == *currency.symbol) else {
-            // A budget in this unit bounds a request as well.
-            let host = host.to_ascii_lowercase();
-            return if self
-                .budgets
-                .iter()
-                .any(|limit| limit.is_in(currency) && limit.concerns(&host))
-            {
-                Ok(())
-            } else {
-                Err(Refused::NoCap {
-                    symbol: currency.symbol.clone(),
-                })
-            };
-        };
-        if asked <= cap.in_currency(currency).map_err(Refused::Limit)? {
-            return Ok(());
+        let host = host.to_ascii_lowercase();
+        let default = self.is_default().then(|| constant(DEFAULT_MAX_PER_REQUEST));
+        let on_host = self.host_caps.iter().filter(|(on, _)| **on == *host);
+        let caps: Vec<_> = self
+            .caps
+            .iter()
+            .chain(on_host.map(|(_, cap)| cap))
+            .chain(&default)
+            .filter(|cap| is_in(cap, currency))
+            .collect();
+        let mut budgets = self.budgets.iter();
+        // A budget in this unit bounds a request as well.
+        let is_bounded =
+            !caps.is_empty() || budgets.any(|limit| limit.is_in(currency) && limit.concerns(&host));
+        let ceiling = self.ceiling.as_ref();
+        if !is_bounded || ceiling.is_some_and(|ceiling| !is_in(ceiling, currency)) {
+            return Err(Refused::NoCap {
+                symbol: currency.symbol.clone(),
+            });
         }
-        Err(Refused::Cap {
-            asked: currency.display(asked).into(),
-            cap: cap.to_string().into(),
-        })
+        let asked = offer.request.amount;
+        for cap in caps.into_iter().chain(ceiling) {
+            if asked > cap.in_currency(currency).map_err(Refused::Limit)? {
+                return Err(Refused::Cap {
+                    asked: currency.display(asked).into(),
+                    cap: cap.to_string().into(),
+                });
+            }
+        }
+        Ok(())
     }
 
     fn check_realm(&self, target: &Target, realm: &Realm) -> Result<(), Refused> {
@@ -144,8 +146,12 @@ impl Policy {
     }
 
     fn is_default(&self) -> bool {
-        self.caps.is_empty() && self.budgets.is_empty()
+        self.caps.is_empty() && self.host_caps.is_empty() && self.budgets.is_empty()
     }
+}
+
+fn is_in(price: &Price, currency: &Currency) -> bool {
+    *price.unit().as_str() == *currency.symbol
 }
 
 fn constant(price: &str) -> Price {

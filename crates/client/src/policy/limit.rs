@@ -57,6 +57,21 @@ impl Limit {
         self
     }
 
+    /// Over what time it counts.
+    #[must_use]
+    pub const fn window(&self) -> Window {
+        self.window
+    }
+
+    /// The one host it is for, where it is for one.
+    #[must_use]
+    pub fn only_host(&self) -> Option<&str> {
+        match &self.scope {
+            Scope::Host(host) => Some(host),
+            Scope::Everything | Scope::EachHost => None,
+        }
+    }
+
     /// Whether the two would count on the same counter.
     pub(super) fn counts_with(&self, other: &Self) -> bool {
         self.window == other.window

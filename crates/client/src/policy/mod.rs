@@ -40,6 +40,8 @@ pub const DEFAULT_TOTAL: &str = "$1";
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     caps: Vec<Price>,
+    host_caps: Vec<(Box<str>, Price)>,
+    ceiling: Option<Price>,
     budgets: Vec<Limit>,
     currencies: Vec<(MethodId, CurrencyCode)>,
     recipients: Vec<Recipient>,
@@ -63,6 +65,26 @@ impl Policy {
     pub fn max_per_request(mut self, price: Price) -> Self {
         self.caps.retain(|cap| cap.unit() != price.unit());
         self.caps.push(price);
+        self
+    }
+
+    /// What one request to a host may cost. It holds beside the cap for every host; a unit that has
+    /// caps and budgets for single hosts only is paid at these hosts and at no other.
+    #[must_use]
+    pub fn max_per_request_on_host(mut self, host: &str, price: Price) -> Self {
+        let host = host.to_ascii_lowercase().into_boxed_str();
+        self.host_caps
+            .retain(|(other, cap)| *other != host || cap.unit() != price.unit());
+        self.host_caps.push((host, price));
+        self
+    }
+
+    /// What a request may cost at the most, whatever the other rules allow. It allows nothing by
+    /// itself, and what is in another unit is refused: for a caller who may spend less than the
+    /// owner does.
+    #[must_use]
+    pub fn ceiling(mut self, price: Price) -> Self {
+        self.ceiling = Some(price);
         self
     }
 
@@ -137,9 +159,19 @@ impl Policy {
         self.retry_fresh
     }
 
-    /// The most budgets one payment reserves on: a host has its own or everybody's, never both.
+    /// The most budgets one payment reserves on: those for everybody, and those of one host.
     pub(crate) fn budgets_at_once(&self) -> usize {
-        self.budgets.len().max(1)
+        let hosts = self.budgets.iter().filter_map(Limit::only_host);
+        let concerned = |host: &str| {
+            let limits = self.budgets.iter();
+            limits.filter(|limit| limit.concerns(host)).count()
+        };
+        // No host is called so.
+        hosts
+            .map(concerned)
+            .max()
+            .unwrap_or_else(|| concerned(""))
+            .max(1)
     }
 
     /// Where a method stands among the preferred ones; the others come last, all alike.
