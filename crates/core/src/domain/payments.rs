@@ -121,6 +121,19 @@ impl Payments {
         self.list(OWED, u64::MAX, None, limit).await
     }
 
+    /// The payments that are owed, going on after the last one of the page before.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn owed_after(
+        &self,
+        last: &Held<Payment>,
+        limit: usize,
+    ) -> Result<Vec<Held<Payment>>, StoreError> {
+        let after = (due_at(&last.record).as_millis(), last.id().clone());
+        self.list(OWED, u64::MAX, Some(after), limit).await
+    }
+
     async fn list(
         &self,
         group: &str,

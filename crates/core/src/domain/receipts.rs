@@ -100,6 +100,31 @@ impl Receipts {
         };
         self.backend.range(range).await?.iter().map(read).collect()
     }
+
+    /// The receipts of a stretch of time, the oldest first, going on after the last one of the page
+    /// before: from its first moment, and before its last.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn between(
+        &self,
+        time: std::ops::Range<Timestamp>,
+        after: Option<&Kept>,
+        limit: usize,
+    ) -> Result<Vec<Kept>, StoreError> {
+        // No key is empty, so everything at the first moment comes after this.
+        let first = (time.start.as_millis(), Key::from(""));
+        let range = Range {
+            partition: Partition::Store,
+            table: RECEIPTS,
+            group: Key::from(ALL),
+            before: time.end.as_millis(),
+            after: Some(after.map_or(first, |kept| (kept.at.as_millis(), kept.payment.to_key()))),
+            newest_first: false,
+            limit: limit.min(bounds::PAGE),
+        };
+        self.backend.range(range).await?.iter().map(read).collect()
+    }
 }
 
 fn read(row: &Row) -> Result<Kept, StoreError> {

@@ -100,17 +100,24 @@ impl Accounts {
         after: Option<&Entry>,
         limit: usize,
     ) -> Result<Vec<Entry>, LedgerError> {
-        let range = Range {
-            partition: Partition::Store,
-            table: ENTRIES,
-            group: Holder::from(account).key(self.known(currency)?),
-            before: u64::MAX,
-            after: after.map(|entry| (entry.at.as_millis(), entry.key())),
-            newest_first: true,
-            limit: limit.min(bounds::PAGE),
-        };
-        let rows = self.backend.range(range).await?;
-        Ok(rows.iter().map(Entry::read).collect::<Result<_, _>>()?)
+        let group = Holder::from(account).key(self.known(currency)?);
+        self.entries(group, after, limit).await
+    }
+
+    /// What was put in and paid out, over all accounts, the newest first, going on after the last
+    /// entry of the page before. At most [`bounds::PAGE`] entries; the counterparty of each is the
+    /// account. An account that was only ever paid by others stands in none.
+    ///
+    /// # Errors
+    /// When the currency is unknown or the store fails.
+    pub async fn fundings(
+        &self,
+        currency: &CurrencyCode,
+        after: Option<&Entry>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, LedgerError> {
+        let group = Holder::Operator.key(self.known(currency)?);
+        self.entries(group, after, limit).await
     }
 
     /// Everything these accounts have, less what the operator put in: zero where they are all the
@@ -130,6 +137,25 @@ impl Accounts {
             total += self.counter(BALANCES, &key).await? + self.counter(HELD, &key).await?;
         }
         Ok(total)
+    }
+
+    async fn entries(
+        &self,
+        group: Key,
+        after: Option<&Entry>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, LedgerError> {
+        let range = Range {
+            partition: Partition::Store,
+            table: ENTRIES,
+            group,
+            before: u64::MAX,
+            after: after.map(|entry| (entry.at.as_millis(), entry.key())),
+            newest_first: true,
+            limit: limit.min(bounds::PAGE),
+        };
+        let rows = self.backend.range(range).await?;
+        Ok(rows.iter().map(Entry::read).collect::<Result<_, _>>()?)
     }
 
     async fn counter(&self, table: Table, key: &Key) -> Result<i128, StoreError> {

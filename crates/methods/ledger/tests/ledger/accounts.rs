@@ -158,6 +158,30 @@ async fn page(world: &World, after: Option<&Entry>, limit: usize) -> Vec<Entry> 
 }
 
 #[tokio::test]
+async fn what_was_put_in_is_listed_by_account() {
+    let world = World::new([1000, 20]).await;
+    let payment = world.payment(1, 0, 7);
+    world.claim(payment, Booking::Transfer).await.unwrap();
+    let mut last: Option<Entry> = None;
+    let mut seen = Vec::new();
+    loop {
+        let page = world.accounts.fundings(&dollar(), last.as_ref(), 1).await;
+        let Some(entry) = page.unwrap().pop() else {
+            break;
+        };
+        seen.push((entry.counterparty.clone().unwrap(), entry.amount.units()));
+        last = Some(entry);
+    }
+    seen.sort_by_key(|(_, units)| *units);
+    let [rich, poor] = [&world.people[0], &world.people[1]].map(|one| one.did().clone());
+    assert_eq!(
+        seen,
+        [(poor, 20), (rich, 1000)],
+        "a payment puts nothing in"
+    );
+}
+
+#[tokio::test]
 async fn a_hole_in_the_books_shows_in_the_total() {
     let world = World::new([1000, 0]).await;
     assert_eq!(world.total().await, 0);

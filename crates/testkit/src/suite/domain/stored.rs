@@ -123,6 +123,24 @@ pub async fn receipts_come_newest_first_and_page_on(store: Arc<dyn Backend>) {
     }
     assert_eq!(seen.len(), kept.len());
     assert!(seen.is_sorted_by_key(|kept| std::cmp::Reverse((kept.at, kept.payment))));
+    // A stretch has its first moment and not its last: of two moments, the four of each.
+    let moment = |n| NOW.saturating_add(Duration::from_secs(n));
+    let mut stretch: Vec<Kept> = Vec::new();
+    loop {
+        let page = receipts
+            .between(moment(2)..moment(4), stretch.last(), 3)
+            .await;
+        let page = page.expect("a healthy store answers");
+        if page.is_empty() {
+            break;
+        }
+        assert!(page.len() <= 3);
+        stretch.extend(page);
+    }
+    assert!(stretch.is_sorted_by_key(|kept| (kept.at, kept.payment)));
+    let mut expect: Vec<_> = kept[8..16].to_vec();
+    expect.sort_by_key(|kept| (kept.at, kept.payment));
+    assert_eq!(stretch, expect);
     for kept in &kept {
         let found = receipts.get(kept.payment).await;
         assert_eq!(found.expect("a healthy store answers").as_ref(), Some(kept));
