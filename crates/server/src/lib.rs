@@ -55,7 +55,7 @@ pub use abort::POINTS;
 pub use event::{Event, Observer, Progress};
 pub use gate::{
     Admission, Gate, GateBuilder, Options, Paid, Permit, PreparedRoute, Reconciled, RefundError,
-    SetupError,
+    SetupError, refund,
 };
 pub use limits::RateLimits;
 pub use random::NoRandomness;

@@ -57,7 +57,7 @@ pub(crate) use delivery::HandlerAnswer;
 pub use permit::{Paid, Permit};
 pub use prepared::PreparedRoute;
 pub use reconcile::Reconciled;
-pub use refund::RefundError;
+pub use refund::{RefundError, refund};
 pub(crate) use steps::Asked;
 
 use crate::{
