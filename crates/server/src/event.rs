@@ -54,8 +54,10 @@ pub struct Progress {
     pub currency: CurrencyCode,
     /// Who pays, where that is proven.
     pub payer: Option<Did>,
-    /// The state it came into.
+    /// The state it came into, or stays in.
     pub state: State,
+    /// Whether money had moved before.
+    pub had_moved: Moved,
     /// Whether money moved.
     pub moved: Moved,
     /// What the rail calls it.
@@ -65,7 +67,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn of(payment: &Payment) -> Self {
+    pub(crate) fn of(had_moved: Moved, payment: &Payment) -> Self {
         Self {
             payment: payment.id,
             route: payment.route.clone(),
@@ -74,6 +76,7 @@ impl Progress {
             currency: payment.currency.clone(),
             payer: payment.payer.clone(),
             state: payment.state,
+            had_moved,
             moved: payment.state.moved(),
             reference: payment.reference.clone(),
             attempts: payment.attempts,
@@ -93,7 +96,7 @@ impl Events {
         Self(observer)
     }
 
-    pub(crate) fn payment(&self, payment: &Payment) {
+    pub(crate) fn payment(&self, had_moved: Moved, payment: &Payment) {
         tracing::debug!(
             payment = %payment.id, route = %payment.route, state = ?payment.state,
             attempts = payment.attempts, "payment"
@@ -106,7 +109,7 @@ impl Events {
             );
         }
         if let Some(observer) = &self.0 {
-            observer(&Event::Payment(Progress::of(payment)));
+            observer(&Event::Payment(Progress::of(had_moved, payment)));
         }
     }
 

@@ -24,7 +24,7 @@ use farthing_core::{
         payments::Payments,
     },
     header::authorization,
-    payment::{Answer, Event, Payment, SettlePolicy, State},
+    payment::{Answer, Event, Moved, Payment, SettlePolicy, State},
     port::{
         backend::{StoreError, Write},
         method::{Booking, Fault, Rail, Refusal},
@@ -145,7 +145,7 @@ impl Gate {
         match claimed {
             Claimed::New(held) => {
                 abort::point("claimed");
-                self.0.events.payment(&held.record);
+                self.0.events.payment(Moved::No, &held.record);
                 let permit = Permit::new(self.clone(), asked, held, charge, effect, slot);
                 settle::at_once(permit).await
             }

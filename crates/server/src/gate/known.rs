@@ -183,7 +183,8 @@ impl Gate {
         let before = held.record.clone();
         match self.0.payments.claims().take_over(held, record).await {
             Ok(held) => {
-                self.0.events.payment(&held.record);
+                let had_moved = before.state.moved();
+                self.0.events.payment(had_moved, &held.record);
                 Ok(held)
             }
             Err(ChangeError::Store(error)) => Err(failed(error, &before)),

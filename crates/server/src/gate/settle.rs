@@ -230,6 +230,7 @@ impl Gate {
         held: Held<Payment>,
         mut change: Change<Payment>,
     ) -> Result<Held<Payment>, Stop> {
+        let had_moved = held.record.state.moved();
         let next = change.record.clone();
         let is_over = next.state.is_final() || next.state == State::Owed;
         if is_over && next.answer == Answer::Stored {
@@ -237,7 +238,7 @@ impl Gate {
         }
         match self.0.payments.claims().change(held, change).await {
             Ok(held) => {
-                self.0.events.payment(&held.record);
+                self.0.events.payment(had_moved, &held.record);
                 Ok(held)
             }
             Err(ChangeError::Stale) => Err(Refused::Stale.into()),
