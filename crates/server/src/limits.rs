@@ -23,7 +23,7 @@ pub struct RateLimits {
     pub peer_burst: NonZeroU32,
     /// Requests a second of all peers together.
     pub global: NonZeroU32,
-    /// Peers that are remembered. The longest quiet ones are forgotten first.
+    /// Peers that are remembered. Those that asked the least lately are forgotten first.
     pub peers: usize,
 }
 
@@ -61,11 +61,16 @@ struct Bucket {
 const OUT_OF_ORDER: Duration = Duration::from_secs(1);
 
 impl Bucket {
-    fn take(&mut self, now: Timestamp, rate: u64, burst: u64) -> Result<(), Duration> {
+    /// What it holds by now.
+    fn level_at(&self, now: Timestamp, rate: u64, burst: u64) -> u64 {
         let gained = u64::try_from(now.since(self.at).as_millis())
             .unwrap_or(u64::MAX)
             .saturating_mul(rate);
-        self.level = self.level.saturating_add(gained).min(burst * 1000);
+        self.level.saturating_add(gained).min(burst * 1000)
+    }
+
+    fn take(&mut self, now: Timestamp, rate: u64, burst: u64) -> Result<(), Duration> {
+        self.level = self.level_at(now, rate, burst);
         // Two requests may come in the other order, and gain nothing by it. A clock that was set
         // back is another matter: waiting until it has caught up would lock everybody out.
         let is_set_back = self.at.since(now) > OUT_OF_ORDER;
@@ -117,18 +122,7 @@ impl Limiter {
             .unwrap_or_else(PoisonError::into_inner);
         let most = (self.limits.peers / SHARDS).max(1);
         if peers.len() >= most && !peers.contains_key(&peer) {
-            // A bucket that would be full again says nothing; if all of them do, start over
-            // rather than let a flood of addresses grow the table.
-            peers.retain(|_, bucket| {
-                let gained = now
-                    .since(bucket.at)
-                    .as_millis()
-                    .saturating_mul(u128::from(rate));
-                u128::from(bucket.level) + gained < u128::from(burst) * 1000
-            });
-            if peers.len() >= most {
-                peers.clear();
-            }
+            forget_the_fullest(&mut peers, now, rate, burst);
         }
         peers
             .entry(peer)
@@ -138,6 +132,25 @@ impl Limiter {
             })
             .take(now, rate, burst)
     }
+}
+
+/// Makes room: half of the table goes, and those that took the most lately stay. A flood of addresses
+/// must neither grow the table nor give back to one of them what it used up.
+fn forget_the_fullest(peers: &mut HashMap<IpAddr, Bucket>, now: Timestamp, rate: u64, burst: u64) {
+    let mut levels: Vec<u64> = peers
+        .values()
+        .map(|bucket| bucket.level_at(now, rate, burst))
+        .collect();
+    let half = levels.len() / 2;
+    let (less, middle, _) = levels.select_nth_unstable(half);
+    let middle = *middle;
+    let mut room = less.iter().filter(|level| **level == middle).count();
+    peers.retain(|_, bucket| {
+        let level = bucket.level_at(now, rate, burst);
+        let among_equals = level == middle && room > 0;
+        room -= usize::from(among_equals);
+        level < middle || among_equals
+    });
 }
 
 /// The network a limit is kept for: an address, or the /64 that one customer usually holds.
@@ -216,5 +229,17 @@ mod tests {
             .map(|shard| shard.lock().unwrap().len())
             .sum();
         assert!(known <= 32, "{known}");
+    }
+
+    #[test]
+    fn a_flood_of_addresses_does_not_give_back_what_one_used_up() {
+        let limiter = limiter(1, 10, 1_000_000, 64 * SHARDS);
+        let greedy: Option<IpAddr> = Some("192.0.2.1".parse().unwrap());
+        while limiter.take(greedy, at(0)).is_ok() {}
+        for n in 0..20_000u32 {
+            let address = Ipv6Addr::new(0x2001, 0xdb8, (n >> 8) as u16, n as u16, 0, 0, 0, 1);
+            assert!(limiter.take(Some(address.into()), at(0)).is_ok());
+        }
+        assert!(limiter.take(greedy, at(0)).is_err());
     }
 }
