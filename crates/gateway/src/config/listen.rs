@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The listener that buyers come to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// The address. Port 0 takes any free one.
     pub address: SocketAddr,
@@ -64,4 +64,42 @@ pub struct Limits {
     pub head_within: Duration,
     /// How long running requests and streams are given at the end.
     pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let number = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+        Self {
+            per_peer: number(2_000),
+            peer_burst: number(4_000),
+            total: number(100_000),
+            connections: 10_000,
+            head: 64 * 1024,
+            body: 16 * 1024 * 1024,
+            head_within: Duration::from_secs(10),
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Network {
+    /// Whether an address is one of the network's. An IPv4 address in its IPv6 form is that address.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(net), IpAddr::V4(address)) => {
+                let mask = u32::MAX
+                    .checked_shl(32 - u32::from(self.prefix))
+                    .unwrap_or(0);
+                net.to_bits() == address.to_bits() & mask
+            }
+            (IpAddr::V6(net), IpAddr::V6(address)) => {
+                let mask = u128::MAX
+                    .checked_shl(128 - u32::from(self.prefix))
+                    .unwrap_or(0);
+                net.to_bits() == address.to_bits() & mask
+            }
+            _ => false,
+        }
+    }
 }

@@ -1,21 +1,36 @@
 //! What a gateway is told, read once into types that cannot be wrong.
 
+mod finding;
+mod key;
 mod listen;
+mod not_json;
 mod observe;
 mod pay;
+mod quick;
+mod read;
 mod rule;
+mod secret;
+mod service;
 mod upstream;
 
+pub(crate) use key::escape;
+
+pub use finding::{Finding, Place};
+pub use key::{KeyError, Segment};
 pub use listen::{Limits, Listen, Network, Tls, Trust};
+pub use not_json::{PlaceError, Step};
 pub use observe::{Admin, Log, LogFormat};
 pub use pay::{LedgerPay, Pay, Store};
+pub use quick::{Quick, QuickError};
 pub use rule::{NotJson, Pattern, Rule, RuleKey, RulePrice, ServedWhen, Verb};
+pub use secret::SecretError;
+pub use service::{About, Docs, OpenApi};
 pub use upstream::{Inject, Secret, SecretFrom, Upstream};
 
 use farthing::core::value::Realm;
 
 /// A whole gateway.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The public host of the service: the realm of each challenge.
     pub site: Realm,
@@ -33,6 +48,8 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// What it writes down of each request.
     pub log: Log,
+    /// What it says of itself in its discovery documents.
+    pub about: About,
     /// The rules, in the order of the file.
     pub rules: Vec<Rule>,
 }

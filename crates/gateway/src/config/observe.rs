@@ -10,7 +10,7 @@ pub struct Admin {
 }
 
 /// The access log, on stderr.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Log {
     /// How it is written.
     pub format: LogFormat,

@@ -7,7 +7,7 @@ use farthing::ledger::Account;
 use super::SecretFrom;
 
 /// The ways to pay.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pay {
     /// The ledger in the gateway's own store.
@@ -17,7 +17,7 @@ pub struct Pay {
 }
 
 /// Paid on the ledger.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerPay {
     /// The account of the seller.
     pub account: Account,

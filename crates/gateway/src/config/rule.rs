@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use super::Upstream;
 
 /// What a file says of one kind of request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// The requests it takes.
     pub key: RuleKey,
@@ -63,7 +63,7 @@ pub struct Pattern {
 }
 
 /// What a request costs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RulePrice {
     /// Nothing.
     Free,

@@ -1,0 +1,143 @@
+//! A gateway without a file: one upstream, one price.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use farthing::{
+    core::value::{Price, Realm},
+    ledger::Account,
+};
+
+use super::{
+    About, Config, LedgerPay, Limits, Listen, Log, Pattern, Pay, Rule, RuleKey, RulePrice,
+    ServedWhen, Store, Trust, Verb, read,
+};
+
+/// What somebody says on the command line.
+#[derive(Clone, Debug)]
+pub struct Quick {
+    /// The service behind, a URL.
+    pub to: String,
+    /// What each request costs.
+    pub price: Price,
+    /// Requests that cost nothing.
+    pub free: Vec<RuleKey>,
+    /// Where it listens, an address of this machine. With port 0, bind first and give the address
+    /// that was taken: it is the realm where `site` is none.
+    pub listen: SocketAddr,
+    /// The public host. Without one it is the address it listens on.
+    pub site: Option<Realm>,
+    /// The account of the seller.
+    pub account: Account,
+    /// Where payments are kept.
+    pub store: PathBuf,
+}
+
+/// Why there can be no such gateway.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QuickError {
+    /// The URL is none, or is the gateway's own.
+    #[error("{what}")]
+    To {
+        /// What is wrong with it.
+        what: String,
+        /// What would be right.
+        instead: Option<String>,
+    },
+    /// The price cannot be asked.
+    #[error("{what}")]
+    Price {
+        /// What is wrong with it.
+        what: String,
+        /// What would be right.
+        instead: Option<String>,
+    },
+    /// The public host is none.
+    #[error("{0}")]
+    Site(String),
+    /// Others could reach it over plain HTTP.
+    #[error("{0} can be reached by others, and plain HTTP shows them every payment")]
+    Open(SocketAddr),
+    /// Two rules are the same.
+    #[error("`{0}` is free twice, or takes everything that has a price")]
+    Shadowed(RuleKey),
+}
+
+impl Config {
+    /// A gateway without a file.
+    ///
+    /// # Errors
+    /// When the URL or the price cannot be used, when it would listen where others see its
+    /// payments, or when a free rule is none.
+    pub fn quick(quick: Quick) -> Result<Self, QuickError> {
+        if !quick.listen.ip().to_canonical().is_loopback() {
+            return Err(QuickError::Open(quick.listen));
+        }
+        let site = match quick.site {
+            Some(site) => site,
+            None => Realm::new(quick.listen.to_string())
+                .map_err(|error| QuickError::Site(error.to_string()))?,
+        };
+        let to = |read::Said { what, instead }| QuickError::To { what, instead };
+        let upstream = read::upstream(&quick.to, &site, quick.listen).map_err(to)?;
+        read::price(&quick.price.to_string())
+            .map_err(|read::Said { what, instead }| QuickError::Price { what, instead })?;
+        let everything = RuleKey {
+            verb: Verb::Any,
+            pattern: Pattern { text: "/*".into() },
+        };
+        let free = quick.free.into_iter().map(|key| (key, RulePrice::Free));
+        let rules: Vec<_> = free
+            .chain([(everything, RulePrice::Fixed(quick.price))])
+            .map(|(key, price)| Rule::new(key, price))
+            .collect();
+        let keys = rules.iter().map(|rule| (rule.key.clone(), ()));
+        if let Err(shadowed) = crate::routes::Table::new(keys) {
+            let rule = shadowed.into_iter().next().map(|shadowed| shadowed.by);
+            let rule = rule.unwrap_or_else(|| rules[0].key.clone());
+            return Err(QuickError::Shadowed(rule));
+        }
+        Ok(Self {
+            site,
+            listen: Listen {
+                address: quick.listen,
+                trust: Trust::Loopback,
+            },
+            upstream,
+            pay: Pay {
+                ledger: Some(LedgerPay {
+                    account: quick.account,
+                }),
+                secret: None,
+            },
+            store: Store::Sqlite(quick.store),
+            limits: Limits::default(),
+            admin: None,
+            log: Log::default(),
+            about: About::default(),
+            rules,
+        })
+    }
+}
+
+impl Rule {
+    /// A rule of which only the price is said.
+    #[must_use]
+    pub fn new(key: RuleKey, price: RulePrice) -> Self {
+        Self {
+            key,
+            price,
+            settle: None,
+            served: ServedWhen::default(),
+            retryable: false,
+            redeliver: None,
+            bind_body: None,
+            store_up_to: None,
+            hold_up_to: None,
+            deadline: None,
+            description: None,
+            upstream: None,
+            line: 0,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The file as a whole.
+
+use toml::de::DeTable;
+
+use super::{
+    super::{Config, RulePrice},
+    listen::{self, admin, listen},
+    report::Report,
+    rest, rules,
+    section::Section,
+    upstream::{adjust, no_loop, plain},
+    values,
+};
+
+const KEYS: [&str; 14] = [
+    "site",
+    "to",
+    "listen",
+    "tls",
+    "behind_tls",
+    "trusted_proxies",
+    "store",
+    "secret",
+    "pay",
+    "upstream",
+    "limits",
+    "admin",
+    "log",
+    "service",
+];
+
+pub(super) fn config(table: &DeTable<'_>, report: &mut Report<'_>) -> Option<Config> {
+    let top = Section {
+        name: "the file",
+        table,
+    };
+    let mut keys = KEYS.to_vec();
+    keys.push("routes");
+    top.only(&keys, report);
+
+    let site = top.parsed("site", report, values::site);
+    if top.get("site").is_none() {
+        report.missing(
+            "the file does not say what the service is called",
+            "site = \"api.example.com\", the host that buyers call",
+        );
+    }
+    let service = top.parsed("to", report, values::service);
+    if top.get("to").is_none() {
+        report.missing(
+            "the file does not say what is behind the gateway",
+            "to = \"http://127.0.0.1:3000\", the service that answers",
+        );
+    }
+    let to_at = top.get("to").map(|item| item.at);
+    let listen = listen(top, report);
+    let address = listen
+        .as_ref()
+        .map_or(listen::ADDRESS, |listen| listen.address);
+    let mut upstream = service.map(plain);
+    if let Some(section) = top.section("upstream", "[upstream]", report) {
+        upstream = upstream.map(|upstream| adjust(upstream, section, report));
+    }
+    if let (Some(upstream), Some(at)) = (&upstream, &to_at) {
+        no_loop(upstream, at, site.as_ref(), address, report);
+    }
+    let (pay, store) = (rest::pay(top, report), rest::store(top, report));
+    let (limits, log) = (rest::limits(top, report), rest::log(top, report));
+    let (admin, about) = (admin(top, address, report), rest::about(top, report));
+
+    let around = rules::Around {
+        upstream: upstream.as_ref(),
+        body: limits.body,
+        discovery: about.discovery,
+    };
+    let placed = match top.section("routes", "[routes]", report) {
+        Some(section) => rules::rules(section, &around, report),
+        None => Vec::new(),
+    };
+    if top
+        .get("routes")
+        .is_none_or(|item| item.value.as_table().is_some_and(|it| it.is_empty()))
+    {
+        report.missing(
+            "there is no rule, so everything would be answered with 404",
+            "[routes] and under it \"GET /v1/*\" = \"$0.002\"",
+        );
+    }
+    for placed in &placed {
+        if let (Some(upstream), Some(at)) = (&placed.rule.upstream, &placed.to_at) {
+            no_loop(upstream, at, site.as_ref(), address, report);
+        }
+    }
+    let priced = placed
+        .iter()
+        .any(|placed| matches!(placed.rule.price, RulePrice::Fixed(_)));
+    if priced && top.get("pay").is_none() {
+        report.missing(
+            "there are prices, and nobody to pay them to",
+            "pay.ledger = { account = \"did:key:…\" }, as `farthing wallet list` shows it",
+        );
+    }
+    Some(Config {
+        site: site?,
+        listen: listen?,
+        upstream: upstream?,
+        pay,
+        store: store?,
+        limits,
+        admin,
+        log,
+        about,
+        rules: placed.into_iter().map(|placed| placed.rule).collect(),
+    })
+}

@@ -1,0 +1,40 @@
+//! Segments of a path, as they are written and as an upstream may read them.
+
+use crate::config::escape;
+
+/// The bytes of a segment with its escapes decoded.
+pub(super) fn decoded(segment: &str) -> impl Iterator<Item = u8> + Clone {
+    Decoded(segment.as_bytes())
+}
+
+/// The same in its plain form: in small letters, and without parameters.
+pub(super) fn plain(segment: impl Iterator<Item = u8> + Clone) -> impl Iterator<Item = u8> + Clone {
+    segment
+        .take_while(|byte| *byte != b';')
+        .map(|byte| byte.to_ascii_lowercase())
+}
+
+/// Whether a path may have a plain form that is another.
+pub(super) fn is_odd(path: &str) -> bool {
+    path.ends_with('/')
+        || path
+            .bytes()
+            .any(|byte| byte.is_ascii_uppercase() || matches!(byte, b'%' | b';'))
+}
+
+#[derive(Clone)]
+struct Decoded<'a>(&'a [u8]);
+
+impl Iterator for Decoded<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        if let Some(byte) = escape(self.0) {
+            self.0 = &self.0[3..];
+            return Some(byte);
+        }
+        self.0 = rest;
+        Some(*first)
+    }
+}
