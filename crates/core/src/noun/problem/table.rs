@@ -151,6 +151,20 @@ table! {
     IdentityRefused = ours!("identity-refused"), "Identity Refused", 403, Never;
     /// The request is not one.
     BadRequest = ours!("bad-request"), "Bad Request", 400, Never;
+    /// Nothing is here.
+    NotFound = ours!("not-found"), "Not Found", 404, Never;
+    /// Something is here, for other HTTP methods.
+    MethodNotAllowed = ours!("method-not-allowed"), "Method Not Allowed", 405, Never;
+    /// The request is for another host than this one serves.
+    Misdirected = ours!("misdirected"), "Misdirected Request", 421, Never;
+    /// The connection cannot become one of another protocol.
+    UpgradeUnsupported = ours!("upgrade-unsupported"), "Upgrade Unsupported", 501, Never;
+    /// The service behind a gateway answered with what is no answer.
+    UpstreamBroken = ours!("upstream-broken"), "Upstream Broken", 502, After;
+    /// The service behind a gateway cannot be reached.
+    UpstreamUnavailable = ours!("upstream-unavailable"), "Upstream Unavailable", 503, After;
+    /// The service behind a gateway did not answer in time.
+    UpstreamTimeout = ours!("upstream-timeout"), "Upstream Timeout", 504, After;
     /// A defect of the server.
     Internal = ours!("internal"), "Internal Error", 500, After;
 }
