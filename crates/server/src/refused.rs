@@ -83,6 +83,9 @@ pub enum Refused {
     /// The body did not arrive.
     #[error("the request body did not arrive whole")]
     BodyBroken,
+    /// The service behind cannot serve at the moment.
+    #[error("the service behind cannot be reached at the moment")]
+    NotReady,
     /// The peer asks too often.
     #[error("too many requests")]
     RateLimited(Duration),
@@ -142,6 +145,7 @@ impl Refused {
             Self::BodyTooLarge => ProblemKind::BodyTooLarge,
             Self::RateLimited(_) => ProblemKind::RateLimited,
             Self::Store(_) | Self::StoreUnread(_) => ProblemKind::StoreUnavailable,
+            Self::NotReady => ProblemKind::UpstreamUnavailable,
             Self::NotServed => ProblemKind::NotServed,
             Self::NotServedInTime => ProblemKind::NotServedInTime,
             Self::TooLargeToHold | Self::Pricing(_) | Self::NoRandomness(_) | Self::Internal => {
@@ -216,6 +220,7 @@ impl Refused {
             | Self::Stale
             | Self::IdempotencyInFlight
             | Self::Unsettled(_)
+            | Self::NotReady
             | Self::Overloaded
             | Self::Limit
             | Self::Store(_)

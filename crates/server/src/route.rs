@@ -39,6 +39,7 @@ pub struct Route {
     pub(crate) store_up_to: usize,
     pub(crate) hold_up_to: usize,
     pub(crate) remember_answers: Duration,
+    pub(crate) ready: Ready,
 }
 
 /// What is asked for.
@@ -104,6 +105,7 @@ impl Route {
             store_up_to: 64 * 1024,
             hold_up_to: 1024 * 1024,
             remember_answers: Duration::from_secs(24 * 60 * 60),
+            ready: Ready::default(),
         }
     }
 
@@ -184,6 +186,17 @@ impl Route {
         self
     }
 
+    /// Asks whether the service behind can serve at the moment, before anything is offered or
+    /// claimed. While it says no, an unpaid request is answered with 503 and no payment is taken;
+    /// what is already paid keeps its attempts, and a stored answer is delivered all the same.
+    ///
+    /// It is asked on every request, and must not block.
+    #[must_use]
+    pub fn ready_when(mut self, ready: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.ready = Ready(Some(Arc::new(ready)));
+        self
+    }
+
     /// The largest answer that is stored for another delivery. The default is 64 KiB.
     #[must_use]
     pub const fn store_up_to(mut self, bytes: usize) -> Self {
@@ -204,6 +217,26 @@ impl Route {
     pub const fn remember_answers_for(mut self, time: Duration) -> Self {
         self.remember_answers = time;
         self
+    }
+}
+
+/// Whether the service behind can serve at the moment.
+#[derive(Clone, Default)]
+pub(crate) struct Ready(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+
+impl Ready {
+    pub(crate) fn now(&self) -> bool {
+        self.0.as_ref().is_none_or(|ready| ready())
+    }
+}
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "Ready(asked)"
+        } else {
+            "Ready(always)"
+        })
     }
 }
 

@@ -101,6 +101,11 @@ impl Gate {
             Ok(bound) => bound.prove(self, asked).await,
             Err(refused) => Err(refused),
         };
+        // Nothing is claimed that could not be served. What is claimed already is answered.
+        let proven = proven.and_then(|proven| match asked.route.is_ready() {
+            true => Ok(proven),
+            false => Err(Refused::NotReady),
+        });
         match proven {
             Ok(proven) => self.claim(asked, proven).await,
             Err(refused) => {

@@ -143,6 +143,10 @@ impl Gate {
             let held = self.take_over(held, Some(Event::Redeliver)).await?;
             return self.replay(held).await;
         }
+        // An attempt that cannot succeed is not made: there are three.
+        if !asked.route.is_ready() {
+            return Err(Stop::About(Refused::NotReady, Box::new(held.record)));
+        }
         let slot = Arc::clone(&self.0.at_once)
             .try_acquire_owned()
             .map_err(|_| Refused::Overloaded)?;

@@ -57,6 +57,9 @@ impl Body {
 impl Gate {
     /// A 402 for a request that carries no payment.
     pub(crate) async fn offer(&self, asked: &Asked, parts: &Parts) -> Response<Bytes> {
+        if !asked.route.is_ready() {
+            return self.turn_away(&Refused::NotReady);
+        }
         if asked.route.dynamic().is_none() {
             return self.offer_fixed(asked, &parts.headers);
         }

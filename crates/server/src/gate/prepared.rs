@@ -7,8 +7,12 @@ use std::{
 
 use farthing_core::{
     binding::Template,
+    bounds,
     intent::charge::{self, ChargeRequest},
-    noun::{CredentialHeader, Description, Request},
+    noun::{
+        CredentialHeader, Description, Request,
+        discovery::{self, PaymentInfo},
+    },
     payment::SettlePolicy,
     port::method::Charge,
     value::{IntentId, MethodId, Price, RouteId},
@@ -24,6 +28,8 @@ pub struct PreparedRoute {
     pub(super) route: Route,
     /// The offers of a fixed price; a dynamic one makes its own for each request.
     pub(super) offers: Vec<Offer>,
+    /// The methods a dynamic price is asked by.
+    asked_by: Vec<MethodId>,
     body: Body,
     /// The name of the route, as the first request of a nameless one called it.
     first_id: OnceLock<RouteId>,
@@ -45,12 +51,64 @@ impl PreparedRoute {
             }
             Asks::Dynamic(_) => Vec::new(),
         };
+        let asked_by = match &route.asks {
+            Asks::Fixed(_) => Vec::new(),
+            Asks::Dynamic(_) => {
+                let methods = gate.0.methods.iter();
+                methods.map(|charge| charge.method().clone()).collect()
+            }
+        };
         Ok(Self {
+            asked_by,
             body: Body::new(&offers),
             first_id: OnceLock::new(),
             route,
             offers,
         })
+    }
+
+    /// The offers of its 402, as they are told beforehand. Where the price depends on the request
+    /// they have no amount.
+    #[must_use]
+    pub fn payment_info(&self) -> PaymentInfo {
+        let fixed = self.offers.iter().map(|offer| discovery::Offer {
+            intent: offer.template.intent().clone(),
+            method: offer.template.method().clone(),
+            amount: Some(offer.request.amount),
+            currency: Some(offer.request.currency.clone()),
+            description: None,
+            extra: serde_json::Map::new(),
+        });
+        let dynamic = self.asked_by.iter().map(|method| discovery::Offer {
+            intent: charge::id(),
+            method: method.clone(),
+            amount: None,
+            currency: None,
+            description: Some("The price depends on the request; its 402 says it.".into()),
+            extra: serde_json::Map::new(),
+        });
+        // More than that nobody reads.
+        let told = fixed.chain(dynamic).take(bounds::OFFERS).collect();
+        PaymentInfo::new(told).expect("a route has an offer, and a gate has a method")
+    }
+
+    /// The price as the seller wrote it.
+    #[must_use]
+    pub fn price_text(&self) -> String {
+        let Asks::Fixed(asks) = &self.route.asks else {
+            return "the price depends on the request".to_owned();
+        };
+        let told = asks.iter().map(|ask| match &ask.method {
+            Some(method) => format!("{} by {method}", ask.price),
+            None => ask.price.to_string(),
+        });
+        told.collect::<Vec<_>>().join(" or ")
+    }
+
+    /// What the buyer is told it is.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        self.route.description.as_deref()
     }
 
     /// How large a body may be where payments are bound to it.
@@ -61,6 +119,11 @@ impl PreparedRoute {
     /// Whether a request without a payment is answered without waiting for anything.
     pub(crate) const fn answers_at_once(&self) -> bool {
         self.dynamic().is_none() && self.route.bind_body.is_none()
+    }
+
+    /// Whether the service behind can serve at the moment.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.route.ready.now()
     }
 
     /// How long its handler may take.

@@ -95,7 +95,10 @@ fn offer(gate: &Gate, route: &Arc<PreparedRoute>, parts: &Parts) -> Response<Byt
     let now = gate.now();
     let asked = gate
         .limit(peer(&parts.extensions), now)
-        .and_then(|()| gate.ask(route, parts, None, now));
+        .and_then(|()| match route.is_ready() {
+            true => gate.ask(route, parts, None, now),
+            false => Err(Refused::NotReady),
+        });
     match asked {
         Ok(asked) => gate.offer_fixed(&asked, &parts.headers),
         Err(refused) => gate.turn_away(&refused),
