@@ -9,5 +9,10 @@
 //!               limits   tricks   rule    or paid              headers     deadlines
 //! ```
 
+pub mod answer;
 pub mod config;
+pub mod door;
+pub mod forward;
+pub mod observe;
+pub mod routes;
 pub mod serve;

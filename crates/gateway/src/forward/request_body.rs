@@ -1,0 +1,201 @@
+//! A request's body on its way to the upstream.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+/// The body of a request: the client's own, or bytes that were read from it before.
+///
+/// Its trailers are not passed on. Some upstreams take them for headers, and those were judged
+/// before the body began.
+pub struct RequestBody {
+    kind: Kind,
+    left: u64,
+    /// Unbounded until it is forwarded: the gate that reads one has a deadline of its own.
+    idle: Option<Duration>,
+    /// Made when the client is waited for the first time.
+    sleep: Option<Pin<Box<Sleep>>>,
+    waits: bool,
+    progress: Option<Arc<Progress>>,
+}
+
+enum Kind {
+    Incoming(Incoming),
+    Held(Option<Bytes>),
+}
+
+/// Why a body stops short of its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestBodyError {
+    /// It is larger than the gateway takes.
+    #[error("the body is larger than is taken here")]
+    TooLarge,
+    /// The client did not send it whole.
+    #[error("the body did not arrive whole")]
+    Broken(#[source] hyper::Error),
+    /// The client stopped sending it.
+    #[error("the body did not arrive in time")]
+    Stalled,
+}
+
+/// Who is waited for while a body goes up.
+#[derive(Debug)]
+pub(super) struct Progress(Mutex<(Instant, Turn)>);
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The client has to send more.
+    Client,
+    /// The upstream has to take more.
+    Upstream,
+    /// The body is through.
+    Done,
+}
+
+impl Progress {
+    fn is(&self, turn: Turn) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), turn);
+    }
+
+    /// Since when it is whose turn.
+    pub(super) fn now(&self) -> (Instant, Turn) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RequestBody {
+    const fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            left: u64::MAX,
+            idle: None,
+            sleep: None,
+            waits: false,
+            progress: None,
+        }
+    }
+
+    /// Bounds a body in size and in the time it may stand still. What is returned tells how far it
+    /// got, where there is anything to tell.
+    pub(super) fn bounded(mut self, most: u64, idle: Duration) -> (Self, Option<Arc<Progress>>) {
+        if !self.is_end_stream() {
+            let progress = Progress(Mutex::new((Instant::now(), Turn::Upstream)));
+            (self.left, self.idle) = (most, Some(idle));
+            self.progress = Some(Arc::new(progress));
+        }
+        let progress = self.progress.clone();
+        (self, progress)
+    }
+
+    fn tell(&self, turn: Turn) {
+        if let Some(progress) = &self.progress {
+            progress.is(turn);
+        }
+    }
+
+    /// Waits for the client, but not for ever.
+    fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<RequestBodyError> {
+        let Some(idle) = self.idle else {
+            return Poll::Pending;
+        };
+        if !self.waits {
+            self.waits = true;
+            self.tell(Turn::Client);
+            if let Some(sleep) = &mut self.sleep {
+                sleep.as_mut().reset(Instant::now() + idle);
+            }
+        }
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+        ready!(sleep.as_mut().poll(context));
+        Poll::Ready(RequestBodyError::Stalled)
+    }
+}
+
+impl From<Bytes> for RequestBody {
+    fn from(bytes: Bytes) -> Self {
+        Self::new(Kind::Held((!bytes.is_empty()).then_some(bytes)))
+    }
+}
+
+impl From<Incoming> for RequestBody {
+    fn from(body: Incoming) -> Self {
+        Self::new(Kind::Incoming(body))
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = RequestBodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        let this = self.get_mut();
+        let frame = match &mut this.kind {
+            Kind::Held(bytes) => bytes.take().map(|bytes| Ok(Frame::data(bytes))),
+            Kind::Incoming(body) => match Pin::new(body).poll_frame(context) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    let stalled = ready!(this.poll_stalled(context));
+                    return Poll::Ready(Some(Err(stalled)));
+                }
+            },
+        };
+        this.waits = false;
+        // Behind trailers nothing follows.
+        let data = match frame.transpose().map_err(RequestBodyError::Broken)? {
+            Some(frame) => frame.into_data().ok(),
+            None => None,
+        };
+        let Some(data) = data else {
+            this.tell(Turn::Done);
+            return Poll::Ready(None);
+        };
+        let Some(left) = this.left.checked_sub(data.len() as u64) else {
+            return Poll::Ready(Some(Err(RequestBodyError::TooLarge)));
+        };
+        this.left = left;
+        let over = this.is_end_stream();
+        this.tell(if over { Turn::Done } else { Turn::Upstream });
+        Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Incoming(body) => body.is_end_stream(),
+            Kind::Held(bytes) => bytes.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Incoming(body) => body.size_hint(),
+            Kind::Held(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody")
+            .field("size", &self.size_hint())
+            .finish_non_exhaustive()
+    }
+}
