@@ -11,6 +11,7 @@ use http::Method;
 
 use crate::{
     exit,
+    inspect::Inspect,
     keystore::{Keystore, Kind, WalletName},
     pay::HeaderLine,
 };
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     /// Nothing in it is worth anything: the wallet's passphrase lies beside it, and the money is
     /// the demo's own.
     Dev(Dev),
+    /// Say what a payment header or a saved response means, and what is wrong with it
+    Inspect(Inspect),
 }
 
 /// The arguments of `farthing pay`.
@@ -200,6 +203,7 @@ impl Args {
         match &self.command {
             Command::Pay(pay) => pay.json,
             Command::Dev(dev) => dev.json,
+            Command::Inspect(inspect) => inspect.json,
             Command::Wallet(
                 Wallet::Create { json, .. } | Wallet::List { json } | Wallet::Balance { json, .. },
             )

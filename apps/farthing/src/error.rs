@@ -30,6 +30,8 @@ pub(crate) enum Error {
     Usage { what: String, next: &'static str },
     #[error("{path} cannot be read")]
     Data { path: PathBuf, source: io::Error },
+    #[error("{path} cannot be read")]
+    Input { path: PathBuf, source: io::Error },
     #[error("{path} cannot be written")]
     Output { path: PathBuf, source: io::Error },
     #[error("the answer cannot be written")]
@@ -119,6 +121,7 @@ impl Error {
         match self {
             Self::Usage { next, .. } => nothing(Exit::Usage, Blame::You, next),
             Self::Data { .. } => nothing(Exit::Usage, Blame::You, "check the file given with -d"),
+            Self::Input { .. } => nothing(Exit::Usage, Blame::You, "name another file"),
             Self::Output { .. } => nothing(Exit::Usage, Blame::You, "choose another file for -o"),
             Self::Answer { moved, .. } | Self::TooLarge { moved, .. } => {
                 let exit = match moved {

@@ -15,13 +15,14 @@ pub(crate) enum Exit {
     Status,
     Storage,
     Network,
+    Findings,
     Interrupted,
 }
 
 /// A row: the end, its code, its name in JSON, and what it means.
 type Row = (Exit, u8, &'static str, &'static str);
 
-const TABLE: [Row; 11] = [
+const TABLE: [Row; 12] = [
     (Exit::Done, 0, "done", "done"),
     (
         Exit::Other,
@@ -76,6 +77,12 @@ const TABLE: [Row; 11] = [
         9,
         "network",
         "the server could not be reached; nothing was paid",
+    ),
+    (
+        Exit::Findings,
+        10,
+        "findings",
+        "what was looked at breaks the specification",
     ),
     (Exit::Interrupted, 130, "interrupted", "it was interrupted"),
 ];

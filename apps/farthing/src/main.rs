@@ -5,6 +5,7 @@ mod buyer;
 mod dev;
 mod error;
 mod exit;
+mod inspect;
 mod keystore;
 mod pay;
 mod receipts;
@@ -54,6 +55,7 @@ fn run(args: Args) -> Result<Exit, Error> {
             Command::Wallet(command) => wallet::run(command, &keystore).await,
             Command::Receipts(command) => receipts::run(command, &keystore).await,
             Command::Dev(dev) => dev::run(dev).await,
+            Command::Inspect(inspect) => inspect::run(&inspect),
         }
     });
     // A thread may still wait for somebody to type.
