@@ -41,6 +41,7 @@
 
 mod abort;
 pub mod body;
+pub mod discovery;
 mod event;
 mod fingerprint;
 mod gate;

@@ -37,6 +37,8 @@ use http::{Extensions, Uri, request::Parts};
 use tower_layer::Layer;
 
 pub use future::PaymentFuture;
+#[cfg(feature = "axum")]
+pub(crate) use pricing::split_key;
 pub use pricing::{Pricing, PricingTableError};
 pub use service::PaymentService;
 

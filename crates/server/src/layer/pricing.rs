@@ -51,12 +51,8 @@ impl Pricing {
     ) -> Result<Self, PricingTableError> {
         let mut methods: Vec<(Method, matchit::Router<_>)> = Vec::new();
         for (key, route) in routes {
-            let broken = || PricingTableError::Key(key.into());
-            let (method, path) = key
-                .split_once(' ')
-                .filter(|(_, path)| path.starts_with('/'))
-                .ok_or_else(broken)?;
-            let method = Method::from_bytes(method.as_bytes()).map_err(|_| broken())?;
+            let (method, path) =
+                split_key(key).ok_or_else(|| PricingTableError::Key(key.into()))?;
             let at = match methods.iter().position(|(known, _)| *known == method) {
                 Some(at) => at,
                 None => {
@@ -99,6 +95,13 @@ impl Pricing {
             }
         }
     }
+}
+
+/// The method and the path pattern of a route's key, `METHOD /path`.
+pub(crate) fn split_key(key: &str) -> Option<(Method, &str)> {
+    let (method, path) = key.split_once(' ')?;
+    let method = Method::from_bytes(method.as_bytes()).ok()?;
+    path.starts_with('/').then_some((method, path))
 }
 
 type Paths = Vec<(Method, matchit::Router<Option<Arc<PreparedRoute>>>)>;

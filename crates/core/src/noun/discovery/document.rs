@@ -4,10 +4,7 @@ use http::Method;
 use serde_json::{Map, Value};
 
 use super::{InfoError, PaymentInfo, ServiceInfo, openapi, read::Members};
-use crate::{
-    bounds,
-    encoding::json::{self, JsonError},
-};
+use crate::{bounds, encoding::json::JsonError};
 
 /// A discovery document, as far as payments are concerned.
 ///
@@ -83,10 +80,7 @@ impl Document {
     /// # Errors
     /// When it is too large, not JSON, or not OpenAPI 3.
     pub fn parse(text: &[u8]) -> Result<Self, DocumentError> {
-        if text.len() > bounds::DISCOVERY {
-            return Err(DocumentError::TooLarge);
-        }
-        Self::from_json(&json::parse_object(std::str::from_utf8(text)?)?)
+        Self::from_json(&openapi::parse(text)?)
     }
 
     /// Reads a document that was parsed already.

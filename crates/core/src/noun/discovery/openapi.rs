@@ -2,6 +2,20 @@
 
 use serde_json::{Map, Value};
 
+use super::DocumentError;
+use crate::{bounds, encoding::json};
+
+/// Reads a document in JSON, within its bounds. Nothing in it is looked at.
+///
+/// # Errors
+/// When it is too large, nested too deeply, or no JSON object.
+pub fn parse(text: &[u8]) -> Result<Map<String, Value>, DocumentError> {
+    if text.len() > bounds::DISCOVERY {
+        return Err(DocumentError::TooLarge);
+    }
+    Ok(json::parse_object(std::str::from_utf8(text)?)?)
+}
+
 /// The fields of a path item that are operations, in the order in which they are told.
 pub const METHODS: [&str; 8] = [
     "get", "put", "post", "delete", "options", "head", "patch", "trace",
