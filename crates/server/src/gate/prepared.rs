@@ -121,6 +121,11 @@ impl PreparedRoute {
         self.dynamic().is_none() && self.route.bind_body.is_none()
     }
 
+    /// Whether the service behind can serve at the moment.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.route.ready.now()
+    }
+
     /// How long its handler may take.
     pub(crate) const fn deadline(&self) -> Duration {
         self.route.deadline
