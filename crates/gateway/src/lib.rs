@@ -16,3 +16,4 @@ pub mod forward;
 pub mod observe;
 pub mod routes;
 pub mod serve;
+pub mod served;

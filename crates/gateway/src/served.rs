@@ -1,0 +1,278 @@
+//! What a rule calls served.
+//!
+//! Some services answer 200 and say in the body that nothing came of it. A rule names the places
+//! where they say so; an answer with something at one of them is not served, and under `after` not
+//! charged.
+//!
+//! What cannot be looked at counts as not served, where the answer says that it is JSON: a body that
+//! is no JSON after all, one that is compressed, one that is larger than the rule stores. A `null` is
+//! nothing, and so is an empty body.
+
+use std::{borrow::Cow, fmt, str};
+
+use farthing::server::Served;
+use http::{HeaderMap, StatusCode, header};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::config::{NotJson, ServedWhen, Step};
+
+/// What a rule calls served, as the gate asks it.
+#[must_use]
+pub fn judge(when: &ServedWhen) -> Served {
+    if *when == ServedWhen::default() {
+        return Served::default();
+    }
+    let when = when.clone();
+    Served::when(move |status, headers, body| is_served(&when, status, headers, body))
+}
+
+fn is_served(
+    when: &ServedWhen,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: Option<&[u8]>,
+) -> bool {
+    let is_status = when.status.is_empty() || when.status.contains(&status);
+    is_status && (when.not_json.is_empty() || says_nothing(&when.not_json, headers, body))
+}
+
+/// Whether there is nothing at any of the places.
+fn says_nothing(places: &[NotJson], headers: &HeaderMap, body: Option<&[u8]>) -> bool {
+    let said = says_json(headers);
+    if said != Some(false) && headers.contains_key(header::CONTENT_ENCODING) {
+        return false;
+    }
+    let Some(body) = body else {
+        return said == Some(false);
+    };
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    if body.trim_ascii().is_empty() {
+        return true;
+    }
+    match read(body) {
+        Some(document) => !places.iter().any(|place| is_at(document, place)),
+        None => said != Some(true),
+    }
+}
+
+/// Whether the headers call the body JSON; `None` where they do not say what it is.
+fn says_json(headers: &HeaderMap) -> Option<bool> {
+    let media = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let media = media.split(';').next().unwrap_or(media).trim();
+    let (_, kind) = media.split_once('/')?;
+    let kind = kind.to_ascii_lowercase();
+    Some(kind == "json" || kind.ends_with("+json"))
+}
+
+/// A whole JSON document, not taken apart. Numbers are not read, so none is too large.
+fn read(body: &[u8]) -> Option<&RawValue> {
+    serde_json::from_str(str::from_utf8(body).ok()?).ok()
+}
+
+/// Whether something is at a place. Where a key stands twice, each of its values is looked at: what
+/// stands behind may mean either.
+fn is_at(document: &RawValue, place: &NotJson) -> bool {
+    let mut here = vec![document];
+    for step in place.steps() {
+        let mut next = Vec::new();
+        for value in here {
+            match step {
+                Step::Member(name) => next.extend(members(value, name)),
+                Step::Element(index) => next.extend(element(value, index)),
+            }
+        }
+        here = next;
+    }
+    here.iter().any(|value| value.get() != "null")
+}
+
+fn members<'a>(value: &'a RawValue, name: &str) -> Vec<&'a RawValue> {
+    struct Members<'n>(&'n str);
+
+    impl<'a> Visitor<'a> for Members<'_> {
+        type Value = Vec<&'a RawValue>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+            let mut found = Vec::new();
+            while let Some(Key(key)) = map.next_key()? {
+                if key == self.0 {
+                    found.push(map.next_value()?);
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(found)
+        }
+    }
+
+    let mut reader = serde_json::Deserializer::from_str(value.get());
+    // Anything but an object has no members.
+    reader.deserialize_map(Members(name)).unwrap_or_default()
+}
+
+fn element(value: &RawValue, index: usize) -> Option<&RawValue> {
+    struct Element(usize);
+
+    impl<'a> Visitor<'a> for Element {
+        type Value = Option<&'a RawValue>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<S: SeqAccess<'a>>(self, mut elements: S) -> Result<Self::Value, S::Error> {
+            let mut found = None;
+            let mut at = 0;
+            while let Some(element) = elements.next_element()? {
+                if at == self.0 {
+                    found = Some(element);
+                }
+                at += 1;
+            }
+            Ok(found)
+        }
+    }
+
+    let mut reader = serde_json::Deserializer::from_str(value.get());
+    reader.deserialize_seq(Element(index)).ok().flatten()
+}
+
+/// A key of an object, with its escapes read.
+struct Key<'a>(Cow<'a, str>);
+
+impl<'a> Deserialize<'a> for Key<'a> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl<'a> Visitor<'a> for Text {
+            type Value = Key<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'a str) -> Result<Key<'a>, E> {
+                Ok(Key(text.into()))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Key<'a>, E> {
+                Ok(Key(text.to_owned().into()))
+            }
+        }
+
+        deserializer.deserialize_str(Text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn when(status: &[u16], places: &[&str]) -> ServedWhen {
+        ServedWhen {
+            status: status
+                .iter()
+                .map(|code| StatusCode::from_u16(*code).unwrap())
+                .collect(),
+            not_json: places.iter().map(|place| place.parse().unwrap()).collect(),
+        }
+    }
+
+    #[track_caller]
+    fn check(places: &[&str], media: &str, body: Option<&str>, expect: bool) {
+        let mut headers = HeaderMap::new();
+        if !media.is_empty() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_str(media).unwrap());
+        }
+        let served = is_served(
+            &when(&[], places),
+            StatusCode::OK,
+            &headers,
+            body.map(str::as_bytes),
+        );
+        assert_eq!(served, expect, "{places:?} {media} {body:?}");
+    }
+
+    const JSON: &str = "application/json";
+
+    #[test]
+    fn something_at_a_place_is_not_served() {
+        for (place, body, served) in [
+            ("$.error", r#"{"result":1}"#, true),
+            ("$.error", r#"{"error":null,"result":1}"#, true),
+            ("$.error", r#"{"error":{"code":1}}"#, false),
+            ("$.error", r#"{"error":false}"#, false),
+            ("$.error", r#"{"error":""}"#, false),
+            ("$.error", r#"{"error":[]}"#, false),
+            ("$.error", r#"{"error":1e999}"#, false),
+            (
+                "$.error",
+                r#"{"n":1e999,"m":-0.0,"o":123456789012345678901234567890}"#,
+                true,
+            ),
+            ("$.error", r#"{"\u0065rror":1}"#, false),
+            ("$.error", r#"{"error":null,"error":1}"#, false),
+            ("$.error", r#"{"error":1,"error":null}"#, false),
+            ("$.error", r#"[{"error":1}]"#, true),
+            ("$[0].error", r#"[{"error":1}]"#, false),
+            ("$.error", r#""error""#, true),
+            ("$.errors[1].code", r#"{"errors":[{"code":1},{}]}"#, true),
+            ("$.errors[1].code", r#"{"errors":[{},{"code":1}]}"#, false),
+            ("$.errors[1].code", r#"{"errors":{"1":{"code":1}}}"#, true),
+            ("$.a.b.c", r#"{"a":{"b":{"c":0}}}"#, false),
+            ("$.a.b.c", r#"{"a":{"b":null}}"#, true),
+        ] {
+            check(&[place], JSON, Some(body), served);
+        }
+        check(&["$.a", "$.b"], JSON, Some(r#"{"b":1}"#), false);
+        check(&["$.a", "$.b"], JSON, Some(r#"{"c":1}"#), true);
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_not_served_where_it_is_called_json() {
+        for (media, body, served) in [
+            (JSON, Some("{"), false),
+            (JSON, Some(r#"{"a":1} x"#), false),
+            (JSON, Some("\u{feff}{\"a\":1}"), true),
+            (JSON, Some("\u{feff}{\"error\":1}"), false),
+            (JSON, Some(""), true),
+            (JSON, None, false),
+            ("application/problem+json; charset=utf-8", None, false),
+            ("APPLICATION/JSON", Some("<html>"), false),
+            ("text/html", Some("<html>"), true),
+            ("text/html", None, true),
+            ("text/plain", Some(r#"{"error":1}"#), false),
+            ("", Some(r#"{"error":1}"#), false),
+            ("", Some("plain"), true),
+            ("", None, false),
+        ] {
+            check(&["$.error"], media, body, served);
+        }
+        let deep = "[".repeat(50_000) + &"]".repeat(50_000);
+        check(&["$.error"], JSON, Some(&deep), true);
+    }
+
+    #[test]
+    fn what_is_compressed_cannot_be_looked_at() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        let when = when(&[], &["$.error"]);
+        assert!(!is_served(&when, StatusCode::OK, &headers, Some(b"{}")));
+    }
+
+    #[test]
+    fn a_rule_may_name_its_statuses() {
+        let (headers, when) = (HeaderMap::new(), when(&[200, 201], &[]));
+        let is = |status| is_served(&when, status, &headers, None);
+        assert!(is(StatusCode::OK) && is(StatusCode::CREATED));
+        assert!(!is(StatusCode::ACCEPTED) && !is(StatusCode::NO_CONTENT));
+    }
+}
