@@ -1,0 +1,421 @@
+//! What a reload replaces, all of it at once: rules, upstreams, documents, the gate.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use farthing::{
+    core::{
+        noun::problem::{Problem, ProblemKind},
+        payment::Moved,
+    },
+    server::{
+        Gate, Route,
+        layer::{PaymentLayer, PaymentService},
+    },
+};
+use http::{HeaderValue, Method, Request, Response, header};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioTimer},
+    server::conn::auto,
+};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    answer::Content,
+    change::Changes,
+    documents::Documents,
+    error::LiveError,
+    till::{Parts, Till, Told},
+    tls,
+    via::Via,
+};
+use crate::{
+    answer,
+    config::{Config, Rule, RulePrice, Trust, Upstream},
+    door::{self, Site},
+    forward::{Forward, ForwardOptions, Pools, RequestBody},
+    observe::metrics::{Metrics, RouteMetrics},
+    routes::{Found, Table},
+    served,
+};
+
+/// All that a request needs.
+pub(super) struct Live {
+    pub(super) config: Config,
+    pub(super) site: Site,
+    pub(super) till: Arc<Till>,
+    pub(super) table: Table<Leaf>,
+    pub(super) documents: Documents,
+    pub(super) http: auto::Builder<TokioExecutor>,
+    pub(super) tls: Option<tls::Loaded>,
+}
+
+/// Where a rule leads.
+#[derive(Clone)]
+pub(super) struct Leaf {
+    pub(super) metrics: Arc<RouteMetrics>,
+    upstream: Arc<str>,
+    way: Way,
+}
+
+#[derive(Clone)]
+enum Way {
+    Free(Forward),
+    Priced(PaymentService<Forward>, Forward),
+}
+
+/// Streams of one HTTP/2 connection at the same time.
+const STREAMS: u32 = 128;
+
+/// Streams of one HTTP/2 connection that may be reset before anybody looked at them.
+const RESETS: usize = 32;
+
+/// Header lines of one request.
+const HEADERS: usize = 100;
+
+impl Live {
+    /// Makes everything ready. Nothing of what runs is touched.
+    ///
+    /// # Errors
+    /// When what was told cannot be done.
+    pub(super) async fn new(
+        config: Config,
+        parts: &Parts,
+        pools: &Pools,
+        before: Option<&Self>,
+    ) -> Result<Self, LiveError> {
+        let tls = match &config.listen.trust {
+            Trust::Tls(files) => Some(tls::load(files)?),
+            Trust::Loopback | Trust::BehindTls(_) => None,
+        };
+        let told = Told {
+            realm: &config.site,
+            pay: &config.pay,
+            limits: &config.limits,
+            store: &config.store,
+        };
+        let till = Till::open(told, parts, before.map(|live| &live.till)).await?;
+        let table = match table(&config, &till.gate, pools, &parts.metrics) {
+            Ok(table) => table,
+            Err(error) => {
+                // A gate that nobody will use does not stay on the books of its store.
+                if before.is_none_or(|live| !Arc::ptr_eq(&live.till, &till)) {
+                    till.gate.drain().await;
+                }
+                return Err(error);
+            }
+        };
+        let documents = Documents::new(&config, &till.gate, pools).await;
+        Ok(Self {
+            site: Site::new(&config.site),
+            till,
+            table,
+            documents,
+            http: http(&config),
+            tls,
+            config,
+        })
+    }
+
+    /// What is different from this one to the next.
+    pub(super) fn changes_to(&self, next: &Self) -> Changes {
+        let mut changes = Changes::between(&self.config, &next.config);
+        let leaf = |live: &Self| live.tls.as_ref().map(|tls| tls.leaf.clone());
+        if leaf(self) != leaf(next) {
+            changes.settings.push("the certificate");
+        }
+        if !self.till.has_secret_of(&next.till) {
+            changes.settings.push("the challenge secret");
+        }
+        changes
+    }
+
+    /// How often upstreams failed, by upstream.
+    pub(super) fn failures(&self) -> BTreeMap<String, u64> {
+        let (mut seen, mut failures) = (Vec::new(), BTreeMap::new());
+        for (_, leaf) in self.table.rules() {
+            let health = leaf.forward().health();
+            // Rules share the way to their upstream.
+            if seen.iter().any(|known| Arc::ptr_eq(known, &health)) {
+                continue;
+            }
+            let sum: &mut u64 = failures.entry(leaf.upstream.to_string()).or_default();
+            *sum += health.failures();
+            seen.push(health);
+        }
+        failures
+    }
+
+    /// Tells of the rules that count from now on.
+    pub(super) fn keep(&self, metrics: &Metrics) {
+        let rules = self.table.rules();
+        metrics.keep(rules.map(|(_, leaf)| Arc::clone(&leaf.metrics)));
+    }
+
+    /// Answers a request, and says under which name it is counted.
+    pub(super) async fn answer(
+        &self,
+        metrics: &Metrics,
+        via: &Via,
+        request: Request<Incoming>,
+    ) -> (Response<Content>, Arc<RouteMetrics>) {
+        if let Err(refused) = door::check(&request, &self.site) {
+            return refused_at(metrics, &metrics.door, &refused.problem());
+        }
+        let path = request.uri().path();
+        if let Some(page) = self
+            .documents
+            .answer(request.method(), path, request.headers())
+        {
+            return (page.map(Content::held), Arc::clone(&metrics.discovery));
+        }
+        match self.table.find(request.method(), path) {
+            Found::Rule(leaf) => self.pass(metrics, leaf, via, request).await,
+            Found::TwoWays { written, plain } if written.is_free() && plain.is_free() => {
+                self.pass(metrics, written, via, request).await
+            }
+            Found::TwoWays { .. } => refused_at(metrics, &metrics.door, &two_ways()),
+            Found::OtherMethod(methods) => other_method(metrics, &methods),
+            Found::None => refused_at(metrics, &metrics.unmatched, &none()),
+        }
+    }
+
+    async fn pass(
+        &self,
+        metrics: &Metrics,
+        leaf: &Leaf,
+        via: &Via,
+        request: Request<Incoming>,
+    ) -> (Response<Content>, Arc<RouteMetrics>) {
+        let request = request.map(RequestBody::from);
+        let response = match &leaf.way {
+            Way::Free(forward) => call(forward.clone(), request)
+                .await
+                .map(|body| Content::Free { body }),
+            Way::Priced(priced, forward) => match self.not_for_sale(via, forward, &request) {
+                None => call(priced.clone(), request)
+                    .await
+                    .map(|body| Content::Priced { body }),
+                Some(problem) => return refused_at(metrics, &leaf.metrics, &problem),
+            },
+        };
+        (response, Arc::clone(&leaf.metrics))
+    }
+
+    /// Why nobody may be asked for money with this request. Whether the upstream is there, the
+    /// gate asks by itself.
+    fn not_for_sale<B>(
+        &self,
+        via: &Via,
+        forward: &Forward,
+        request: &Request<B>,
+    ) -> Option<Problem> {
+        if !via.may_pay(&self.config.listen.trust) {
+            return Some(unprotected(via));
+        }
+        let too_large = "The body is larger than this gateway takes.";
+        forward
+            .is_too_large(request.headers())
+            .then(|| problem(ProblemKind::BodyTooLarge, too_large))
+    }
+}
+
+impl Leaf {
+    const fn is_free(&self) -> bool {
+        matches!(self.way, Way::Free(_))
+    }
+
+    const fn forward(&self) -> &Forward {
+        match &self.way {
+            Way::Free(forward) | Way::Priced(_, forward) => forward,
+        }
+    }
+}
+
+async fn call<S, B>(mut service: S, request: Request<RequestBody>) -> Response<B>
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = std::convert::Infallible>,
+{
+    let ready = std::future::poll_fn(|context| service.poll_ready(context)).await;
+    let answered = match ready {
+        Ok(()) => service.call(request).await,
+        Err(never) => match never {},
+    };
+    match answered {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+fn table(
+    config: &Config,
+    gate: &Gate,
+    pools: &Pools,
+    metrics: &Metrics,
+) -> Result<Table<Leaf>, LiveError> {
+    let rules = config.rules.iter();
+    let leaves = rules
+        .map(|rule| leaf(config, rule, gate, pools, metrics))
+        .collect::<Result<Vec<_>, _>>()?;
+    Table::new(leaves).map_err(LiveError::Shadowed)
+}
+
+fn leaf(
+    config: &Config,
+    rule: &Rule,
+    gate: &Gate,
+    pools: &Pools,
+    metrics: &Metrics,
+) -> Result<(crate::config::RuleKey, Leaf), LiveError> {
+    let upstream = rule.upstream.as_ref().unwrap_or(&config.upstream);
+    let options = ForwardOptions::new(Site::new(&config.site), config.limits.body);
+    let forward =
+        Forward::new(upstream, &options, pools)?.plain_text(!rule.served.not_json.is_empty());
+    let name = rule.key.to_string();
+    let way = match &rule.price {
+        RulePrice::Free => Way::Free(forward),
+        RulePrice::Fixed(price) => {
+            let route =
+                route(rule, &name, &price.to_string()).map_err(|source| LiveError::Route {
+                    rule: name.as_str().into(),
+                    source,
+                })?;
+            let behind = forward.clone();
+            let route = route.ready_when(move || behind.is_ready());
+            let layer = PaymentLayer::new(gate, route).map_err(|source| LiveError::Price {
+                rule: name.as_str().into(),
+                source,
+            })?;
+            Way::Priced(layer.layer(forward.clone()), forward)
+        }
+    };
+    let leaf = Leaf {
+        metrics: metrics.route(&name),
+        upstream: format!("{}://{}", upstream.scheme, upstream.authority).into(),
+        way,
+    };
+    Ok((rule.key.clone(), leaf))
+}
+
+fn route(rule: &Rule, name: &str, price: &str) -> Result<Route, farthing::server::RouteError> {
+    let mut route = Route::priced(price)?
+        .named(name)?
+        .retryable(rule.retryable)
+        .served(served::judge(&rule.served));
+    if let Some(policy) = rule.settle {
+        route = route.settle(policy);
+    }
+    if let Some(window) = rule.redeliver {
+        route = route.redeliver_for(window);
+    }
+    if let Some(bytes) = rule.bind_body {
+        route = route.bind_body(bytes);
+    }
+    if let Some(bytes) = rule.store_up_to {
+        route = route.store_up_to(bytes);
+    }
+    if let Some(bytes) = rule.hold_up_to {
+        route = route.hold_up_to(bytes);
+    }
+    if let Some(deadline) = rule.deadline {
+        route = route.deadline(deadline);
+    }
+    if let Some(description) = &rule.description {
+        route = route.described(description);
+    }
+    Ok(route)
+}
+
+fn http(config: &Config) -> auto::Builder<TokioExecutor> {
+    let limits = &config.limits;
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_within)
+        .max_headers(HEADERS)
+        .max_buf_size(limits.head.max(8 * 1024));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(limits.head).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(RESETS)
+        .keep_alive_interval(std::time::Duration::from_secs(20));
+    builder
+}
+
+fn refused_at(
+    metrics: &Metrics,
+    route: &Arc<RouteMetrics>,
+    problem: &Problem,
+) -> (Response<Content>, Arc<RouteMetrics>) {
+    if let Some(kind) = problem.kind() {
+        metrics.refused(kind);
+    }
+    (
+        answer::problem(problem).map(Content::held),
+        Arc::clone(route),
+    )
+}
+
+/// A refusal before anybody looked for a payment: nothing moved.
+fn problem(kind: ProblemKind, detail: &'static str) -> Problem {
+    Problem::new(kind).with_detail(detail).with_moved(Moved::No)
+}
+
+fn none() -> Problem {
+    problem(
+        ProblemKind::NotFound,
+        "No rule of this gateway takes the path.",
+    )
+}
+
+fn two_ways() -> Problem {
+    problem(
+        ProblemKind::BadRequest,
+        "The path can be read in two ways, and they are two rules.",
+    )
+}
+
+fn unprotected(via: &Via) -> Problem {
+    let detail = if via.trusted {
+        "Payments are taken over HTTPS only, and the proxy in front does not say that the client came so \
+         (X-Forwarded-Proto: https)."
+    } else {
+        "Payments are taken over HTTPS only, through the proxies that this gateway trusts."
+    };
+    problem(ProblemKind::BadRequest, detail)
+}
+
+fn other_method(metrics: &Metrics, methods: &[Method]) -> (Response<Content>, Arc<RouteMetrics>) {
+    let problem = problem(
+        ProblemKind::MethodNotAllowed,
+        "There are rules for this path, for other methods only.",
+    );
+    let (mut response, route) = refused_at(metrics, &metrics.unmatched, &problem);
+    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    if let Ok(allow) = HeaderValue::from_str(&names.join(", ")) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    (response, route)
+}
+
+/// The upstreams of a configuration, each once.
+pub(super) fn upstreams(config: &Config) -> Vec<&Upstream> {
+    let all = config
+        .rules
+        .iter()
+        .filter_map(|rule| rule.upstream.as_ref());
+    let mut upstreams: Vec<&Upstream> = Vec::new();
+    for upstream in [&config.upstream].into_iter().chain(all) {
+        let is_known = upstreams
+            .iter()
+            .any(|it| it.scheme == upstream.scheme && it.authority == upstream.authority);
+        if !is_known {
+            upstreams.push(upstream);
+        }
+    }
+    upstreams
+}
