@@ -3,6 +3,7 @@
 //! | program | what it shows |
 //! |---|---|
 //! | `priced_route` | an axum server with a price on one route |
+//! | `discovered_routes` | an axum server that tells what it costs beforehand |
 //! | `paying_client` | a client that pays within a policy |
 //! | `custom_method` | a payment method of one's own |
 //! | `without_middleware` | the same steps as plain function calls |

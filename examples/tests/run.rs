@@ -1,15 +1,18 @@
 //! Every example, run as a person would.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by them")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by them")]
 
 use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
 };
 
+use farthing::core::{noun::discovery::Document, value::Amount};
+
 fn program(name: &str) -> Command {
     let path = match name {
         "priced_route" => env!("CARGO_BIN_EXE_priced_route"),
+        "discovered_routes" => env!("CARGO_BIN_EXE_discovered_routes"),
         "paying_client" => env!("CARGO_BIN_EXE_paying_client"),
         "custom_method" => env!("CARGO_BIN_EXE_custom_method"),
         "without_middleware" => env!("CARGO_BIN_EXE_without_middleware"),
@@ -60,6 +63,45 @@ fn a_client_pays_a_priced_route() {
     }
     let free = output(program("paying_client").arg(url.trim().replace("/weather", "/health")));
     assert_eq!(free, "fine\n");
+}
+
+#[test]
+fn a_server_tells_what_it_costs() {
+    let buyer = output(&mut program("paying_client"));
+    let mut server = Server(
+        program("discovered_routes")
+            .arg(buyer.trim())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let mut url = String::new();
+    BufReader::new(server.0.stdout.take().unwrap())
+        .read_line(&mut url)
+        .unwrap();
+    let url = url.trim();
+    let document = output(program("paying_client").arg(url));
+    let document = Document::parse(document.trim().as_bytes()).unwrap();
+    let told = document.operations.iter().map(|operation| {
+        let price = operation.payment.as_ref().map(|payment| {
+            let [offer] = payment.as_ref().unwrap().offers() else {
+                panic!("the gate has one method")
+            };
+            offer.amount
+        });
+        (operation.method.as_str(), &*operation.path, price)
+    });
+    let expect = [
+        ("POST", "/count", Some(None)),
+        ("GET", "/health", None),
+        ("GET", "/weather/{city}", Some(Some(Amount::new(2_000)))),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), expect);
+    let weather = url.replace("/openapi.json", "/weather/London");
+    let answer = output(program("paying_client").arg(weather));
+    assert_eq!(answer, "London is sunny; you paid 2000 usd6\n");
+    let page = output(program("paying_client").arg(url.replace("/openapi.json", "/llms.txt")));
+    assert!(page.contains("- `GET /weather/{city}`: The weather of a city ($0.002)\n"));
 }
 
 #[test]
