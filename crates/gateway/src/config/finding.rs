@@ -39,6 +39,9 @@ pub struct Place {
 /// Characters of a line that are quoted.
 const QUOTE: usize = 68;
 
+/// Columns of what is said to be right.
+const WIDTH: usize = 79;
+
 impl Finding {
     /// A mistake of a file as a whole.
     pub(super) fn whole(file: &Path, what: impl Into<String>, instead: Option<String>) -> Self {
@@ -94,14 +97,20 @@ impl Place {
         } else {
             before.saturating_sub(QUOTE / 3).min(row.len() - QUOTE)
         };
-        let quote: String = row[first..].iter().take(QUOTE).collect();
+        let mut quote: Vec<char> = row[first..].iter().take(QUOTE).copied().collect();
+        if let (true, Some(start)) = (first > 0, quote.first_mut()) {
+            *start = '…';
+        }
+        if let (true, Some(end)) = (row.len() - first > QUOTE, quote.last_mut()) {
+            *end = '…';
+        }
         let caret = before - first;
         Self {
             line,
             column,
             caret,
             width: width.min(QUOTE.saturating_sub(caret).max(1)),
-            quote,
+            quote: quote.into_iter().collect(),
         }
     }
 }
@@ -130,7 +139,17 @@ impl fmt::Display for Finding {
             write!(f, "\n  {margin} | {indent}{}", "^".repeat(place.width))?;
         }
         if let Some(instead) = &self.instead {
-            write!(f, "\n  instead: {instead}")?;
+            let mut column = "  instead:".len();
+            write!(f, "\n  instead:")?;
+            for word in instead.split(' ') {
+                let length = word.chars().count() + 1;
+                if column + length > WIDTH {
+                    write!(f, "\n          ")?;
+                    column = 10;
+                }
+                write!(f, " {word}")?;
+                column += length;
+            }
         }
         Ok(())
     }

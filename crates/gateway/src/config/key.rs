@@ -204,6 +204,21 @@ fn whole(text: &str) -> Result<(), KeyError> {
     if let Some((path, _)) = text.split_once('#') {
         return Err(KeyError::write("a fragment is never sent", path));
     }
+    let is_odd = |c: char| !is_path(c) && !"%/{}*".contains(c);
+    if text.contains(is_odd) {
+        let mut bytes = [0; 4];
+        let escaped = text.chars().fold(String::new(), |mut path, c| {
+            for byte in c.encode_utf8(&mut bytes).bytes() {
+                match is_odd(c) {
+                    true => path.push_str(&format!("%{byte:02X}")),
+                    false => path.push(char::from(byte)),
+                }
+            }
+            path
+        });
+        let what = "a request's path has such characters as escapes only";
+        return Err(KeyError::write(what, escaped));
+    }
     Ok(())
 }
 
@@ -238,8 +253,7 @@ fn segment(part: &str, last: bool, before: &str) -> Result<(), KeyError> {
         ));
     }
     if let Segment::Name(name) = Segment::of(part) {
-        if let Some(name) = name.strip_prefix('*') {
-            let _ = name;
+        if name.starts_with('*') {
             return Err(KeyError::write(
                 "the rest of a path is written `*`",
                 format!("{before}/*"),
@@ -260,20 +274,8 @@ fn segment(part: &str, last: bool, before: &str) -> Result<(), KeyError> {
     literal(part)
 }
 
-/// What a segment of a request's path can be.
+/// The escapes of a segment.
 fn literal(part: &str) -> Result<(), KeyError> {
-    if let Some(odd) = part.chars().find(|c| !is_path(*c) && *c != '%') {
-        let mut bytes = [0; 4];
-        let escaped: String = odd
-            .encode_utf8(&mut bytes)
-            .bytes()
-            .map(|byte| format!("%{byte:02X}"))
-            .collect();
-        return Err(KeyError {
-            what: "a request's path cannot have this character as it is",
-            instead: Some(part.replace(odd, &escaped)),
-        });
-    }
     let mut rest = part.as_bytes();
     while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
         let byte = escape(&rest[at..])
@@ -354,6 +356,7 @@ mod tests {
         check("GET /a/**", Some("GET /a/*"));
         check("GET /a/{*rest}", Some("GET /a/*"));
         check("ANY /a", Some("* /a"));
+        check("GET /a b/é", Some("GET /a%20b/%C3%A9"));
         check("/a", Some("GET /a` or `* /a"));
         for bad in [
             "",

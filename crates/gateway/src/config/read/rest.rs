@@ -45,15 +45,14 @@ pub(super) fn pay(top: Section<'_>, report: &mut Report<'_>) -> Pay {
         })
         .and_then(|ledger| {
             ledger.only(&["account"], report);
-            let Some(item) = ledger.get("account") else {
+            if ledger.get("account").is_none() {
                 let at = top.get("pay")?.key_at;
                 let what = "`pay.ledger` has no account to pay to";
                 let instead =
                     "pay.ledger = { account = \"did:key:…\" }, as `farthing wallet list` shows it";
                 report.add(at, Wrong::write(what, instead));
                 return None;
-            };
-            let _ = item;
+            }
             let account = ledger.parsed("account", report, values::account)?;
             Some(LedgerPay { account })
         });
@@ -66,6 +65,8 @@ pub(super) fn store(top: Section<'_>, report: &mut Report<'_>) -> Option<Store> 
     };
     let named = item.text(report)?;
     if named.contains("://") {
+        // Such an address may hold a password.
+        report.hide(item.at.clone());
         let what = "payments are kept in a file: nothing else is supported";
         report.add(item.at, Wrong::write(what, "store = \"farthing.db\""));
         return None;

@@ -13,7 +13,7 @@ use super::{
     report::{Report, Wrong},
     rest::choice,
     section::{Item, Section, belongs, kind, shown},
-    upstream::{adjust, another},
+    upstream::{self, adjust, another},
     values,
 };
 
@@ -102,6 +102,9 @@ fn shadowed(placed: &[Placed], report: &mut Report<'_>) {
 
 fn rule(item: &Item<'_>, around: &Around<'_>, report: &mut Report<'_>) -> Option<Placed> {
     let key = key(item, report);
+    if key.is_none() && belongs(item.key).is_some() {
+        return None;
+    }
     let (rule, to_at) = match item.value {
         DeValue::String(text) => match price(text) {
             Ok(price) => (bare(price), None),
@@ -147,8 +150,7 @@ fn key(item: &Item<'_>, report: &mut Report<'_>) -> Option<RuleKey> {
     match item.key.parse::<RuleKey>() {
         Ok(key) => Some(key),
         Err(error) => {
-            let place = belongs(item.key).filter(|_| !item.key.contains(' '));
-            let wrong = match place {
+            let wrong = match belongs(item.key) {
                 Some(place) => Wrong::write(
                     format!("`{}` is no rule", item.key),
                     format!("`{}` belongs {place}", item.key),
@@ -384,7 +386,7 @@ fn service(
     report: &mut Report<'_>,
 ) -> (Option<Upstream>, Option<Range<usize>>) {
     let to = section.get("to");
-    let told = section.parsed("to", report, values::service);
+    let told = upstream::to(section, report);
     let adjusted = section.section("upstream", "`upstream`", report);
     let Some(usual) = around.upstream else {
         return (None, None);

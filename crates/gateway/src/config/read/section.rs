@@ -157,7 +157,9 @@ impl<'a> Item<'a> {
             shown(self.key),
             kind(self.value)
         );
-        report.wrong(self.at.clone(), what);
+        let number = matches!(self.value, DeValue::Integer(_) | DeValue::Float(_));
+        let instead = number.then(|| "write it in quotes, with its unit where it has one".into());
+        report.add(self.at.clone(), Wrong { what, instead });
         None
     }
 

@@ -47,6 +47,11 @@ fn told(message: &str, meant: &str, at: &Range<usize>, report: &Report<'_>) -> (
         };
         return (Wrong::write(what, "remove one of the two"), true);
     }
+    if message.starts_with("missing escaped value") {
+        let what = "a backslash begins an escape here";
+        let instead = "write two of them, or the text in single quotes";
+        return (Wrong::write(what, instead), false);
+    }
     if message.starts_with("key with no value") {
         let line = line_of(report.text(), at.start);
         let rule = ["GET ", "POST ", "PUT ", "PATCH ", "DELETE ", "HEAD ", "* "];

@@ -8,7 +8,7 @@ use super::{
     report::Report,
     rest, rules,
     section::Section,
-    upstream::{adjust, no_loop, plain},
+    upstream::{adjust, no_loop, plain, to},
     values,
 };
 
@@ -45,7 +45,7 @@ pub(super) fn config(table: &DeTable<'_>, report: &mut Report<'_>) -> Option<Con
             "site = \"api.example.com\", the host that buyers call",
         );
     }
-    let service = top.parsed("to", report, values::service);
+    let service = to(top, report);
     if top.get("to").is_none() {
         report.missing(
             "the file does not say what is behind the gateway",
@@ -73,32 +73,11 @@ pub(super) fn config(table: &DeTable<'_>, report: &mut Report<'_>) -> Option<Con
         body: limits.body,
         discovery: about.discovery,
     };
-    let placed = match top.section("routes", "[routes]", report) {
-        Some(section) => rules::rules(section, &around, report),
-        None => Vec::new(),
-    };
-    if top
-        .get("routes")
-        .is_none_or(|item| item.value.as_table().is_some_and(|it| it.is_empty()))
-    {
-        report.missing(
-            "there is no rule, so everything would be answered with 404",
-            "[routes] and under it \"GET /v1/*\" = \"$0.002\"",
-        );
-    }
+    let placed = rules(top, &around, report);
     for placed in &placed {
         if let (Some(upstream), Some(at)) = (&placed.rule.upstream, &placed.to_at) {
             no_loop(upstream, at, site.as_ref(), address, report);
         }
-    }
-    let priced = placed
-        .iter()
-        .any(|placed| matches!(placed.rule.price, RulePrice::Fixed(_)));
-    if priced && top.get("pay").is_none() {
-        report.missing(
-            "there are prices, and nobody to pay them to",
-            "pay.ledger = { account = \"did:key:…\" }, as `farthing wallet list` shows it",
-        );
     }
     Some(Config {
         site: site?,
@@ -112,4 +91,30 @@ pub(super) fn config(table: &DeTable<'_>, report: &mut Report<'_>) -> Option<Con
         about,
         rules: placed.into_iter().map(|placed| placed.rule).collect(),
     })
+}
+
+/// The rules, and what they need.
+fn rules(
+    top: Section<'_>,
+    around: &rules::Around<'_>,
+    report: &mut Report<'_>,
+) -> Vec<rules::Placed> {
+    let section = top.section("routes", "[routes]", report);
+    if section.is_none_or(|section| section.table.is_empty()) {
+        report.missing(
+            "there is no rule, so everything would be answered with 404",
+            "[routes] and under it \"GET /v1/*\" = \"$0.002\"",
+        );
+    }
+    let placed = section.map_or_else(Vec::new, |section| rules::rules(section, around, report));
+    let priced = placed
+        .iter()
+        .any(|placed| matches!(placed.rule.price, RulePrice::Fixed(_)));
+    if priced && top.get("pay").is_none() {
+        report.missing(
+            "there are prices, and nobody to pay them to",
+            "pay.ledger = { account = \"did:key:…\" }, as `farthing wallet list` shows it",
+        );
+    }
+    placed
 }

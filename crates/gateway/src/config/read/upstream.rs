@@ -52,6 +52,15 @@ const OURS: [&str; 24] = [
     "x-payment",
 ];
 
+/// The URL of a service. A password in it is not quoted back.
+pub(super) fn to(section: Section<'_>, report: &mut Report<'_>) -> Option<Service> {
+    let item = section.get("to")?;
+    if item.value.as_str().is_some_and(|text| text.contains('@')) {
+        report.hide(item.at);
+    }
+    section.parsed("to", report, values::service)
+}
+
 /// An upstream with nothing said about it.
 pub(super) fn plain(service: Service) -> Upstream {
     Upstream {
@@ -120,9 +129,11 @@ pub(super) fn adjust(
 }
 
 fn inject(item: &Item<'_>, report: &mut Report<'_>) -> Option<Inject> {
-    let name = header_name(item, report);
-    let value = header_value(item, report);
-    let (name, value) = (name?, value?);
+    let Some(name) = header_name(item, report) else {
+        report.hide(item.at.clone());
+        return None;
+    };
+    let value = header_value(item, report)?;
     Some(Inject { name, value })
 }
 

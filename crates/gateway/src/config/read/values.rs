@@ -89,7 +89,7 @@ pub(super) fn told(time: Duration) -> String {
     ];
     let unit = units
         .iter()
-        .find(|(scale, _)| millis > 0 && millis % scale == 0);
+        .find(|(scale, _)| millis > 0 && millis.is_multiple_of(*scale));
     match unit {
         Some((scale, name)) => format!("{}{name}", millis / scale),
         None => format!("{millis}ms"),
@@ -143,7 +143,7 @@ pub(super) fn bytes_told(bytes: u64) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     let unit = units
         .iter()
-        .find(|(scale, _)| bytes > 0 && bytes % scale == 0);
+        .find(|(scale, _)| bytes > 0 && bytes.is_multiple_of(*scale));
     match unit {
         Some((scale, name)) => format!("{}{name}", bytes / scale),
         None => format!("{bytes}B"),

@@ -1,0 +1,231 @@
+//! Every mistake we could think of, and what is said about it: `config/NAME.toml` and, letter by
+//! letter, `config/NAME.txt`.
+//!
+//! To accept a change, run with `UPDATE_GOLDEN=1` and read the difference.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "these are the helpers of tests")]
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use farthing_gateway::config::{
+    About, Config, Docs, Finding, OpenApi, RulePrice, SecretFrom, Store, Trust,
+};
+use tempfile::TempDir;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config")
+}
+
+/// A folder with the files that configurations refer to.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self(tempfile::tempdir().unwrap());
+        for entry in fs::read_dir(folder().join("files")).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let mode = if name.starts_with("exposed") {
+                0o644
+            } else {
+                0o600
+            };
+            let copy = desk.path(name);
+            fs::copy(&path, &copy).unwrap();
+            fs::set_permissions(&copy, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn read(&self, bytes: impl AsRef<[u8]>) -> Result<Config, Vec<Finding>> {
+        let file = self.path("farthing.toml");
+        fs::write(&file, bytes).unwrap();
+        Config::read(&file)
+    }
+
+    /// What is said, with the folder taken out.
+    fn screen(&self, findings: &[Finding]) -> String {
+        let told: Vec<_> = findings.iter().map(Finding::to_string).collect();
+        let folder = self.0.path().to_str().unwrap();
+        told.join("\n\n")
+            .replace(&format!("{folder}/"), "")
+            .replace(folder, "DIR")
+            + "\n"
+    }
+}
+
+fn check(name: &str, got: &str) {
+    let path = folder().join(name).with_extension("txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, got).unwrap();
+    }
+    let expect = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(got, expect, "{name} differs; see the head of this file");
+}
+
+fn documents() -> Vec<(String, String)> {
+    let files = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut documents: Vec<_> = files
+        .filter(|path| path.extension().is_some_and(|it| it == "toml"))
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    documents.sort();
+    documents
+}
+
+#[test]
+fn every_mistake_is_told_with_its_place_and_what_would_be_right() {
+    let desk = Desk::new();
+    let mut mistakes = 0;
+    for (name, text) in documents() {
+        if name.starts_with("good") {
+            continue;
+        }
+        mistakes += 1;
+        let findings = desk.read(&text).expect_err(&name);
+        let screen = desk.screen(&findings);
+        check(&name, &screen);
+        assert!(
+            !screen.contains("sk_live_51") && !screen.contains("hunter2"),
+            "{name}: {screen}"
+        );
+        assert!(
+            screen.lines().all(|line| line.chars().count() <= 160),
+            "{screen}"
+        );
+    }
+    assert!(mistakes >= 60, "{mistakes}");
+}
+
+#[test]
+fn what_is_no_file_of_text() {
+    let desk = Desk::new();
+    let mut told = String::new();
+    let mut tell = |result: Result<Config, Vec<Finding>>| {
+        told += &desk.screen(&result.unwrap_err());
+    };
+    tell(Config::read(&desk.path("no-such.toml")));
+    tell(Config::read(desk.0.path()));
+    tell(desk.read(""));
+    tell(desk.read("\u{feff} \n"));
+    tell(desk.read(b"site = \"\xff\"\n"));
+    tell(desk.read(b"\xff\xfes\0i\0t\0e\0"));
+    tell(desk.read("#".repeat(1024 * 1024 + 1)));
+    check("no-text", &told);
+}
+
+#[test]
+fn a_mark_at_the_front_and_line_ends_of_windows_are_no_mistakes() {
+    let desk = Desk::new();
+    let least = fs::read_to_string(folder().join("good-least.toml")).unwrap();
+    let plain = desk.read(&least).unwrap();
+    assert_eq!(desk.read(format!("\u{feff}{least}")).unwrap(), plain);
+    assert_eq!(desk.read(least.replace('\n', "\r\n")).unwrap(), plain);
+}
+
+#[test]
+fn a_thousand_mistakes_are_told_a_hundred_at_a_time() {
+    let desk = Desk::new();
+    let keys: String = (0..1000).map(|n| format!("colour{n} = {n}\n")).collect();
+    let findings = desk.read(keys).unwrap_err();
+    // The hundred, what is missing, and that there are more.
+    assert_eq!(findings.len(), 100 + 3 + 1);
+    let last = findings.last().unwrap();
+    assert_eq!(last.what, "and 900 more mistakes");
+}
+
+#[test]
+fn the_least_file_means_what_it_leaves_out() {
+    let desk = Desk::new();
+    let text = fs::read_to_string(folder().join("good-rules.toml")).unwrap();
+    let config = desk.read(text).unwrap();
+    assert_eq!(config.site.as_str(), "api.example.com");
+    assert_eq!(config.listen.address.to_string(), "127.0.0.1:8402");
+    assert_eq!(config.listen.trust, Trust::Loopback);
+    assert_eq!(config.store, Store::Sqlite(desk.path("farthing.db")));
+    assert!(config.admin.is_none() && config.pay.secret.is_none() && config.about.discovery);
+    let rules: Vec<_> = config
+        .rules
+        .iter()
+        .map(|rule| (rule.line, rule.key.to_string()))
+        .collect();
+    let expect = [
+        (6, "GET /v1/weather/*"),
+        (7, "GET /health"),
+        (8, "POST /render"),
+        (9, "POST /rpc"),
+    ];
+    assert_eq!(rules, expect.map(|(line, key)| (line, key.to_owned())));
+    assert_eq!(config.rules[1].price, RulePrice::Free);
+    assert_eq!(config.rules[2].redeliver.unwrap().as_secs(), 15 * 60);
+    assert_eq!(config.rules[3].served.not_json[0].as_str(), "$.error");
+}
+
+#[test]
+fn the_whole_file_means_what_it_says() {
+    let desk = Desk::new();
+    let text = fs::read_to_string(folder().join("good-everything.toml")).unwrap();
+    let config = desk.read(text).unwrap();
+    let Trust::BehindTls(proxies) = &config.listen.trust else {
+        panic!("{:?}", config.listen);
+    };
+    assert_eq!(proxies.len(), 3);
+    assert_eq!(
+        config.pay.secret,
+        Some(SecretFrom::File(desk.path("secret")))
+    );
+    let upstream = &config.upstream;
+    assert_eq!(upstream.base.as_ref().unwrap().as_str(), "/base");
+    assert_eq!(upstream.connect.as_millis(), 500);
+    assert!(upstream.http2 && upstream.keep_host && upstream.ca.is_some());
+    let key = upstream
+        .inject
+        .iter()
+        .find(|it| it.name == "x-api-key")
+        .unwrap();
+    assert!(key.value.to_str().unwrap().starts_with("Key Bwc"));
+    assert!(key.value.is_sensitive() && !format!("{config:?}").contains("Bwc"));
+    assert_eq!(
+        (config.limits.body, config.limits.total.get()),
+        (1 << 20, 1000)
+    );
+    let about = About {
+        discovery: true,
+        title: Some("Weather".into()),
+        version: Some("1.0.0".into()),
+        description: Some("What the sky does.".into()),
+        categories: vec!["weather".into(), "data".into()],
+        docs: Docs {
+            reference: Some("https://docs.example.com/api".into()),
+            homepage: Some("https://example.com".into()),
+            llms: Some("https://example.com/llms.txt".into()),
+        },
+        openapi: Some(OpenApi::Upstream("/openapi.json".parse().unwrap())),
+    };
+    assert_eq!(config.about, about);
+    // Another service gets the times, and none of the secrets.
+    let other = config.rules[3].upstream.as_ref().unwrap();
+    assert_eq!(other.authority, "127.0.0.1:4000");
+    assert_eq!(other.first_byte, upstream.first_byte);
+    assert!(other.inject.is_empty() && other.ca.is_none());
+    // The same service with another time keeps everything else.
+    let slow = config.rules[4].upstream.as_ref().unwrap();
+    assert_eq!(
+        (&slow.inject, &slow.authority),
+        (&upstream.inject, &upstream.authority)
+    );
+    assert_eq!(slow.first_byte.as_secs(), 300);
+}
