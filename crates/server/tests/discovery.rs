@@ -4,7 +4,7 @@
 //! and read the difference.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by them")]
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, process::Command, sync::Arc};
 
 use axum::{Router, body::Body};
 use farthing_core::{
@@ -24,6 +24,7 @@ use farthing_server::{
 use farthing_testkit::{
     clock::FakeClock,
     method::{FakeCharge, FakeRail, account},
+    peer,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -198,10 +199,13 @@ async fn the_document_says_what_the_402_says() {
                 )
             })
             .collect();
-        let told = info.as_ref().unwrap().offers();
+        let info = info.as_ref().unwrap();
+        assert!(info.extra.is_empty(), "the draft's schema allows no more");
+        let told = info.offers();
         assert_eq!(told.len(), asked.len(), "{path}");
         for (told, (intent, method, amount, currency)) in told.iter().zip(asked) {
             assert_eq!((&told.intent, &told.method), (&intent, &method));
+            assert!(told.extra.is_empty(), "the draft's schema allows no more");
             if told.amount.is_some() {
                 assert_eq!(told.amount.map(|amount| amount.to_string()), amount);
                 assert_eq!(told.currency.as_ref().map(ToString::to_string), currency);
@@ -358,6 +362,67 @@ fn every_scheme_of_an_upstream_can_be_left_out() {
         document["paths"]["/v1/reports"]["post"]["security"],
         json!([])
     );
+}
+
+/// Every document of ours among the golden files, as other people's software reads it.
+#[test]
+fn others_find_nothing_wrong_with_the_documents() {
+    let ours = ["service", "routes", "merged-3.0", "merged-3.1"];
+    let file = |name: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/discovery");
+        folder.join(format!("{name}.json"))
+    };
+    if let Some(folder) = peer::or_skip("documents by a validator", peer::npm("openapi")) {
+        let script = "
+            import { readFileSync } from 'node:fs'
+            import { Validator } from '@seriousme/openapi-schema-validator'
+            for (const file of process.argv.slice(1)) {
+              const told = await new Validator().validate(JSON.parse(readFileSync(file, 'utf8')))
+              console.log(told.valid ? 'fine' : JSON.stringify(told.errors))
+            }";
+        for name in ours {
+            assert_eq!(run(&folder, script, &file(name)), "fine\n", "{name}");
+        }
+        let broken = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&broken, r#"{"openapi":"3.1.0","info":{},"paths":{}}"#).unwrap();
+        assert_ne!(run(&folder, script, broken.path()), "fine\n");
+    }
+    if let Some(folder) = peer::or_skip("documents by mppx", peer::npm("mppx")) {
+        let script = "
+            import { readFileSync } from 'node:fs'
+            import { validate } from 'mppx/discovery'
+            for (const file of process.argv.slice(1)) {
+              for (const { severity, message, path } of validate(JSON.parse(readFileSync(file, 'utf8'))))
+                console.log(`${severity}: ${message}: ${path}`)
+            }";
+        // A seller may leave unsaid what a body has to hold, and is told so.
+        let unsaid =
+            "warning: Operation with x-payment-info has no requestBody: paths./render.put\n";
+        assert_eq!(run(&folder, script, &file("service")), unsaid);
+        for name in ours {
+            assert!(
+                !run(&folder, script, &file(name)).contains("error:"),
+                "{name}"
+            );
+        }
+        let broken = tempfile::NamedTempFile::new().unwrap();
+        let text = std::fs::read_to_string(file("service")).unwrap();
+        std::fs::write(&broken, text.replace("\"402\"", "\"403\"")).unwrap();
+        assert!(run(&folder, script, broken.path()).contains("error:"));
+    }
+}
+
+/// What a script of a peer's says about a file.
+fn run(folder: &Path, script: &str, file: &Path) -> String {
+    let output = Command::new("node")
+        .args(["--input-type=module", "-e", script])
+        .arg(file)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]

@@ -133,7 +133,8 @@ fn operations(document: &Map<String, Value>) -> Result<Vec<Operation>, DocumentE
             continue;
         }
         let at = format!("paths[{path:?}]");
-        if !path.starts_with('/') || path.len() > bounds::PATH {
+        let plain = path.len() <= bounds::PATH && !path.chars().any(char::is_control);
+        if !path.starts_with('/') || !plain {
             return Err(InfoError::shape(at, "a path").into());
         }
         if !item.is_object() {
@@ -281,6 +282,10 @@ mod tests {
         check(
             with_paths(&json!({"a": {}})),
             "not OpenAPI: paths[\"a\"] is not a path",
+        );
+        check(
+            with_paths(&json!({"/a\n": {}})),
+            "not OpenAPI: paths[\"/a\\n\"] is not a path",
         );
         check(
             with_paths(&json!({"/a": {"get": 1}})),
