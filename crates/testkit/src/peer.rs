@@ -194,18 +194,31 @@ pub fn python() -> Result<Command, Missing> {
 }
 
 fn installed(registry: &str, name: &str, lock: &str) -> Result<PathBuf, Missing> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tools")
+        .join(name);
     let cache = cache().ok_or_else(|| Missing("no cache folder: set FARTHING_TOOLS".to_owned()))?;
     let home = cache.join(format!("{registry}-{name}"));
-    let pinned = fs::read(source.join(name).join(lock));
-    let there = fs::read(home.join(lock));
-    match (pinned, there) {
-        (Ok(pinned), Ok(there)) if pinned == there => Ok(home),
-        (Ok(_), _) => Err(Missing(format!(
-            "tools/{name} is not installed, or in another version; `cargo xtask tools` installs it"
-        ))),
-        (Err(error), _) => Err(Missing(format!("tools/{name}/{lock}: {error}"))),
+    if !source.join(lock).is_file() {
+        return Err(Missing(format!("there is no tools/{name}/{lock}")));
     }
+    if copied(&source, &home).unwrap_or(false) {
+        return Ok(home);
+    }
+    Err(Missing(format!(
+        "tools/{name} is not installed, or in another version; `cargo xtask tools` installs it"
+    )))
+}
+
+/// Whether each file of a folder is in the other as well, as it is now.
+fn copied(source: &Path, home: &Path) -> std::io::Result<bool> {
+    let mut same = true;
+    for entry in fs::read_dir(source)? {
+        let path = entry?.path();
+        let name = path.file_name().expect("an entry of a folder has a name");
+        same &= path.is_dir() || fs::read(&path)? == fs::read(home.join(name))?;
+    }
+    Ok(same)
 }
 
 /// The cache of tools, by the rule of `cargo xtask tools`.

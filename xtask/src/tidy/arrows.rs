@@ -36,6 +36,7 @@ const FOR_DEVELOPERS: &[&str] = &[
     "farthing-conformance",
     "farthing-examples",
     "farthing-fuzz",
+    "farthing-interop",
     "farthing-testkit",
     "xtask",
 ];

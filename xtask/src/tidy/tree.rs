@@ -121,6 +121,7 @@ impl File {
             "crates/testkit/",
             "examples/",
             "fuzz/",
+            "interop/",
             "xtask/",
         ];
         folders.iter().any(|folder| self.path.starts_with(folder))

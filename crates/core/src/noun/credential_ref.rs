@@ -176,6 +176,8 @@ impl<'a> CredentialRef<'a> {
             request: Request::parse(&self.request)?,
             expires: self.expires.as_deref().map(str::parse).transpose()?,
             description: option(&self.description)
+                // As in a challenge: an empty one is none.
+                .filter(|text| !text.is_empty())
                 .map(super::Description::new)
                 .transpose()?,
             digest: option(&self.digest)

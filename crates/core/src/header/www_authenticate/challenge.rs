@@ -50,7 +50,11 @@ pub(super) const KNOWN: [&str; 10] = [
     "header",
 ];
 
+/// Where the description stands among them.
+const DESCRIPTION: usize = 5;
+
 pub(super) fn build(mut values: Parameters) -> Result<Challenge, ChallengeError> {
+    let description = values[DESCRIPTION].take().and_then(readable);
     let mut index = 0;
     let mut next = || {
         let name = KNOWN[index];
@@ -59,7 +63,7 @@ pub(super) fn build(mut values: Parameters) -> Result<Challenge, ChallengeError>
         value.map_err(|_| ChallengeError::Malformed(name))
     };
     let (id, realm, method) = (next()?, next()?, next()?);
-    let (intent, request, description) = (next()?, next()?, next()?);
+    let (intent, request, _) = (next()?, next()?, next()?);
     let (digest, expires, opaque, header) = (next()?, next()?, next()?, next()?);
     let required = |value: Option<String>, name| value.ok_or(ChallengeError::Missing(name));
     Ok(Challenge {
@@ -74,4 +78,12 @@ pub(super) fn build(mut values: Parameters) -> Result<Challenge, ChallengeError>
         opaque: opaque.as_deref().map(str::parse).transpose()?,
         header: header.as_deref().map(str::parse).transpose()?,
     })
+}
+
+/// The text of a description. Nothing is decided by it, so what peers do otherwise costs nothing: an
+/// empty one is none, and what is not UTF-8 is Latin-1, which JavaScript writes into headers.
+fn readable(bytes: Vec<u8>) -> Option<String> {
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| error.as_bytes().iter().copied().map(char::from).collect());
+    (!text.is_empty()).then_some(text)
 }

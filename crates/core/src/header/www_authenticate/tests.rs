@@ -140,3 +140,21 @@ fn what_is_written_reads_the_same() {
     assert_eq!(parse([&written]).remove(0).unwrap(), challenge, "{written}");
     assert!(http::HeaderValue::try_from(&written).is_ok());
 }
+
+#[test]
+fn a_description_that_peers_write_otherwise_loses_no_challenge() {
+    let read = |description: &[u8]| {
+        let start =
+            br#"Payment id="i", realm="r", method="m", intent="c", request="e30", description=""#;
+        let line = [start, description, b"\""].concat();
+        let challenge = parse([line]).remove(0).unwrap();
+        challenge.description.map(|text| text.to_string())
+    };
+    assert_eq!(read("café".as_bytes()).as_deref(), Some("café"));
+    assert_eq!(
+        read(b"caf\xe9").as_deref(),
+        Some("café"),
+        "as JavaScript writes it"
+    );
+    assert_eq!(read(b""), None);
+}
