@@ -216,6 +216,8 @@ fn the_whole_file_means_what_it_says() {
         openapi: Some(OpenApi::Upstream("/openapi.json".parse().unwrap())),
     };
     assert_eq!(config.about, about);
+    let sources = ["farthing.toml", "cert.pem", "secret"].map(|name| desk.path(name));
+    assert_eq!(config.sources, sources);
     // Another service gets the times, and none of the secrets.
     let other = config.rules[3].upstream.as_ref().unwrap();
     assert_eq!(other.authority, "127.0.0.1:4000");

@@ -27,6 +27,8 @@ pub use secret::SecretError;
 pub use service::{About, Docs, OpenApi};
 pub use upstream::{Inject, Secret, SecretFrom, Upstream};
 
+use std::path::PathBuf;
+
 use farthing::core::value::Realm;
 
 /// A whole gateway.
@@ -50,6 +52,9 @@ pub struct Config {
     pub log: Log,
     /// What it says of itself in its discovery documents.
     pub about: About,
+    /// Every file it was read from: the file itself, and those of secrets, certificates and
+    /// documents that it names. A change of one is a change of the configuration.
+    pub sources: Vec<PathBuf>,
     /// The rules, in the order of the file.
     pub rules: Vec<Rule>,
 }

@@ -115,6 +115,7 @@ impl Config {
             admin: None,
             log: Log::default(),
             about: About::default(),
+            sources: Vec::new(),
             rules,
         })
     }

@@ -6,7 +6,7 @@
 //!
 //! # Paths that can be read in two ways
 //! A segment is compared with its escapes decoded, so `/p%61id` is `/paid`. What an upstream makes
-//! of `/PAID`, `/paid/` or `/paid;x=1` nobody can tell from here: many take them for `/paid`.
+//! of `/PAID`, `/paid/`, `/paid.json` or `/paid;x=1` nobody can tell from here: many take them for `/paid`.
 //! Where such a path falls to another rule than its plain form would, [`Found::TwoWays`] says so,
 //! and who asked has to refuse, unless the two rules are the same to them.
 

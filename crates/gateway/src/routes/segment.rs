@@ -7,10 +7,10 @@ pub(super) fn decoded(segment: &str) -> impl Iterator<Item = u8> + Clone {
     Decoded(segment.as_bytes())
 }
 
-/// The same in its plain form: in small letters, and without parameters.
+/// The same in its plain form: in small letters, and without parameters or what follows a space.
 pub(super) fn plain(segment: impl Iterator<Item = u8> + Clone) -> impl Iterator<Item = u8> + Clone {
     segment
-        .take_while(|byte| *byte != b';')
+        .take_while(|byte| !matches!(byte, b';' | b' '))
         .map(|byte| byte.to_ascii_lowercase())
 }
 
@@ -19,7 +19,7 @@ pub(super) fn is_odd(path: &str) -> bool {
     path.ends_with('/')
         || path
             .bytes()
-            .any(|byte| byte.is_ascii_uppercase() || matches!(byte, b'%' | b';'))
+            .any(|byte| byte.is_ascii_uppercase() || matches!(byte, b'%' | b';' | b'.'))
 }
 
 #[derive(Clone)]

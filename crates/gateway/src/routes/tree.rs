@@ -84,7 +84,11 @@ impl Node {
             .and_then(below)
             .or_else(|| match reading {
                 Reading::Written => None,
-                Reading::Plain => self.alike(first).find_map(below),
+                Reading::Plain => self.alike(first).find_map(below).or_else(|| {
+                    // `/paid.json` is often `/paid` in another form.
+                    let (stem, _) = first.rsplit_once('.').filter(|_| tail.is_none())?;
+                    self.formed(stem).find_map(|known| below(&known.node))
+                }),
             })
             .or(trimmed)
             .or_else(|| {
@@ -132,16 +136,21 @@ impl Node {
 
     /// The other segments that have the same plain form.
     fn alike<'a>(&'a self, segment: &'a str) -> impl Iterator<Item = &'a Self> {
-        let text = decoded(segment);
-        let form = plain(text.clone());
+        self.formed(segment)
+            .filter(move |known| bytes(&known.text).ne(decoded(segment)))
+            .map(|known| &known.node)
+    }
+
+    /// The segments that have a plain form.
+    fn formed<'a>(&'a self, segment: &'a str) -> impl Iterator<Item = &'a Literal> {
+        let form = plain(decoded(segment));
         let first = self
             .literals
             .partition_point(|known| bytes(&known.plain).lt(form.clone()));
         self.literals[first..]
             .iter()
             .take_while(move |known| bytes(&known.plain).eq(form.clone()))
-            .filter(move |known| bytes(&known.text).ne(text.clone()))
-            .map(|known| &known.node)
+            .filter(|known| !known.plain.is_empty())
     }
 }
 

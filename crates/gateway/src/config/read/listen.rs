@@ -102,7 +102,7 @@ fn tls(top: Section<'_>, report: &mut Report<'_>) -> Option<Tls> {
 /// A file that has to be there and hold something PEM.
 pub(super) fn pem(item: &Item<'_>, holds: &str, report: &mut Report<'_>) -> Option<PathBuf> {
     let named = item.text(report)?;
-    let path = report.path(named);
+    let path = report.source(named);
     let plain = std::fs::metadata(&path).map(|metadata| metadata.is_file());
     let what = match plain {
         Err(error) => format!("{} cannot be read: {error}", path.display()),

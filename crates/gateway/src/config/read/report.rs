@@ -45,6 +45,8 @@ pub(super) struct Report<'a> {
     ends: Vec<usize>,
     /// What is not there at all.
     missing: Vec<Wrong>,
+    /// Every file that was looked at.
+    sources: Vec<PathBuf>,
 }
 
 impl<'a> Report<'a> {
@@ -56,6 +58,7 @@ impl<'a> Report<'a> {
             hidden: Vec::new(),
             ends: text.match_indices('\n').map(|(at, _)| at).collect(),
             missing: Vec::new(),
+            sources: vec![file.to_owned()],
         }
     }
 
@@ -63,6 +66,20 @@ impl<'a> Report<'a> {
     pub(super) fn path(&self, named: &str) -> PathBuf {
         let folder = self.file.parent().unwrap_or(Path::new(""));
         folder.join(named)
+    }
+
+    /// A file that is part of what is read.
+    pub(super) fn source(&mut self, named: &str) -> PathBuf {
+        let path = self.path(named);
+        if !self.sources.contains(&path) {
+            self.sources.push(path.clone());
+        }
+        path
+    }
+
+    /// Every file that is part of what was read, the first being the file itself.
+    pub(super) fn sources(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.sources)
     }
 
     pub(super) fn text(&self) -> &'a str {

@@ -322,7 +322,7 @@ fn openapi(item: &Item<'_>, report: &mut Report<'_>) -> Option<OpenApi> {
                 return None;
             };
             let named = file.text(report)?;
-            let path = report.path(named);
+            let path = report.source(named);
             if !path.is_file() {
                 report.wrong(file.at, format!("there is no file {}", path.display()));
                 return None;

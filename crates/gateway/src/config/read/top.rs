@@ -89,6 +89,7 @@ pub(super) fn config(table: &DeTable<'_>, report: &mut Report<'_>) -> Option<Con
         admin,
         log,
         about,
+        sources: report.sources(),
         rules: placed.into_iter().map(|placed| placed.rule).collect(),
     })
 }

@@ -262,7 +262,7 @@ pub(super) fn secret_from(
         }
         (None, Some(file)) => {
             let named = file.text(report)?;
-            Some(SecretFrom::File(report.path(named)))
+            Some(SecretFrom::File(report.source(named)))
         }
         (None, None) => {
             let what = "it is not said where the secret is";
