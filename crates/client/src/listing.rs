@@ -55,12 +55,17 @@ impl Client {
         Ok(held.into_iter().map(|held| held.record).collect())
     }
 
-    /// The payments that were served without a receipt, the oldest first.
+    /// The payments that were served without a receipt, the oldest first, going on after the last
+    /// one of the page before.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn unconfirmed(&self, limit: usize) -> Result<Vec<Outgoing>, Error> {
-        let held = self.inner.book.unconfirmed(limit).await?;
+    pub async fn unconfirmed(
+        &self,
+        after: Option<&Outgoing>,
+        limit: usize,
+    ) -> Result<Vec<Outgoing>, Error> {
+        let held = self.inner.book.unconfirmed(after, limit).await?;
         Ok(held.into_iter().map(|held| held.record).collect())
     }
 

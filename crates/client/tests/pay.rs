@@ -137,7 +137,7 @@ async fn a_service_without_a_receipt_counts_as_paid_and_is_reported() {
         (Standing::Unconfirmed, Moved::Unknown)
     );
     assert_eq!(buyer.used().await, 7);
-    let listed = buyer.client.unconfirmed(10).await.unwrap();
+    let listed = buyer.client.unconfirmed(None, 10).await.unwrap();
     assert_eq!((listed.len(), listed[0].amount.units()), (1, 7));
     assert!(
         buyer

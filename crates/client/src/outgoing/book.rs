@@ -224,17 +224,24 @@ impl Book {
         after: Option<&Outgoing>,
         limit: usize,
     ) -> Result<Vec<HeldPayment>, StoreError> {
-        let after = after.map(|last| (last.at.as_millis(), last.id.to_key()));
         self.list(Range {
-            after,
+            after: after.map(place),
             ..page(PENDING, u64::MAX, limit)
         })
         .await
     }
 
     /// The payments that were served without a receipt, the oldest first.
-    pub(crate) async fn unconfirmed(&self, limit: usize) -> Result<Vec<HeldPayment>, StoreError> {
-        self.list(page(UNCONFIRMED, u64::MAX, limit)).await
+    pub(crate) async fn unconfirmed(
+        &self,
+        after: Option<&Outgoing>,
+        limit: usize,
+    ) -> Result<Vec<HeldPayment>, StoreError> {
+        self.list(Range {
+            after: after.map(place),
+            ..page(UNCONFIRMED, u64::MAX, limit)
+        })
+        .await
     }
 
     /// Removes records that are final and whose proof is past its end.
@@ -257,6 +264,11 @@ impl Book {
             .map(Held::read)
             .collect()
     }
+}
+
+/// Where a payment stands among those that are listed by their time.
+fn place(last: &Outgoing) -> (u64, Key) {
+    (last.at.as_millis(), last.id.to_key())
 }
 
 fn page(group: &str, before: u64, limit: usize) -> Range {
