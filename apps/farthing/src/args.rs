@@ -3,26 +3,33 @@
 use std::{env, net::SocketAddr, path::PathBuf};
 
 use clap::{
-    Args as Arguments, Parser, Subcommand,
+    Args as Arguments, CommandFactory, Parser, Subcommand,
     builder::{OsStringValueParser, TypedValueParser},
+    error::ErrorKind,
 };
-use farthing::core::value::{PaymentId, Price};
+use farthing::core::value::Price;
 use http::Method;
 
 use crate::{
-    exit,
+    complete, exit,
     inspect::Inspect,
-    keystore::{Keystore, Kind, WalletName},
+    keystore::{Keystore, WalletName},
+    operator,
     pay::HeaderLine,
+    receipts, wallet,
 };
 
 /// Pay for HTTP requests, and try out charging for them.
 #[derive(Debug, Parser)]
 #[command(name = "farthing", version, after_help = exit::help())]
 #[command(disable_help_subcommand = true, max_term_width = 80)]
+#[command(arg_required_else_help = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    command: Option<Command>,
+    /// Print the whole command tree as JSON, for programs
+    #[arg(long, exclusive = true)]
+    describe: bool,
     /// The folder of keys and receipts [default: $XDG_DATA_HOME/farthing]
     #[arg(long, global = true, value_name = "DIR", env = "FARTHING_KEYSTORE")]
     #[arg(hide_env_values = true, display_order = 100, value_parser = any_path())]
@@ -34,13 +41,14 @@ pub(crate) enum Command {
     /// Fetch a URL, and pay for it where that is asked
     ///
     /// Without --max, a payment that nobody confirms may cost $0.10, and all of them together $1.
+    /// Limits of your own, from `farthing wallet budget set`, take the place of both.
     Pay(Pay),
-    /// Keys to pay with
+    /// Keys to pay with, what they paid, and what they may spend
     #[command(subcommand)]
-    Wallet(Wallet),
+    Wallet(wallet::Args),
     /// What was paid, and what is pending
     #[command(subcommand)]
-    Receipts(Receipts),
+    Receipts(receipts::Args),
     /// Run a small paid API on this machine, with a funded wallet to try it with
     ///
     /// Nothing in it is worth anything: the wallet's passphrase lies beside it, and the money is
@@ -48,6 +56,17 @@ pub(crate) enum Command {
     Dev(Dev),
     /// Say what a payment header or a saved response means, and what is wrong with it
     Inspect(Inspect),
+    /// The accounts of a seller's ledger: who has what, and money in and out
+    #[command(subcommand)]
+    Ledger(operator::ledger::Args),
+    /// The payments a seller's store knows: what is owed, and giving it back
+    #[command(subcommand)]
+    Payments(operator::payments::Args),
+    /// Print a script that completes commands in a shell
+    Completions(complete::Args),
+    /// Print the whole command tree as JSON, which `--describe` asks for
+    #[command(skip)]
+    Describe,
 }
 
 /// The arguments of `farthing pay`.
@@ -82,7 +101,8 @@ pub(crate) struct Pay {
     /// Print one JSON object: what was paid, and the answer
     #[arg(long, conflicts_with = "include")]
     pub(crate) json: bool,
-    /// The most this request may cost, for example '$0.01' or '0.01 USD'
+    /// The most this request may cost, for example '$0.01' or '0.01 USD'; never more than the
+    /// limits of `wallet budget`
     #[arg(long, value_name = "PRICE")]
     pub(crate) max: Option<Price>,
     /// Only say what it would cost
@@ -94,84 +114,6 @@ pub(crate) struct Pay {
     /// The wallet to pay from [default: the only one, or 'default']
     #[arg(long, value_name = "NAME")]
     pub(crate) wallet: Option<WalletName>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Wallet {
-    /// Make a wallet with a new key
-    Create {
-        /// What to call it
-        #[arg(default_value = "default")]
-        name: WalletName,
-        /// The kind of key
-        #[arg(long, value_enum, default_value_t = Kind::Ed25519, value_name = "KIND")]
-        key_type: Kind,
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
-    },
-    /// List the wallets and their accounts
-    List {
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show what a wallet's account has in a seller's store on this machine
-    Balance {
-        /// The seller's store; a demo's wallet knows its own
-        #[arg(
-            long,
-            value_name = "FILE",
-            env = "FARTHING_STORE",
-            hide_env_values = true,
-            value_parser = any_path()
-        )]
-        store: Option<PathBuf>,
-        /// The wallet [default: the only one, or 'default']
-        #[arg(long, value_name = "NAME")]
-        wallet: Option<WalletName>,
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Receipts {
-    /// List receipts, the newest first
-    List {
-        /// List the payments whose outcome is not known instead
-        #[arg(long)]
-        pending: bool,
-        /// How many to show
-        #[arg(short = 'n', long, default_value_t = 50, value_name = "COUNT")]
-        limit: usize,
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show one receipt or pending payment
-    Show {
-        /// Its id, as `receipts list` shows it
-        // One in 64 begins with a hyphen.
-        #[arg(allow_hyphen_values = true)]
-        id: PaymentId,
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
-    },
-    /// Give a pending payment up, and its share of the budgets back
-    ///
-    /// Only once what was signed has run out. It is your decision and no proof: where the seller took
-    /// the payment in time after all, money has moved.
-    WriteOff {
-        /// Its id, as `receipts list --pending` shows it
-        #[arg(allow_hyphen_values = true)]
-        id: PaymentId,
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 /// The arguments of `farthing dev`.
@@ -198,26 +140,41 @@ impl Args {
         Keystore::at(named.unwrap_or_else(default_keystore))
     }
 
+    /// What is to be done. A command line that asks for nothing, or for two things, ends the program
+    /// here, as one that cannot be read does.
+    pub(crate) fn into_command(self) -> Command {
+        let (kind, told) = match (self.command, self.describe) {
+            (Some(command), false) => return command,
+            (None, true) => return Command::Describe,
+            (None, false) => (ErrorKind::MissingSubcommand, "a command is missing"),
+            (Some(_), true) => (
+                ErrorKind::ArgumentConflict,
+                "--describe is about all commands, and stands alone",
+            ),
+        };
+        Self::command().error(kind, told).exit()
+    }
+}
+
+impl Command {
     /// Whether stdout belongs to one JSON object.
     pub(crate) fn is_json(&self) -> bool {
-        match &self.command {
-            Command::Pay(pay) => pay.json,
-            Command::Dev(dev) => dev.json,
-            Command::Inspect(inspect) => inspect.json,
-            Command::Wallet(
-                Wallet::Create { json, .. } | Wallet::List { json } | Wallet::Balance { json, .. },
-            )
-            | Command::Receipts(
-                Receipts::List { json, .. }
-                | Receipts::Show { json, .. }
-                | Receipts::WriteOff { json, .. },
-            ) => *json,
+        match self {
+            Self::Describe => true,
+            Self::Pay(pay) => pay.json,
+            Self::Dev(dev) => dev.json,
+            Self::Wallet(wallet) => wallet.is_json(),
+            Self::Inspect(inspect) => inspect.json,
+            Self::Receipts(receipts) => receipts.is_json(),
+            Self::Ledger(ledger) => ledger.is_json(),
+            Self::Payments(payments) => payments.is_json(),
+            Self::Completions(_) => false,
         }
     }
 }
 
 /// A path that may be empty: a variable that is set to nothing is as one that is not set.
-fn any_path() -> impl TypedValueParser<Value = PathBuf> {
+pub(crate) fn any_path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
 
@@ -231,10 +188,10 @@ fn default_keystore() -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
-        super::Args::command().debug_assert();
+        Args::command().debug_assert();
     }
 }

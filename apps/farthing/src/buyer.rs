@@ -11,6 +11,7 @@ use farthing::{
     client::{Ask, Client, Options, Policy, http_builder},
     clock::SystemClock,
     core::{
+        memory::MemoryBackend,
         port::{
             BoxFuture,
             backend::Backend,
@@ -19,13 +20,13 @@ use farthing::{
         },
         value::{MethodId, Timestamp},
     },
-    ledger::{Account, AccountKey, KeyType, LedgerPayer, method},
+    ledger::{Account, LedgerPayer, method},
     store::{SqliteBackend, SqliteOptions},
 };
 
 use crate::{
     error::Error,
-    keystore::{Keystore, KeystoreError, WalletName, new_seed},
+    keystore::{Keystore, KeystoreError, Kind, SecretKey, WalletName},
     signer,
 };
 
@@ -36,21 +37,79 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub(crate) type Asker = fn(Ask) -> BoxFuture<'static, bool>;
 
 pub(crate) struct Buyer {
-    store: Arc<SqliteBackend>,
+    store: Opened,
     wallet: Arc<Locked>,
     policy: Policy,
 }
 
+/// A keystore's store of what was paid, or an empty one that stands for it where it is not there.
+pub(crate) struct Opened {
+    pub(crate) backend: Arc<dyn Backend>,
+    file: Option<Arc<SqliteBackend>>,
+}
+
+impl Opened {
+    /// The store where it is there. Nothing may be signed over one that is not.
+    pub(crate) fn existing(keystore: &Keystore) -> Result<Self, Error> {
+        match keystore.existing_database()? {
+            Some(path) => Ok(Self::of(open_existing(&path)?)),
+            None => Ok(Self {
+                backend: Arc::new(MemoryBackend::new()),
+                file: None,
+            }),
+        }
+    }
+
+    fn of(file: Arc<SqliteBackend>) -> Self {
+        Self {
+            backend: Arc::clone(&file) as Arc<dyn Backend>,
+            file: Some(file),
+        }
+    }
+
+    /// Leaves the store's file whole.
+    pub(crate) async fn close(&self) {
+        if let Some(file) = &self.file {
+            file.close().await;
+        }
+    }
+}
+
 impl Buyer {
+    /// Somebody who pays. Without a wallet, what is free can be fetched all the same.
     pub(crate) fn new(
         keystore: &Keystore,
         name: Option<&WalletName>,
         policy: Policy,
     ) -> Result<Self, Error> {
+        let wallet = Locked::new(keystore.clone(), name.cloned())?;
+        let store = match wallet.account {
+            Some(_) => Opened::of(open(keystore.database()?)?),
+            // There is nobody to sign, and so nothing to keep.
+            None => Opened::existing(keystore)?,
+        };
         Ok(Self {
-            wallet: Arc::new(Locked::new(keystore.clone(), name.cloned())?),
-            store: open(keystore.database()?)?,
+            wallet: Arc::new(wallet),
+            store,
             policy,
+        })
+    }
+
+    /// Somebody who only wants to know what it would cost, with a wallet or without. Nothing is
+    /// made.
+    pub(crate) fn for_dry_run(
+        keystore: &Keystore,
+        name: Option<&WalletName>,
+        policy: Policy,
+    ) -> Result<Self, Error> {
+        let wallet = Locked {
+            is_dry: true,
+            ..Locked::new(keystore.clone(), name.cloned())?
+        };
+        Ok(Self {
+            wallet: Arc::new(wallet),
+            store: Opened::existing(keystore)?,
+            policy: policy.dry_run(true),
         })
     }
 
@@ -63,7 +122,7 @@ impl Buyer {
                 rail_within: PATIENCE,
                 ..Options::default()
             })
-            .backend(Arc::clone(&self.store) as Arc<dyn Backend>)
+            .backend(Arc::clone(&self.store.backend))
             .clock(Arc::new(SystemClock))
             .http(http());
         let builder = match ask {
@@ -117,7 +176,9 @@ pub(crate) fn http() -> reqwest::ClientBuilder {
 struct Locked {
     keystore: Keystore,
     name: Option<WalletName>,
-    account: Account,
+    /// Nobody's, where there is no wallet and none was named.
+    account: Option<Account>,
+    is_dry: bool,
     method: MethodId,
     /// Judges offers. It has a key that is nobody's and signs nothing.
     judge: LedgerPayer,
@@ -126,14 +187,20 @@ struct Locked {
 
 impl Locked {
     fn new(keystore: Keystore, name: Option<WalletName>) -> Result<Self, KeystoreError> {
-        let account = signer::account(&keystore, name.as_ref())?;
+        let account = match signer::account(&keystore, name.as_ref()) {
+            Ok(account) => Some(account),
+            // Told once a wallet is needed.
+            Err(KeystoreError::Empty { .. } | KeystoreError::Several { .. }) => None,
+            Err(error) => return Err(error),
+        };
         // A known key would be somebody's account, whom nobody could pay then.
-        let nobody = AccountKey::from_seed(KeyType::Ed25519, *new_seed()?)
-            .expect("every seed is an Ed25519 key");
+        let nobody = SecretKey::random(Kind::Ed25519)?.account_key();
+        let nobody = nobody.expect("every seed is an Ed25519 key");
         Ok(Self {
             keystore,
             name,
             account,
+            is_dry: false,
             method: method(),
             judge: LedgerPayer::new(nobody),
             error: Arc::default(),
@@ -169,15 +236,22 @@ impl Payer for Locked {
 
     fn quote(&self, offer: &Offer) -> Result<Quote, Refusal> {
         let quote = self.judge.quote(offer)?;
+        let Some(account) = &self.account else {
+            if self.is_dry {
+                return Ok(quote);
+            }
+            *self.error() = signer::account(&self.keystore, self.name.as_ref()).err();
+            return Err(Refusal::new(Fault::Unsupported, "there is no wallet"));
+        };
         let payee = offer.request.recipient.as_ref();
-        if payee.is_some_and(|payee| payee.as_str() == self.account.did().as_str()) {
+        if payee.is_some_and(|payee| payee.as_str() == account.did().as_str()) {
             return Err(Refusal::new(
                 Fault::Unsupported,
                 "an account cannot pay itself",
             ));
         }
         Ok(Quote {
-            payer: self.account.did().clone(),
+            payer: account.did().clone(),
             ..quote
         })
     }

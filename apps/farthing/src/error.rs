@@ -11,9 +11,9 @@ use farthing::{
         port::backend::StoreError,
         value::{PaymentId, TextError},
     },
-    ledger::LedgerError,
+    ledger::{LedgerError, TransferId},
     secret::SecretFileError,
-    server::{RouteError, SetupError},
+    server::{RefundError, RouteError, SetupError},
 };
 use serde_json::{Value, json};
 
@@ -46,6 +46,25 @@ pub(crate) enum Error {
     Client(#[from] ClientError),
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// Refused by limits that the keystore's owner set, which no flag of a run lifts.
+    #[error(transparent)]
+    OwnLimits(ClientError),
+    #[error("it was not confirmed")]
+    Declined,
+    #[error("there is no payment {0} in this store")]
+    NoPayment(PaymentId),
+    #[error("no store was named")]
+    NoStore,
+    #[error("there is no store at {0}")]
+    MissingStore(PathBuf),
+    #[error("the account has less than {0}")]
+    Short(String),
+    #[error("the transfer {id} was not booked")]
+    Funding { id: TransferId, source: LedgerError },
+    #[error("the payment was not refunded")]
+    Refund(#[from] RefundError),
+    #[error("the sum is larger than any amount")]
+    Sum,
     #[error("there is no receipt and no payment {0}")]
     NoReceipt(PaymentId),
     #[error("the seller keeps the balance of a ledger account, and no store was named")]
@@ -139,6 +158,34 @@ impl Error {
             Self::Keystore(error) => nothing(Exit::Storage, error.blame(), error.next()),
             Self::Store { source, .. } => nothing(Exit::Storage, Blame::Machine, of_store(source)),
             Self::Client(error) => of_client(error),
+            Self::OwnLimits(error) => {
+                let (exit, blame, moved, _) = of_client(error);
+                (exit, blame, moved, OWN_LIMITS.into())
+            }
+            Self::Declined => nothing(Exit::Refused, Blame::Answer, "run it again to confirm it"),
+            Self::NoPayment(_) => nothing(
+                Exit::Other,
+                Blame::You,
+                "see `farthing payments list` for the ids",
+            ),
+            Self::NoStore => nothing(
+                Exit::Usage,
+                Blame::You,
+                "name the seller's store with --store FILE, or in FARTHING_STORE",
+            ),
+            Self::MissingStore(_) => nothing(
+                Exit::Storage,
+                Blame::You,
+                "check the path; a store is made by the server that is paid",
+            ),
+            Self::Short(_) => nothing(
+                Exit::Other,
+                Blame::You,
+                "see `farthing ledger balance`; what is held cannot be withdrawn",
+            ),
+            Self::Funding { source, .. } => of_ledger(source),
+            Self::Refund(error) => of_refund(error),
+            Self::Sum => nothing(Exit::Other, Blame::Machine, "look at a shorter time"),
             Self::Build(_) => nothing(Exit::Other, Blame::Program, "report it: this is a defect"),
             Self::NoReceipt(_) => nothing(
                 Exit::Other,
@@ -278,6 +325,59 @@ const fn next_of_answer(error: &Error, moved: Moved) -> &'static str {
     }
 }
 
+const OWN_LIMITS: &str = "see `farthing wallet budget`; the keystore's owner raises it with `farthing wallet budget set`";
+
+fn of_ledger(error: &LedgerError) -> Row {
+    let nothing = |exit, blame, next: &'static str| (exit, blame, Moved::No, next.into());
+    match error {
+        LedgerError::Store(source) if source.in_doubt() => (
+            Exit::Unresolved,
+            Blame::Machine,
+            Moved::Unknown,
+            "repeat it with this id as --id: it is booked once".into(),
+        ),
+        LedgerError::Store(source) => nothing(Exit::Storage, Blame::Machine, of_store(source)),
+        LedgerError::Reused(_) => nothing(
+            Exit::Other,
+            Blame::You,
+            "give another --id; see `farthing ledger history`",
+        ),
+        LedgerError::Zero => nothing(Exit::Usage, Blame::You, "name an amount"),
+        _ => nothing(Exit::Other, Blame::You, "name a smaller amount"),
+    }
+}
+
+fn of_refund(error: &RefundError) -> Row {
+    let (exit, blame, next) = match error {
+        RefundError::Store(source) if source.in_doubt() => {
+            return (
+                Exit::Unresolved,
+                Blame::Machine,
+                Moved::Unknown,
+                "see `farthing payments show` for what became of it".into(),
+            );
+        }
+        RefundError::Store(source) => (Exit::Storage, Blame::Machine, of_store(source)),
+        RefundError::InFlight => (Exit::Other, Blame::Server, "try again in a minute"),
+        RefundError::Short => (
+            Exit::Other,
+            Blame::You,
+            "put money into the account that was paid, with `farthing ledger deposit`",
+        ),
+        RefundError::Unsupported(_) => (
+            Exit::Other,
+            Blame::Rail,
+            "send the value back by the method's own means",
+        ),
+        _ => (
+            Exit::Other,
+            Blame::You,
+            "see `farthing payments show` for where it stands",
+        ),
+    };
+    (exit, blame, Moved::No, next.into())
+}
+
 fn of_client(error: &ClientError) -> Row {
     let moved = error.moved();
     let (exit, blame) = match error {
@@ -371,6 +471,12 @@ impl KeystoreError {
 
     const fn next(&self) -> &'static str {
         match self {
+            Self::NoKey => "write it as `wallet export` does, or as 64 hexadecimal digits",
+            Self::Writable { .. } => {
+                "run `chmod go-w` on it, and look whether everything in it is yours"
+            }
+            Self::Exposed { .. } => "run `chmod 600` on it",
+            Self::Hosts(_) => "take some away with --realm HOST --clear",
             Self::Empty { .. } => {
                 "make one with `farthing wallet create`, or name another folder with --keystore"
             }

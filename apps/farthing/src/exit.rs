@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -112,6 +114,13 @@ impl From<Exit> for ExitCode {
 pub(crate) fn help() -> String {
     let rows = TABLE.map(|(_, code, _, means)| format!("  {code:>3}  {means}"));
     format!("Exit codes:\n{}", rows.join("\n"))
+}
+
+/// The table for programs.
+pub(crate) fn table() -> Value {
+    let rows = TABLE
+        .map(|(_, code, name, means)| json!({ "code": code, "error": name, "meaning": means }));
+    json!(rows)
 }
 
 #[cfg(test)]

@@ -2,16 +2,20 @@
 
 mod args;
 mod buyer;
+mod complete;
+mod describe;
 mod dev;
 mod error;
 mod exit;
 mod inspect;
 mod keystore;
+mod operator;
 mod pay;
 mod receipts;
 mod screen;
 mod signer;
 mod wallet;
+mod when;
 
 use std::{io, process::ExitCode};
 
@@ -21,12 +25,15 @@ use tracing_subscriber::EnvFilter;
 use args::{Args, Command};
 use error::Error;
 use exit::Exit;
+use keystore::Keystore;
 
 fn main() -> ExitCode {
     let args = Args::parse();
     trace();
-    let is_json = args.is_json();
-    match run(args) {
+    let keystore = args.keystore();
+    let command = args.into_command();
+    let is_json = command.is_json();
+    match run(command, &keystore) {
         Ok(exit) => exit.into(),
         Err(error) if is_closed_pipe(&error) => Exit::Done.into(),
         Err(error) => {
@@ -41,20 +48,23 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: Args) -> Result<Exit, Error> {
+fn run(command: Command, keystore: &Keystore) -> Result<Exit, Error> {
     // The one place that chooses the cryptography of TLS. It fails only where it was chosen before.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let keystore = args.keystore();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Error::System)?;
     let done = runtime.block_on(async {
-        match args.command {
-            Command::Pay(pay) => pay::run(pay, &keystore).await,
-            Command::Wallet(command) => wallet::run(command, &keystore).await,
-            Command::Receipts(command) => receipts::run(command, &keystore).await,
+        match command {
+            Command::Pay(pay) => pay::run(pay, keystore).await,
+            Command::Wallet(command) => wallet::run(command, keystore).await,
+            Command::Receipts(command) => receipts::run(command, keystore).await,
             Command::Dev(dev) => dev::run(dev).await,
+            Command::Ledger(command) => operator::ledger::run(command).await,
+            Command::Payments(command) => operator::payments::run(command).await,
+            Command::Completions(shell) => complete::run(&shell),
+            Command::Describe => describe::run(),
             Command::Inspect(inspect) => inspect::run(&inspect),
         }
     });

@@ -5,7 +5,7 @@ use std::{
     borrow::Cow,
     env,
     fmt::Display,
-    io::{self, IsTerminal, Write},
+    io::{self, BufRead, IsTerminal, Write},
 };
 
 /// Colours, where they are wanted.
@@ -75,6 +75,26 @@ pub(crate) fn hint(text: impl Display) {
     tell(format!("{label} {text}"));
 }
 
+/// Whether there is somebody to ask.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks for one line.
+pub(crate) fn ask(question: &str) -> io::Result<String> {
+    let mut terminal = io::stderr().lock();
+    let _ = write!(terminal, "{question}").and_then(|()| terminal.flush());
+    drop(terminal);
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).map(|_| line)
+}
+
+/// Nothing but a yes is one.
+pub(crate) fn is_yes(line: &str) -> bool {
+    let line = line.trim();
+    line.eq_ignore_ascii_case("y") || line.eq_ignore_ascii_case("yes")
+}
+
 /// A text that came from elsewhere, without what could move a terminal's cursor or pose as ours.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     // Control characters, and those that turn the direction of the text.
@@ -136,6 +156,16 @@ mod tests {
             "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d"
         );
         assert_eq!(clean("\u{202e}DSU 1"), "\u{fffd}DSU 1");
+    }
+
+    #[test]
+    fn nothing_but_a_yes_is_one() {
+        for yes in ["y\n", "Y", " yes\r\n", "YES"] {
+            assert!(is_yes(yes), "{yes:?}");
+        }
+        for no in ["", "\n", "n", "no", "yess", "yes please", "1"] {
+            assert!(!is_yes(no), "{no:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use farthing::{clock::SystemClock, core::port::clock::Clock, ledger::Account};
 
 use crate::{
     error::Error,
-    keystore::{Cost, Keystore, Kind, WalletName, folder_name, private_folder},
+    keystore::{Cost, Keystore, Kind, SecretKey, WalletName, folder_name, private_folder},
 };
 
 /// Where the demo keeps everything.
@@ -47,7 +47,8 @@ impl Folder {
         if !keystore.has(&wallet) {
             let passphrase = keystore.make_demo(store)?;
             let now = SystemClock.now().whole_secs();
-            keystore.create(&wallet, Kind::Ed25519, &passphrase, Cost::RANDOM, now)?;
+            let key = SecretKey::random(Kind::Ed25519)?;
+            keystore.create(&wallet, &key, &passphrase, Cost::RANDOM, now)?;
         }
         let account = keystore.wallet(Some(&wallet))?.account;
         Ok((keystore, account))

@@ -27,8 +27,28 @@ pub(crate) fn private_folder(dir: &Path) -> Result<(), KeystoreError> {
     })
 }
 
+/// Refuses a folder into which others than its owner can put files: a wallet, a limit or a demo's
+/// mark in it could be theirs. That they can read its list of names is no harm.
+pub(super) fn check_folder(dir: &Path) -> Result<(), KeystoreError> {
+    match fs::metadata(dir) {
+        Ok(found) if mode(&found) & 0o022 != 0 => Err(KeystoreError::Writable { dir: dir.into() }),
+        // What else is wrong with it is told by whatever opens it.
+        _ => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn mode(metadata: &fs::Metadata) -> u32 {
+    std::os::unix::fs::PermissionsExt::mode(&metadata.permissions())
+}
+
+#[cfg(not(unix))]
+fn mode(_: &fs::Metadata) -> u32 {
+    0
+}
+
 /// A name that nobody guesses: 128 bits.
-pub(super) fn random_name() -> Result<String, KeystoreError> {
+pub(crate) fn random_name() -> Result<String, KeystoreError> {
     let mut bytes = [0; 16];
     SystemRandom::new()
         .fill(&mut bytes)
@@ -47,12 +67,38 @@ pub(crate) fn folder_name() -> Result<String, KeystoreError> {
 
 /// Makes a file that is not there yet: written beside its place, made durable, then put there.
 pub(super) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(format!(".{}", random_name().map_err(io::Error::other)?));
-    let draft = PathBuf::from(draft);
+    let draft = draft(path)?;
     let written = write(&draft, content).and_then(|()| fs::hard_link(&draft, path));
     let removed = fs::remove_file(&draft);
     written.and(removed)?;
+    sync_folder(path)
+}
+
+/// Puts a file in the place of one that may be there, whole.
+pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let draft = draft(path)?;
+    write(&draft, content)
+        .and_then(|()| fs::rename(&draft, path))
+        .inspect_err(|_| drop(fs::remove_file(&draft)))?;
+    sync_folder(path)
+}
+
+/// Writes a file for its owner only, where there is none; a half-written one does not stay.
+pub(crate) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    write(path, content).inspect_err(|error| {
+        if error.kind() != io::ErrorKind::AlreadyExists {
+            let _ = fs::remove_file(path);
+        }
+    })
+}
+
+fn draft(path: &Path) -> io::Result<PathBuf> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}", random_name().map_err(io::Error::other)?));
+    Ok(draft.into())
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
@@ -100,8 +146,12 @@ pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, KeystoreErro
     }
 }
 
-/// The first line of a file, as a secret.
+/// The first line of a file, as a secret. Others must not be able to open the file; a pipe has no
+/// permissions that say anything.
 pub(super) fn secret(path: &Path) -> Result<Secret, KeystoreError> {
+    if fs::metadata(path).is_ok_and(|found| found.is_file() && mode(&found) & 0o077 != 0) {
+        return Err(KeystoreError::Exposed { path: path.into() });
+    }
     let content = Secret::new(read(path)?);
     let line = content.expose().split(|byte| *byte == b'\n').next();
     let line = line.unwrap_or_default();

@@ -46,6 +46,14 @@ pub(crate) enum KeystoreError {
     Prompt(#[source] io::Error),
     #[error("FARTHING_KEY holds no key")]
     Key,
+    #[error("this is no secret key")]
+    NoKey,
+    #[error("others than its owner can write to {dir}")]
+    Writable { dir: PathBuf },
+    #[error("others than its owner can open {path}")]
+    Exposed { path: PathBuf },
+    #[error("more than {0} hosts would have limits of their own")]
+    Hosts(usize),
     #[error("the system gave no randomness")]
     Randomness,
 }

@@ -3,12 +3,15 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `NAME.wallet.json` | a key, sealed under a passphrase; its account, readable |
-//! | `wallet.db` | what the wallets paid and have pending, their budgets, the receipts |
+//! | `wallet.db` | what the wallets paid and have pending, what their budgets count, the receipts |
+//! | `limits.json` | what the wallets may spend together, where their owner set it |
 //! | `keystore.json` | only in a demo's keystore: that it is one |
 //! | `passphrase` | only in a demo's keystore: its throw-away passphrase |
 
 mod disk;
 mod error;
+mod key;
+mod limits;
 mod passphrase;
 mod seal;
 mod wallet;
@@ -21,11 +24,13 @@ use std::{
 use farthing::core::value::{Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use disk::{folder_name, private_folder};
+pub(crate) use disk::{folder_name, private_folder, random_name, write_new};
 pub(crate) use error::KeystoreError;
+pub(crate) use key::SecretKey;
+pub(crate) use limits::{Host, Limits};
 pub(crate) use passphrase::Passphrases;
 pub(crate) use seal::Cost;
-pub(crate) use wallet::{Kind, Wallet, WalletName, new_seed};
+pub(crate) use wallet::{Kind, Wallet, WalletName};
 
 /// The file of what the wallets paid.
 pub(crate) const DATABASE: &str = "wallet.db";
@@ -66,8 +71,13 @@ impl Keystore {
 
     /// The store of what the wallets paid. Its folder is made where it is missing.
     pub(crate) fn database(&self) -> Result<PathBuf, KeystoreError> {
-        private_folder(&self.dir)?;
-        Ok(self.dir.join(DATABASE))
+        Ok(self.make_folder()?.join(DATABASE))
+    }
+
+    /// The same, where it is there.
+    pub(crate) fn existing_database(&self) -> Result<Option<PathBuf>, KeystoreError> {
+        let path = self.folder()?.join(DATABASE);
+        Ok(path.exists().then_some(path))
     }
 
     /// Every wallet, by name.
@@ -100,17 +110,17 @@ impl Keystore {
         }
     }
 
-    /// Makes a wallet with a new key.
+    /// Makes a wallet with a key.
     pub(crate) fn create(
         &self,
         name: &WalletName,
-        kind: Kind,
+        key: &SecretKey,
         passphrase: &Secret,
         cost: Cost,
         now: Timestamp,
     ) -> Result<Wallet, KeystoreError> {
-        private_folder(&self.dir)?;
-        Wallet::create(self.path(name), name, kind, passphrase, cost, now)
+        self.make_folder()?;
+        Wallet::create(self.path(name), name, key, passphrase, cost, now)
     }
 
     /// Whether there is a wallet of this name.
@@ -120,7 +130,7 @@ impl Keystore {
 
     /// Whether this is a demo's keystore, and what its demo is.
     pub(crate) fn marker(&self) -> Result<Option<Marker>, KeystoreError> {
-        let path = self.dir.join(MARKER);
+        let path = self.folder()?.join(MARKER);
         let Some(text) = disk::read_if_there(&path)? else {
             return Ok(None);
         };
@@ -130,7 +140,7 @@ impl Keystore {
 
     /// Makes this the keystore of a demo, with a throw-away passphrase beside its keys.
     pub(crate) fn make_demo(&self, store: &Path) -> Result<Secret, KeystoreError> {
-        private_folder(&self.dir)?;
+        self.make_folder()?;
         let passphrase = Secret::new(disk::random_name()?);
         let (path, marker) = (self.dir.join(PASSPHRASE), self.dir.join(MARKER));
         disk::create(&path, passphrase.expose())
@@ -155,12 +165,24 @@ impl Keystore {
         }
     }
 
+    /// The folder, if nobody else could have put something into it. It need not be there.
+    fn folder(&self) -> Result<&Path, KeystoreError> {
+        disk::check_folder(&self.dir)?;
+        Ok(&self.dir)
+    }
+
+    /// The folder, made where it is missing.
+    fn make_folder(&self) -> Result<&Path, KeystoreError> {
+        private_folder(&self.dir)?;
+        self.folder()
+    }
+
     fn names(&self) -> Result<Vec<WalletName>, KeystoreError> {
         let failed = |source| KeystoreError::Read {
             path: self.dir.clone(),
             source,
         };
-        let entries = match std::fs::read_dir(&self.dir) {
+        let entries = match std::fs::read_dir(self.folder()?) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(source) => return Err(failed(source)),

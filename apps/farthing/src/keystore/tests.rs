@@ -17,7 +17,13 @@ fn make(dir: &Path, name: &str, kind: Kind) -> Wallet {
     let keystore = Keystore::at(dir);
     let (name, now) = (name.parse().unwrap(), SystemClock.now().whole_secs());
     keystore
-        .create(&name, kind, &passphrase("open"), Cost::RANDOM, now)
+        .create(
+            &name,
+            &SecretKey::random(kind).unwrap(),
+            &passphrase("open"),
+            Cost::RANDOM,
+            now,
+        )
         .unwrap()
 }
 
@@ -113,7 +119,7 @@ fn a_wallet_is_never_written_over() {
     let before = fs::read(dir.path().join("default.wallet.json")).unwrap();
     let again = Keystore::at(dir.path()).create(
         &WalletName::default_name(),
-        Kind::Ed25519,
+        &SecretKey::random(Kind::Ed25519).unwrap(),
         &passphrase("other"),
         Cost::RANDOM,
         SystemClock.now(),
@@ -193,6 +199,48 @@ fn a_passphrase_lies_beside_the_keys_only_in_a_demo() {
     let found = demo.demo_passphrase().unwrap().unwrap();
     assert_eq!(found.expose(), made.expose());
     assert_eq!(made.len(), 22, "128 bits");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_folder_or_a_passphrase_that_is_open_to_others_is_not_used() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    make(dir.path(), "default", Kind::Ed25519);
+    let set = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let keystore = Keystore::at(dir.path());
+    for (mode, good) in [
+        (0o755, true),
+        (0o700, true),
+        (0o770, false),
+        (0o702, false),
+        (0o777, false),
+    ] {
+        set(dir.path(), mode);
+        let refused = |done: Result<(), KeystoreError>| match done {
+            Ok(()) => assert!(good, "{mode:o}"),
+            Err(error) => assert!(
+                !good && matches!(error, KeystoreError::Writable { .. }),
+                "{mode:o}: {error}"
+            ),
+        };
+        refused(keystore.wallet(None).map(drop));
+        refused(keystore.wallets().map(drop));
+        refused(keystore.database().map(drop));
+        refused(keystore.existing_database().map(drop));
+        refused(keystore.marker().map(drop));
+        refused(keystore.limits().map(drop));
+        refused(keystore.set_limits(&Limits::default()));
+    }
+    let file = dir.path().join("words");
+    fs::write(&file, "open").unwrap();
+    for (mode, good) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
+        set(&file, mode);
+        let read = disk::secret(&file);
+        assert_eq!(read.is_ok(), good, "{mode:o}");
+    }
 }
 
 #[test]

@@ -6,11 +6,9 @@ use farthing::{
     core::value::{Secret, Timestamp},
     ledger::{Account, AccountKey, KeyType},
 };
-use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
-use super::{Cost, KeystoreError, VERSION, disk, parse, seal::Sealed};
+use super::{Cost, KeystoreError, SecretKey, VERSION, disk, parse, seal::Sealed};
 
 /// The name of a wallet, which is also that of its file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,18 +94,19 @@ struct WalletFile {
 }
 
 impl Wallet {
-    /// Makes a wallet with a new key, in a file that is not there yet.
+    /// Makes a wallet with a key, in a file that is not there yet.
     pub(super) fn create(
         path: PathBuf,
         name: &WalletName,
-        kind: Kind,
+        key: &SecretKey,
         passphrase: &Secret,
         cost: Cost,
         now: Timestamp,
     ) -> Result<Self, KeystoreError> {
-        let (seed, key) = new_key(kind)?;
-        let account = key.account().clone();
-        let sealed = Sealed::new(&seed, passphrase, cost, &bound(&account, kind, now))?;
+        let kind = key.kind;
+        let account = key.account_key().map_err(|_| KeystoreError::NoKey)?;
+        let account = account.account().clone();
+        let sealed = Sealed::new(key.seed(), passphrase, cost, &bound(&account, kind, now))?;
         let file = WalletFile {
             version: VERSION,
             account: account.to_string(),
@@ -148,6 +147,15 @@ impl Wallet {
 
     /// Opens the wallet. It takes as long as the passphrase's derivation does: most of a second.
     pub(crate) fn unlock(&self, passphrase: &Secret) -> Result<AccountKey, KeystoreError> {
+        self.open(passphrase).map(|(_, key)| key)
+    }
+
+    /// The secret key itself, for its owner.
+    pub(crate) fn secret(&self, passphrase: &Secret) -> Result<SecretKey, KeystoreError> {
+        self.open(passphrase).map(|(secret, _)| secret)
+    }
+
+    fn open(&self, passphrase: &Secret) -> Result<(SecretKey, AccountKey), KeystoreError> {
         let broken = || KeystoreError::Sealed {
             path: self.path.clone(),
         };
@@ -158,9 +166,10 @@ impl Wallet {
         }
         let bound = bound(&self.account, self.kind, self.created);
         let seed = self.sealed.open(passphrase, &bound).ok_or_else(broken)?;
-        let key = AccountKey::from_seed(self.kind.key_type(), *seed).map_err(|_| broken())?;
+        let secret = SecretKey::new(self.kind, seed);
+        let key = secret.account_key().map_err(|_| broken())?;
         if *key.account() == self.account {
-            Ok(key)
+            Ok((secret, key))
         } else {
             Err(broken())
         }
@@ -173,24 +182,4 @@ fn bound(account: &Account, kind: Kind, created: Timestamp) -> String {
         "farthing-wallet-v1\n{account}\n{}\n{created}\n",
         kind.name()
     )
-}
-
-fn new_key(kind: Kind) -> Result<(Zeroizing<[u8; 32]>, AccountKey), KeystoreError> {
-    // A random seed is no key of secp256k1 once in 2^128 times.
-    for _ in 0..4 {
-        let seed = new_seed()?;
-        if let Ok(key) = AccountKey::from_seed(kind.key_type(), *seed) {
-            return Ok((seed, key));
-        }
-    }
-    Err(KeystoreError::Randomness)
-}
-
-/// The seed of a new key.
-pub(crate) fn new_seed() -> Result<Zeroizing<[u8; 32]>, KeystoreError> {
-    let mut seed = Zeroizing::new([0; 32]);
-    SystemRandom::new()
-        .fill(seed.as_mut_slice())
-        .map_err(|_| KeystoreError::Randomness)?;
-    Ok(seed)
 }

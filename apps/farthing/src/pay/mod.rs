@@ -8,12 +8,19 @@ mod request;
 use std::io::{self, IsTerminal};
 
 use farthing::{
-    client::{Client, Outgoing, Outlay, Policy, Response, Standing},
+    client::{Client, Error as ClientError, Outgoing, Outlay, Policy, Refused, Response, Standing},
     clock::SystemClock,
     core::{payment::Moved, port::clock::Clock, value::Timestamp},
 };
 
-use crate::{args::Pay, buyer, error::Error, exit::Exit, keystore::Keystore, screen};
+use crate::{
+    args::Pay,
+    buyer::Buyer,
+    error::Error,
+    exit::Exit,
+    keystore::{Keystore, Limits},
+    screen,
+};
 
 pub(crate) use request::HeaderLine;
 
@@ -31,8 +38,14 @@ pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
     // Everything that can go wrong on our side goes wrong before anything is sent.
     let prepared = Prepared::new(&pay)?;
     let sink = Sink::open(pay.output.as_deref())?;
-    let asks = !pay.yes && confirm::can_ask();
-    let buyer = buyer::Buyer::new(keystore, pay.wallet.as_ref(), policy(&pay, asks))?;
+    let asks = !pay.yes && screen::can_ask();
+    let limits = keystore.limits()?;
+    let policy = policy(&pay, asks, &limits);
+    let buyer = if pay.dry_run {
+        Buyer::for_dry_run(keystore, pay.wallet.as_ref(), policy)?
+    } else {
+        Buyer::new(keystore, pay.wallet.as_ref(), policy)?
+    };
     let client = buyer.client(if asks { Some(confirm::ask) } else { None })?;
     if !pay.silent && !pay.json {
         screen::tell(format!("{} {}", prepared.method, screen::clean(&pay.url)));
@@ -47,7 +60,7 @@ pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
     };
     let response = match sent {
         Ok(response) => response,
-        Err(error) => return Err(buyer.locked_out().map_or(error, Error::Keystore)),
+        Err(error) => return Err(why(error, &buyer, &limits)),
     };
     let moved = response.paid().map_or(Moved::No, Outlay::moved);
     let shown = tokio::select! {
@@ -58,6 +71,19 @@ pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
     };
     buyer.close().await;
     shown
+}
+
+/// What a failure comes from: a wallet that is not there or stays shut, or limits that were set.
+fn why(error: Error, buyer: &Buyer, limits: &Limits) -> Error {
+    match error {
+        Error::Client(ClientError::Payer(_)) => buyer.locked_out().map_or(error, Error::Keystore),
+        Error::Client(
+            refused @ ClientError::Refused(
+                Refused::Cap { .. } | Refused::Budget { .. } | Refused::NoCap { .. },
+            ),
+        ) if !limits.is_empty() => Error::OwnLimits(refused),
+        error => error,
+    }
 }
 
 async fn show(response: Response, sink: Sink, pay: &Pay) -> Result<Exit, Error> {
@@ -102,11 +128,18 @@ async fn send(client: &Client, prepared: Prepared) -> Result<Response, Error> {
     Ok(request.send().await?)
 }
 
-/// The limits of this run: those of `--max`; where somebody is asked, what they answer; otherwise
-/// the client's small defaults.
-fn policy(pay: &Pay, asks: bool) -> Policy {
+/// The limits of this run. Where the keystore's owner set some, those hold, and `--max` can only
+/// lower them. Otherwise those of `--max`; where somebody is asked, what they answer; at last the
+/// client's small defaults.
+fn policy(pay: &Pay, asks: bool, limits: &Limits) -> Policy {
     let constant = |price: &str| price.parse().expect("the constants are prices");
-    let policy = Policy::new().dry_run(pay.dry_run);
+    if !limits.is_empty() {
+        return match &pay.max {
+            Some(max) => limits.policy().ceiling(max.clone()),
+            None => limits.policy(),
+        };
+    }
+    let policy = Policy::new();
     match &pay.max {
         Some(max) => policy.max_per_request(max.clone()),
         None if asks => policy.max_per_request(constant(MOST_TO_ASK)),

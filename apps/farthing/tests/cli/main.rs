@@ -7,9 +7,14 @@
 )]
 
 mod attack;
+mod budget;
 mod dev;
 mod hostile;
+mod keys;
+mod operator;
+mod past;
 mod pay;
+mod programs;
 mod screens;
 mod secrets;
 mod shop;

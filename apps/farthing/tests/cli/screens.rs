@@ -7,7 +7,10 @@ use std::{
     path::Path,
 };
 
-use crate::world::{BINARY, Dev, Machine, Run, send};
+use crate::{
+    shop::{Shop, answer, asks},
+    world::{BINARY, Dev, Machine, Run, owner, send},
+};
 
 fn check(name: &str, got: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -74,8 +77,27 @@ fn the_help() {
         ("help-pay.txt", &["pay", "--help"]),
         ("help-wallet-balance.txt", &["wallet", "balance", "--help"]),
         ("help-dev.txt", &["dev", "--help"]),
+        ("help-wallet.txt", &["wallet", "--help"]),
+        (
+            "help-wallet-budget-set.txt",
+            &["wallet", "budget", "set", "--help"],
+        ),
+        (
+            "help-receipts-export.txt",
+            &["receipts", "export", "--help"],
+        ),
+        ("help-ledger-deposit.txt", &["ledger", "deposit", "--help"]),
+        (
+            "help-payments-refund.txt",
+            &["payments", "refund", "--help"],
+        ),
+        ("describe.json", &["--describe"]),
     ] {
-        check(name, machine.run(args).ends(0).text());
+        let run = machine.run(args).ends(0);
+        let version = format!("\"program\": \"{}\"", env!("CARGO_PKG_VERSION"));
+        let text = run.text().replace(&version, "\"program\": \"VERSION\"");
+        assert!(name.ends_with(".json") || text.lines().all(|line| line.chars().count() <= 80));
+        check(name, &text);
     }
     let version = machine.run(&["--version"]).ends(0);
     let expect = format!("farthing {}\n", env!("CARGO_PKG_VERSION"));
@@ -113,6 +135,10 @@ fn paying_and_looking() {
 #[test]
 fn a_fresh_machine() {
     let machine = Machine::new();
+    let shop = Shop::open(|_, at| {
+        let asked = asks(&at.to_string(), "ledger", "2000");
+        answer("402 Payment Required", &asked, "")
+    });
     let home = machine.path("");
     let hide = [(home.to_str().unwrap(), "HOME/")];
     let mut shown = String::new();
@@ -120,13 +146,103 @@ fn a_fresh_machine() {
         &["wallet", "list"][..],
         &["wallet", "create"],
         &["wallet", "create", "../x"],
-        &["pay", "https://api.example.com/"],
+        &["pay", &shop.url()],
+        &["pay", &shop.url(), "--dry-run"],
+        &["wallet", "budget"],
+        &["wallet", "history"],
         &["receipts", "list"],
+        &["receipts", "export"],
+        &["ledger", "accounts"],
+        &["payments", "list", "--store", "none.db"],
         &["dev", "--listen", "0.0.0.0:80"],
     ] {
         shown += &screen(args, &machine.run(args), &hide);
     }
     check("fresh.txt", &shown);
+}
+
+/// What an owner of wallets and of a store sees.
+#[test]
+fn owning_and_operating() {
+    let dev = Dev::start();
+    let (wallet, paid) = (dev.says("wallet").to_owned(), dev.says("paid_url"));
+    let store = dev.says("store").to_owned();
+    let folder = dev.folder();
+    let hide = [(folder.to_str().unwrap(), "DIR")];
+    let (deposit, id) = (["ledger", "deposit"], ["--id", "invoice-17"]);
+    let at = ["--store", &store];
+    let mut shown = String::new();
+    for args in [
+        &["pay", paid, "-s"][..],
+        &["wallet", "budget"],
+        &[
+            "wallet",
+            "budget",
+            "set",
+            "--per-request",
+            "$0.05",
+            "--per-day",
+            "$2",
+        ],
+        &[
+            "wallet",
+            "budget",
+            "set",
+            "--total",
+            "$1",
+            "--realm",
+            "127.0.0.1",
+        ],
+        &["pay", paid, "-s"],
+        &["wallet", "budget"],
+        &["pay", paid, "-s", "--max", "$0.001"],
+        &["wallet", "budget", "set", "--per-request", "$0.001"],
+        &["pay", paid, "-s", "--max", "$5"],
+        &["wallet", "budget", "set", "--clear"],
+        &["wallet", "budget", "set", "--per-day", "5 EUR"],
+        &["wallet", "history"],
+        &["wallet", "history", "-n", "1"],
+        &["wallet", "export", "default"],
+        &["receipts", "export", "-o", "receipts.csv"],
+        &[&deposit[..], &[&*wallet, "$5"], &id, &at].concat(),
+        &[&deposit[..], &[&*wallet, "$5"], &id, &at].concat(),
+        &[&deposit[..], &[&*wallet, "$6"], &id, &at].concat(),
+        &[&["ledger", "withdraw", &*wallet, "$100"][..], &at].concat(),
+        &[&["ledger", "balance", &*wallet][..], &at].concat(),
+        &[&["ledger", "accounts"][..], &at].concat(),
+        &[&["ledger", "history", &*wallet][..], &at].concat(),
+        &[&["payments", "list", "--owed"][..], &at].concat(),
+        &[&["payments", "list"][..], &at].concat(),
+        &[&["payments", "show", "AAAAAAAAAAAAAAAAAAAAAA"][..], &at].concat(),
+    ] {
+        shown += &screen(args, &dev.buyer.run(args), &hide);
+    }
+    check("owning.txt", &shown);
+}
+
+/// A key comes in and goes out; what is secret of it is left out of the screen.
+#[test]
+fn a_key_comes_and_goes() {
+    let (machine, _) = owner();
+    let home = machine.path("");
+    let key = "07".repeat(32);
+    let mut shown = String::new();
+    for args in [
+        &["wallet", "import", "travel"][..],
+        &["wallet", "import", "travel"],
+        &["wallet", "import", "again", "--from", "-", "--json"],
+        &["wallet", "import", "none", "--from", "no/such/file"],
+        &["wallet", "export", "travel", "--yes"],
+        &["wallet", "export", "travel", "--yes", "-o", "key"],
+        &["wallet", "export", "travel", "--yes", "-o", "key"],
+    ] {
+        let run = machine.run_with(args, key.as_bytes());
+        let secret = run.text().lines().find(|line| line.starts_with('z'));
+        let secret = secret.unwrap_or("no secret").to_owned();
+        let hide = [(&*secret, "SECRET"), (home.to_str().unwrap(), "HOME/")];
+        shown += &screen(args, &run, &hide);
+    }
+    check("key.txt", &shown);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::{
     shop::{Shop, answer, asks, is_paid},
-    world::{Dev, Machine, Run},
+    world::{Dev, Machine, Run, private},
 };
 
 const TOKEN: &str = "planted-token-6b1f0c";
@@ -69,7 +69,7 @@ fn no_passphrase_when_a_wallet_is_made_and_opened_or_stays_shut() {
     let machine = Machine::new();
     let file = machine.path("passphrase");
     let passphrase = "planted passphrase 91c4";
-    fs::write(&file, passphrase).unwrap();
+    private(&file, passphrase);
     let machine = machine
         .with("FARTHING_PASSPHRASE_FILE", file.to_str().unwrap())
         .with("RUST_LOG", "trace");

@@ -2,15 +2,10 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use crate::world::{Dev, Machine};
-
-fn owner() -> (Machine, String) {
-    let machine = Machine::new();
-    let file = machine.path("passphrase-file");
-    fs::write(&file, "correct horse\nthe second line does not count\n").unwrap();
-    let file = file.to_str().unwrap().to_owned();
-    (machine.with("FARTHING_PASSPHRASE_FILE", &file), file)
-}
+use crate::{
+    shop::{Shop, answer, asks},
+    world::{Dev, Machine, owner},
+};
 
 #[test]
 fn a_wallet_is_made_listed_and_used() {
@@ -92,10 +87,11 @@ fn the_passphrase_is_needed_only_to_pay() {
 #[test]
 fn without_a_wallet_the_next_step_is_told() {
     let machine = Machine::new();
-    for args in [
-        &["pay", "https://api.example.com/"][..],
-        &["wallet", "balance"],
-    ] {
+    let shop = Shop::open(|_, at| {
+        let asked = asks(&at.to_string(), "ledger", "2000");
+        answer("402 Payment Required", &asked, "")
+    });
+    for args in [&["pay", &*shop.url()][..], &["wallet", "balance"]] {
         let run = machine.run(args).ends(8);
         assert!(
             run.stderr.contains("farthing wallet create"),

@@ -99,6 +99,22 @@ impl Machine {
     }
 }
 
+/// Writes a file that only its owner can open.
+pub(crate) fn private(path: &Path, content: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, content).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// A machine whose owner has a passphrase, in the file that comes back.
+pub(crate) fn owner() -> (Machine, PathBuf) {
+    let machine = Machine::new();
+    let file = machine.path("passphrase-file");
+    private(&file, "correct horse\nthe second line does not count\n");
+    let name = file.to_str().unwrap().to_owned();
+    (machine.with("FARTHING_PASSPHRASE_FILE", name), file)
+}
+
 /// A demo that is up, with the machine of its buyer.
 pub(crate) struct Dev {
     pub(crate) buyer: Machine,

@@ -1,4 +1,10 @@
-//! `farthing wallet`: keys to pay with.
+//! `farthing wallet`: keys to pay with, what they paid, and what they may spend.
+
+mod args;
+mod budget;
+mod export;
+mod history;
+mod import;
 
 use std::path::PathBuf;
 
@@ -10,27 +16,33 @@ use farthing::{
 use serde_json::{Value, json};
 
 use crate::{
-    args, buyer,
+    buyer,
     error::Error,
     exit::Exit,
-    keystore::{Cost, Keystore, KeystoreError, Kind, Passphrases, Wallet, WalletName},
+    keystore::{Cost, Keystore, KeystoreError, Kind, Passphrases, SecretKey, Wallet, WalletName},
     screen::{self, Paint},
     signer,
 };
 
-pub(crate) async fn run(command: args::Wallet, keystore: &Keystore) -> Result<Exit, Error> {
+pub(crate) use args::{Args, Setting};
+
+pub(crate) async fn run(command: Args, keystore: &Keystore) -> Result<Exit, Error> {
     match command {
-        args::Wallet::Create {
+        Args::Create {
             name,
             key_type,
             json,
         } => create(&name, key_type, json, keystore),
-        args::Wallet::List { json } => list(json, keystore),
-        args::Wallet::Balance {
+        Args::Import(import) => import::run(&import, keystore),
+        Args::Export(export) => export::run(&export, keystore),
+        Args::List { json } => list(json, keystore),
+        Args::Balance {
             store,
             wallet,
             json,
         } => balance(store, wallet.as_ref(), json, keystore).await,
+        Args::History(history) => history::run(&history, keystore).await,
+        Args::Budget(budget) => budget::run(budget, keystore).await,
     }
 }
 
@@ -39,9 +51,19 @@ fn create(name: &WalletName, kind: Kind, json: bool, keystore: &Keystore) -> Res
         // Said before anybody types a passphrase.
         return Err(KeystoreError::Exists(name.clone()).into());
     }
+    seal(name, &SecretKey::random(kind)?, json, keystore)
+}
+
+/// Makes a wallet with a key, and tells its account.
+fn seal(
+    name: &WalletName,
+    key: &SecretKey,
+    json: bool,
+    keystore: &Keystore,
+) -> Result<Exit, Error> {
     let passphrase = Passphrases::of_this_run().for_new(keystore, name)?;
     let now = SystemClock.now().whole_secs();
-    let wallet = keystore.create(name, kind, &passphrase, Cost::PEOPLE, now)?;
+    let wallet = keystore.create(name, key, &passphrase, Cost::PEOPLE, now)?;
     if json {
         let mut made = described(&wallet);
         made["keystore"] = json!(keystore.dir().display().to_string());

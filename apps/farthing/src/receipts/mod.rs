@@ -1,16 +1,18 @@
 //! `farthing receipts`: what was paid, and what is pending.
 
+mod args;
+mod csv;
+mod export;
+
 use std::sync::Arc;
 
 use farthing::{
-    client::{Client, Outgoing, Standing, WriteOffError},
+    client::{Client, Outgoing, Policy, Standing, WriteOffError},
     clock::SystemClock,
     core::{
         domain::receipts::{Kept, Receipts},
-        memory::MemoryBackend,
         port::{
             BoxFuture,
-            backend::Backend,
             method::{Fault, Refusal},
             payer::{Offer, Payer, Proof, Quote, Resolved},
         },
@@ -21,69 +23,77 @@ use farthing::{
 use serde_json::{Value, json};
 
 use crate::{
-    args, buyer,
+    buyer::{self, Opened},
     error::{Error, as_json, told},
     exit::Exit,
-    keystore::{DATABASE, Keystore},
+    keystore::Keystore,
     screen::{self, Paint, clean},
 };
 
+pub(crate) use args::Args;
+
 /// Receipts that are read at once.
-const PAGE: usize = 200;
+pub(crate) const PAGE: usize = 200;
 
 /// The store of what was paid, as somebody sees it who pays nothing.
-struct Records {
-    client: Client,
+pub(crate) struct Records {
+    pub(crate) client: Client,
     receipts: Receipts,
+    store: Opened,
 }
 
-pub(crate) async fn run(command: args::Receipts, keystore: &Keystore) -> Result<Exit, Error> {
-    let path = keystore.dir().join(DATABASE);
-    // Looking makes no files: where nothing was paid yet there is nothing to see.
-    let file = if path.exists() {
-        Some(buyer::open_existing(&path)?)
-    } else {
-        None
-    };
-    let store: Arc<dyn Backend> = match &file {
-        Some(file) => Arc::clone(file) as Arc<dyn Backend>,
-        None => Arc::new(MemoryBackend::new()),
-    };
-    let records = Records {
-        receipts: Receipts::new(Arc::clone(&store)),
-        client: Client::builder()
-            .payer(Onlooker(method()))
-            .backend(store)
-            .clock(Arc::new(SystemClock))
-            .http(buyer::http())
-            .build()?,
-    };
+pub(crate) async fn run(command: Args, keystore: &Keystore) -> Result<Exit, Error> {
+    let records = Records::open(keystore, Policy::new())?;
     let done = match command {
-        args::Receipts::List {
+        Args::List {
             pending: false,
             limit,
             json,
         } => records.list(limit, json).await,
-        args::Receipts::List { limit, json, .. } => records.list_pending(limit, json).await,
-        args::Receipts::Show { id, json } => records.show(id, json).await,
-        args::Receipts::WriteOff { id, json } => records.write_off(id, json).await,
+        Args::List { limit, json, .. } => records.list_pending(limit, json).await,
+        Args::Show { id, json } => records.show(id, json).await,
+        Args::Export(export) => export::run(&export, &records).await,
+        Args::WriteOff { id, json } => records.write_off(id, json).await,
     };
-    if let Some(file) = file {
-        file.close().await;
-    }
+    records.close().await;
     done
 }
 
 impl Records {
+    /// Looking makes no files: where nothing was paid yet there is nothing to see.
+    pub(crate) fn open(keystore: &Keystore, policy: Policy) -> Result<Self, Error> {
+        let store = Opened::existing(keystore)?;
+        Ok(Self {
+            receipts: Receipts::new(Arc::clone(&store.backend)),
+            client: Client::builder()
+                .payer(Onlooker(method()))
+                .policy(policy)
+                .backend(Arc::clone(&store.backend))
+                .clock(Arc::new(SystemClock))
+                .http(buyer::http())
+                .build()?,
+            store,
+        })
+    }
+
+    pub(crate) async fn close(&self) {
+        self.store.close().await;
+    }
+
+    /// The newest receipts first, going on after the last one of the page before.
+    pub(crate) async fn page(
+        &self,
+        after: Option<&Kept>,
+        limit: usize,
+    ) -> Result<Vec<Kept>, Error> {
+        self.receipts.list(after, limit).await.map_err(failed)
+    }
+
     async fn list(&self, limit: usize, json: bool) -> Result<Exit, Error> {
         let mut kept: Vec<Kept> = Vec::new();
         while kept.len() < limit {
             let most = PAGE.min(limit - kept.len());
-            let page = self
-                .receipts
-                .list(kept.last(), most)
-                .await
-                .map_err(failed)?;
+            let page = self.page(kept.last(), most).await?;
             let is_last = page.len() < most;
             kept.extend(page);
             if is_last {
@@ -123,7 +133,7 @@ impl Records {
         }
         let rest = limit - pending.len();
         if rest > 0 {
-            pending.extend(self.client.unconfirmed(rest).await?);
+            pending.extend(self.client.unconfirmed(None, rest).await?);
         }
         if json {
             return put(json!({ "pending": pending.iter().map(outgoing).collect::<Vec<_>>() }));
@@ -251,6 +261,7 @@ fn receipt(kept: &Kept) -> Value {
         "payment": kept.payment,
         "amount": kept.amount,
         "currency": kept.currency,
+        "decimals": decimals(kept.receipt.method(), &kept.currency),
         "price": price(&kept.currency, kept.amount),
         "recipient": kept.payee,
         "payer": kept.payer,
@@ -280,7 +291,7 @@ fn outgoing(payment: &Outgoing) -> Value {
     })
 }
 
-const fn standing(standing: Standing) -> &'static str {
+pub(crate) const fn standing(standing: Standing) -> &'static str {
     match standing {
         Standing::Reserved => "reserved",
         Standing::Signed => "signed",
@@ -293,13 +304,25 @@ const fn standing(standing: Standing) -> &'static str {
 }
 
 /// A kept receipt names a currency by its code; what is known of the code is this program's.
-fn price(code: &CurrencyCode, amount: Amount) -> String {
-    let known = Currencies::default();
-    let currency: Option<&Currency> = known.find(code);
-    currency.map_or_else(
+pub(crate) fn price(code: &CurrencyCode, amount: Amount) -> String {
+    currency(&method(), code).map_or_else(
         || format!("{amount} base units of {code}"),
         |currency| currency.display(amount),
     )
+}
+
+/// What is known of a method's currency.
+fn currency(by: &MethodId, code: &CurrencyCode) -> Option<Currency> {
+    let known = Currencies::default();
+    known
+        .find(code)
+        .filter(|currency| currency.rail == *by)
+        .cloned()
+}
+
+/// The decimals of a method's currency, where they are known.
+pub(crate) fn decimals(by: &MethodId, code: &CurrencyCode) -> Option<u8> {
+    currency(by, code).map(|currency| currency.decimals)
 }
 
 fn failed(source: farthing::core::port::backend::StoreError) -> Error {

@@ -1,0 +1,98 @@
+//! Why a gateway does not start.
+
+use std::{borrow::Cow, io, path::PathBuf};
+
+use farthing_gateway::{
+    config::{Finding, QuickError, SecretError},
+    serve::{LiveError, StartError},
+};
+
+use crate::exit::Exit;
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GatewayError {
+    #[error("nobody said what to stand in front of, and there is no {0} here")]
+    Nothing(&'static str),
+    #[error("{}", told(.0))]
+    File(Vec<Finding>),
+    #[error(transparent)]
+    Quick(#[from] QuickError),
+    #[error("`{rule}` is no rule: {why}")]
+    Free { rule: String, why: String },
+    #[error("the seller's key cannot be kept in {path}")]
+    Seller { path: PathBuf, source: io::Error },
+    #[error("the seller's key in {path} cannot be used")]
+    SellerKey {
+        path: PathBuf,
+        source: Option<SecretError>,
+    },
+    #[error(transparent)]
+    Start(#[from] Box<StartError>),
+}
+
+fn told(findings: &[Finding]) -> String {
+    let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    told.join("\n\n")
+}
+
+impl GatewayError {
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Nothing(_) | Self::File(_) | Self::Quick(_) | Self::Free { .. } => Exit::Usage,
+            Self::Seller { .. } | Self::SellerKey { .. } => Exit::Storage,
+            Self::Start(error) => match &**error {
+                StartError::Store { .. }
+                | StartError::Setup(LiveError::SecretFile(_) | LiveError::Secret(_)) => {
+                    Exit::Storage
+                }
+                StartError::Setup(LiveError::Tls(_) | LiveError::Upstream(_)) => Exit::Usage,
+                _ => Exit::Other,
+            },
+        }
+    }
+
+    /// Whether whoever typed the command can put it right.
+    pub(crate) fn is_yours(&self) -> bool {
+        self.exit() == Exit::Usage
+    }
+
+    pub(crate) fn next(&self) -> Cow<'static, str> {
+        match self {
+            Self::Nothing(_) => "name the API and its price: \
+                 `farthing gateway http://127.0.0.1:3000 --price '$0.002'`"
+                .into(),
+            Self::File(_) => "put it right and start again; nothing runs yet".into(),
+            Self::Quick(QuickError::Open(_)) => "listen on 127.0.0.1, or write a file with \
+                 `tls` or `behind_tls`: `farthing gateway init`"
+                .into(),
+            Self::Quick(_) => "see `farthing gateway --help`".into(),
+            Self::Free { .. } => "write it like --free 'GET /health'".into(),
+            Self::Seller { .. } => "name who is paid with --account".into(),
+            Self::SellerKey { path, .. } => format!(
+                "restore {}, whose account was paid so far, or name another with --account",
+                path.display()
+            )
+            .into(),
+            Self::Start(error) => next_of_start(error),
+        }
+    }
+}
+
+fn next_of_start(error: &StartError) -> Cow<'static, str> {
+    match error {
+        StartError::Listen { at, source } if source.kind() == io::ErrorKind::AddrInUse => format!(
+            "another program has port {}, perhaps another gateway: end it, or take any free port \
+             with `--listen 127.0.0.1:0` (in a file: `listen`)",
+            at.port()
+        )
+        .into(),
+        StartError::Listen { .. } => "choose another address".into(),
+        StartError::Store { .. } => "check the store's file and its folder".into(),
+        StartError::Setup(LiveError::Gate(farthing::server::SetupError::DisjointSecrets)) => {
+            "give both the same secret, or wait a minute if the other one was just ended".into()
+        }
+        StartError::Setup(_) => "put it right and start again; nothing runs yet".into(),
+        _ => "try again".into(),
+    }
+}

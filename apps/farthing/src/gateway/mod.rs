@@ -1,0 +1,73 @@
+//! `farthing gateway`: prices in front of an API that knows nothing of them.
+
+mod error;
+mod run;
+mod seller;
+mod show;
+mod signals;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Args as Arguments;
+use farthing::{
+    core::value::{Price, Realm},
+    ledger::Account,
+};
+
+pub(crate) use error::GatewayError;
+
+use crate::{args::any_path, error::Error, exit::{self, Exit}, keystore::Keystore};
+
+/// Where a gateway listens unless it is told.
+const LISTEN: &str = "127.0.0.1:8402";
+
+/// The arguments of `farthing gateway`.
+#[derive(Debug, Arguments)]
+#[command(after_help = exit::help())]
+pub(crate) struct Args {
+    #[command(flatten)]
+    run: Run,
+}
+
+/// What a gateway is told on the command line.
+#[derive(Debug, Arguments)]
+struct Run {
+    /// The API to stand in front of; without it, farthing.toml says
+    #[arg(requires = "price", conflicts_with = "config")]
+    url: Option<String>,
+    /// What each request costs, for example '$0.002'
+    #[arg(long, value_name = "PRICE", requires = "url")]
+    price: Option<Price>,
+    /// A request that costs nothing, 'GET /health'; repeatable
+    #[arg(long, value_name = "RULE", requires = "url")]
+    free: Vec<String>,
+    /// The file of the gateway [default: farthing.toml]
+    #[arg(long, value_name = "FILE", value_parser = any_path())]
+    config: Option<PathBuf>,
+    /// Where to listen, an address of this machine only [default: 127.0.0.1:8402]
+    #[arg(long, value_name = "ADDR", requires = "url")]
+    listen: Option<SocketAddr>,
+    /// The public host of the API [default: where it listens]
+    #[arg(long, value_name = "HOST", requires = "url")]
+    site: Option<Realm>,
+    /// Who is paid [default: a key made once, beside the store]
+    #[arg(long, value_name = "DID", requires = "url")]
+    account: Option<Account>,
+    /// Where payments are kept [default: in the keystore's folder]
+    #[arg(long, value_name = "FILE", requires = "url", value_parser = any_path())]
+    store: Option<PathBuf>,
+    /// Print a JSON object a line: when it listens, when it was reloaded, when it ends
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    /// Whether stdout is for programs.
+    pub(crate) const fn is_json(&self) -> bool {
+        self.run.json
+    }
+}
+
+pub(crate) async fn run(args: Args, keystore: &Keystore) -> Result<Exit, Error> {
+    run::run(args.run, keystore).await
+}

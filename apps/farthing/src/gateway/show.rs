@@ -1,0 +1,163 @@
+//! What a gateway says of itself.
+
+use std::fmt::Write as _;
+
+use farthing_gateway::{
+    config::{RulePrice, Trust},
+    serve::{Changes, Gateway, ReloadError, Stopped},
+};
+use serde_json::{Value, json};
+
+use super::run::{Told, store};
+use crate::{
+    dev::program,
+    screen::{self, Paint, clean},
+};
+
+/// Rules that are shown at the start. `gateway check` shows all of them.
+const RULES: usize = 12;
+
+/// The first screen: where it is, what it costs, where the money goes, what to type next.
+pub(super) fn listening(gateway: &Gateway, told: &Told, paint: Paint) -> String {
+    let config = gateway.config();
+    let url = url(gateway, told);
+    let upstream = format!("{}://{}", config.upstream.scheme, config.upstream.authority);
+    let mut text = format!("{} in front of {upstream}\n\n", paint.bold(&url));
+    let _ = writeln!(text, "{}\n", prices(told, paint));
+    let mut rows = vec![("store", store(&config).display().to_string())];
+    if let Some(ledger) = &config.pay.ledger {
+        rows.push(("paid to", ledger.account.to_string()));
+    }
+    if let Some(key) = &told.key {
+        rows.push(("its key", key.display().to_string()));
+    }
+    if let Some(admin) = gateway.admin_address() {
+        rows.push(("admin", format!("http://{admin}/readyz, /metrics")));
+    }
+    if let Some(file) = &told.file {
+        rows.push(("file", format!("{}, read again when it changes", file.display())));
+    }
+    let _ = writeln!(text, "{}\n", screen::rows(paint, 2, &rows));
+    text.push_str(&lines_to_try(&url, told, paint));
+    text
+}
+
+fn prices(told: &Told, paint: Paint) -> String {
+    let rules = &told.config.rules;
+    let shown = rules.iter().take(RULES).map(|rule| {
+        let price = match &rule.price {
+            RulePrice::Free => "free".to_owned(),
+            RulePrice::Fixed(price) => price.to_string(),
+        };
+        [clean(&rule.key.to_string()).into_owned(), price]
+    });
+    let table = screen::table(paint, ["request", "price"], &shown.collect::<Vec<_>>());
+    let more = match rules.len().checked_sub(RULES) {
+        None | Some(0) => String::new(),
+        Some(more) => format!("\n… and {more} more: see `{} gateway check`", program::name()),
+    };
+    let lines = format!("{table}{more}");
+    let lines = lines.lines().map(|line| format!("  {line}"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn lines_to_try(url: &str, told: &Told, paint: Paint) -> String {
+    let me = program::name();
+    let priced = told.config.rules.iter();
+    let priced = priced.filter(|rule| matches!(rule.price, RulePrice::Fixed(_)));
+    let path = priced
+        .map(|rule| rule.key.example())
+        .next()
+        .unwrap_or_else(|| "/".to_owned());
+    let store = program::quoted(store(&told.config));
+    let lines = [
+        ("what it costs: a 402", format!("curl -i {url}{path}")),
+        ("a wallet, once", format!("{me} wallet create")),
+        (
+            "money for it, which you vouch for",
+            format!("{me} ledger deposit DID 1 --store {store}"),
+        ),
+        ("pay for it", format!("{me} pay {url}{path}")),
+    ];
+    let mut text = format!("{}\n\n", paint.bold("Next, in another terminal"));
+    for (about, line) in lines {
+        let _ = writeln!(text, "  {}\n  {line}", paint.dim(format!("# {about}")));
+    }
+    text.push_str("\nIt is up until Ctrl-C.");
+    text
+}
+
+/// One line for a program.
+pub(super) fn listening_json(gateway: &Gateway, told: &Told) -> Value {
+    let config = gateway.config();
+    let rules = config.rules.iter().map(|rule| {
+        let price = match &rule.price {
+            RulePrice::Free => Value::Null,
+            RulePrice::Fixed(price) => json!(price.to_string()),
+        };
+        json!({ "rule": rule.key.to_string(), "price": price })
+    });
+    json!({
+        "event": "listening",
+        "url": url(gateway, told),
+        "address": gateway.address().to_string(),
+        "site": config.site.to_string(),
+        "upstream": format!("{}://{}", config.upstream.scheme, config.upstream.authority),
+        "store": store(&config).display().to_string(),
+        "account": config.pay.ledger.as_ref().map(|ledger| ledger.account.to_string()),
+        "accountKey": told.key.as_ref().map(|key| key.display().to_string()),
+        "admin": gateway.admin_address().map(|admin| format!("http://{admin}")),
+        "file": told.file.as_ref().map(|file| file.display().to_string()),
+        "rules": rules.collect::<Vec<_>>(),
+    })
+}
+
+/// How it is reached. Where it is told its public host, it is reached by that.
+fn url(gateway: &Gateway, told: &Told) -> String {
+    let site = gateway.config().site;
+    let address = gateway.address();
+    match &told.config.listen.trust {
+        Trust::Loopback => format!("http://{address}"),
+        Trust::Tls(_) if address.port() != 443 && !site.as_str().contains(':') => {
+            format!("https://{site}:{}", address.port())
+        }
+        Trust::Tls(_) | Trust::BehindTls(_) => format!("https://{site}"),
+    }
+}
+
+pub(super) fn reloaded_json(done: &Result<Changes, ReloadError>) -> Value {
+    match done {
+        Ok(changes) => json!({ "event": "reloaded", "changes": changes.to_string() }),
+        Err(error) => json!({ "event": "not-reloaded", "message": with_causes(error) }),
+    }
+}
+
+pub(super) fn stopped_json(stopped: Stopped) -> Value {
+    json!({ "event": "stopped", "cut": stopped.cut, "settled": stopped.settled })
+}
+
+/// What there is to say of an end that was not all finished.
+pub(super) fn stopped(stopped: Stopped) -> Option<String> {
+    let mut told = Vec::new();
+    if stopped.cut > 0 {
+        told.push(format!("{} connections were cut", stopped.cut));
+    }
+    if !stopped.settled {
+        told.push("payments are left for the next start to finish".to_owned());
+    }
+    (!told.is_empty()).then(|| format!("stopped: {}", told.join(", ")))
+}
+
+/// What happened, with its causes.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !told.contains(&text) {
+            told = format!("{told}: {text}");
+        }
+        cause = error.source();
+    }
+    told
+}

@@ -1,0 +1,68 @@
+//! What an operator does with a seller's store: accounts, money in and out, what is owed.
+
+pub(crate) mod ledger;
+pub(crate) mod payments;
+
+use std::{fmt::Display, path::PathBuf, sync::Arc};
+
+use farthing::{core::port::backend::Backend, store::SqliteBackend};
+
+use crate::{args::any_path, buyer, error::Error, exit::Exit, screen};
+
+/// Rows that are read at once.
+const PAGE: usize = 200;
+
+/// Where the seller's store is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StoreAt {
+    /// The seller's store
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "FARTHING_STORE",
+        hide_env_values = true,
+        value_parser = any_path()
+    )]
+    store: Option<PathBuf>,
+}
+
+/// A store that is there, open.
+struct Store {
+    path: PathBuf,
+    file: Arc<SqliteBackend>,
+}
+
+impl StoreAt {
+    /// The store's file: the one that is named here or in the environment.
+    pub(crate) fn path(&self) -> Result<PathBuf, Error> {
+        let named = self.store.clone();
+        named
+            .filter(|path| !path.as_os_str().is_empty())
+            .ok_or(Error::NoStore)
+    }
+
+    /// Opens it. One that is not there is not made: its name would be a slip.
+    fn open(&self) -> Result<Store, Error> {
+        let path = self.path()?;
+        if !path.exists() {
+            return Err(Error::MissingStore(path));
+        }
+        let file = buyer::open_existing(&path)?;
+        Ok(Store { path, file })
+    }
+}
+
+impl Store {
+    fn backend(&self) -> Arc<dyn Backend> {
+        Arc::clone(&self.file) as Arc<dyn Backend>
+    }
+
+    fn told(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+fn put(text: impl Display) -> Result<Exit, Error> {
+    screen::data(text).map_err(Error::System)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,236 @@
+//! `farthing payments`: what a seller's store knows, what is owed, and giving it back.
+
+mod args;
+
+use std::sync::Arc;
+
+use farthing::{
+    clock::SystemClock,
+    core::{
+        domain::{claims::Held, payments::Payments},
+        payment::{Payment, State},
+        port::{backend::StoreError, clock::Clock, method::Charge},
+        value::{PaymentId, Timestamp},
+    },
+    ledger::{Account, Ledger, method},
+    server::refund,
+};
+use serde_json::{Value, json};
+
+use super::{PAGE, Store, put};
+use crate::{
+    error::{Error, as_json, told},
+    exit::Exit,
+    receipts::{decimals, price},
+    screen::{self, Paint, clean},
+};
+
+pub(crate) use args::Args;
+
+pub(crate) async fn run(command: Args) -> Result<Exit, Error> {
+    let at = match &command {
+        Args::List { store, .. } | Args::Show { store, .. } | Args::Refund { store, .. } => store,
+    };
+    let store = at.open()?;
+    let payments = Payments::new(store.backend());
+    let done = match command {
+        Args::List {
+            owed, limit, json, ..
+        } => list(&payments, owed, limit.into(), json, &store).await,
+        Args::Show { id, json, .. } => match find(&payments, id).await {
+            Ok(payment) => put(shown(&payment, json)),
+            Err(error) => Err(error),
+        },
+        Args::Refund { id, yes, json, .. } => give_back(&payments, id, yes, json).await,
+    };
+    store.file.close().await;
+    done
+}
+
+async fn list(
+    payments: &Payments,
+    owed: bool,
+    limit: usize,
+    json: bool,
+    store: &Store,
+) -> Result<Exit, Error> {
+    let mut found: Vec<Held<Payment>> = Vec::new();
+    for only_owed in [true, false] {
+        // Each list goes on from its own last row.
+        let start = found.len();
+        while (only_owed || !owed) && found.len() < limit {
+            let most = PAGE.min(limit - found.len());
+            let last = found[start..].last();
+            let page = match (only_owed, last) {
+                (true, None) => payments.owed(most).await,
+                (true, Some(last)) => payments.owed_after(last, most).await,
+                (false, None) => payments.due(Timestamp::FAR, most).await,
+                (false, Some(last)) => payments.due_after(Timestamp::FAR, last, most).await,
+            };
+            let page = page.map_err(failed)?;
+            let is_last = page.len() < most;
+            found.extend(page);
+            if is_last {
+                break;
+            }
+        }
+    }
+    if json {
+        let found = found.iter().map(|held| object(&held.record));
+        return put(json!({
+            "store": store.told(),
+            "payments": found.collect::<Vec<_>>(),
+        }));
+    }
+    if found.is_empty() {
+        screen::tell(if owed {
+            "nothing is owed"
+        } else {
+            "no payments"
+        });
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<_> = found.iter().map(|held| row(&held.record)).collect();
+    let head = ["ID", "CLAIMED", "PRICE", "STATE", "ROUTE"];
+    put(screen::table(Paint::for_stdout(), head, &rows))?;
+    if found.iter().any(|held| held.record.state == State::Owed) {
+        screen::hint("farthing payments refund ID, for what is owed");
+    }
+    if found.len() == limit {
+        screen::hint("there may be more: --limit shows them");
+    }
+    Ok(Exit::Done)
+}
+
+async fn find(payments: &Payments, id: PaymentId) -> Result<Payment, Error> {
+    let held = payments.claims().load(&id.to_key()).await.map_err(failed)?;
+    held.map(|held| held.record).ok_or(Error::NoPayment(id))
+}
+
+async fn give_back(
+    payments: &Payments,
+    id: PaymentId,
+    yes: bool,
+    json: bool,
+) -> Result<Exit, Error> {
+    let payment = find(payments, id).await?;
+    if !yes {
+        confirm(&payment)?;
+    }
+    let mut methods: Vec<Arc<dyn Charge>> = Vec::new();
+    if payment.method == method() {
+        let payee = payment.payee.as_ref();
+        let payee = payee.and_then(|payee| Account::parse(payee.as_str()).ok());
+        // The books take the payee from the payment; without one they refuse.
+        methods.extend(payee.map(|payee| Arc::new(Ledger::new(payee)) as Arc<dyn Charge>));
+    }
+    let refunded = refund(payments, &methods, id, SystemClock.now()).await?;
+    if json {
+        return put(object(&refunded));
+    }
+    screen::tell(format!(
+        "{} {} to {}",
+        Paint::for_stderr().good("refunded"),
+        price(&refunded.currency, refunded.amount),
+        refunded
+            .payer
+            .as_ref()
+            .map_or("whoever paid", |payer| payer.as_str()),
+    ));
+    Ok(Exit::Done)
+}
+
+fn confirm(payment: &Payment) -> Result<(), Error> {
+    if !screen::can_ask() {
+        return Err(Error::Usage {
+            what: "there is no terminal to confirm the refund at".to_owned(),
+            next: "say with --yes that it is meant",
+        });
+    }
+    screen::tell(rows(payment, Paint::for_stderr(), 2));
+    let answer = screen::ask("Refund it? [y/N] ").map_err(Error::System)?;
+    if screen::is_yes(&answer) {
+        Ok(())
+    } else {
+        Err(Error::Declined)
+    }
+}
+
+fn row(payment: &Payment) -> [String; 5] {
+    [
+        payment.id.to_string(),
+        payment.claimed_at.whole_secs().to_string(),
+        price(&payment.currency, payment.amount),
+        state(payment.state).to_owned(),
+        clean(payment.route.as_str()).into_owned(),
+    ]
+}
+
+fn shown(payment: &Payment, json: bool) -> String {
+    if json {
+        object(payment).to_string()
+    } else {
+        rows(payment, Paint::for_stdout(), 0)
+    }
+}
+
+fn rows(payment: &Payment, paint: Paint, indent: usize) -> String {
+    let mut rows = vec![
+        ("id", payment.id.to_string()),
+        ("state", state(payment.state).to_owned()),
+        ("money", told(payment.state.moved()).to_owned()),
+        ("price", price(&payment.currency, payment.amount)),
+        ("route", clean(payment.route.as_str()).into_owned()),
+        ("by", payment.method.to_string()),
+        ("claimed", payment.claimed_at.to_string()),
+    ];
+    let (payer, payee) = (payment.payer.as_ref(), payment.payee.as_ref());
+    rows.extend(payer.map(|it| ("from", clean(it.as_str()).into_owned())));
+    rows.extend(payee.map(|it| ("to", clean(it.as_str()).into_owned())));
+    rows.extend(payment.settled_at.map(|at| ("settled", at.to_string())));
+    let reference = payment.reference.as_ref();
+    rows.extend(reference.map(|it| ("reference", clean(it.as_str()).into_owned())));
+    screen::rows(paint, indent, &rows)
+}
+
+fn object(payment: &Payment) -> Value {
+    json!({
+        "payment": payment.id,
+        "state": payment.state,
+        "moneyMoved": as_json(payment.state.moved()),
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "decimals": decimals(&payment.method, &payment.currency),
+        "price": price(&payment.currency, payment.amount),
+        "method": payment.method,
+        "route": payment.route.as_str(),
+        "payer": payment.payer,
+        "recipient": payment.payee,
+        "challenge": payment.challenge,
+        "claimedAt": payment.claimed_at,
+        "settledAt": payment.settled_at,
+        "reference": payment.reference,
+        "deliveries": payment.attempts,
+    })
+}
+
+const fn state(state: State) -> &'static str {
+    match state {
+        State::Claimed => "claimed",
+        State::Answered => "answered",
+        State::Sent => "sent",
+        State::Pending => "pending",
+        State::Unknown => "unknown",
+        State::Settled => "settled",
+        State::Delivered => "delivered",
+        State::Failed => "failed",
+        State::Voided => "voided",
+        State::Owed => "owed",
+        State::Refunded => "refunded",
+        _ => "other",
+    }
+}
+
+fn failed(source: StoreError) -> Error {
+    farthing::client::Error::from(source).into()
+}
