@@ -264,3 +264,8 @@ impl Discovery {
         }
     }
 }
+
+/// The code of the page about this runs.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../../../docs/discovery.md")]
+struct TellingWhatItCosts;
