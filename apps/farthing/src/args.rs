@@ -11,7 +11,7 @@ use farthing::core::value::Price;
 use http::Method;
 
 use crate::{
-    complete, exit,
+    complete, exit, gateway,
     inspect::Inspect,
     keystore::{Keystore, WalletName},
     operator,
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
     /// Print the whole command tree as JSON, for programs
-    #[arg(long, exclusive = true)]
+    #[arg(long)]
     describe: bool,
     /// The folder of keys and receipts [default: $XDG_DATA_HOME/farthing]
     #[arg(long, global = true, value_name = "DIR", env = "FARTHING_KEYSTORE")]
@@ -54,6 +54,11 @@ pub(crate) enum Command {
     /// Nothing in it is worth anything: the wallet's passphrase lies beside it, and the money is
     /// the demo's own.
     Dev(Dev),
+    /// Put prices in front of an API, without a change to it
+    ///
+    /// With a URL and a price nothing else is needed; a file says more. Payments are kept in a store
+    /// on this machine, and buyers have accounts in it: `farthing ledger deposit` gives them money.
+    Gateway(gateway::Args),
     /// Say what a payment header or a saved response means, and what is wrong with it
     Inspect(Inspect),
     /// The accounts of a seller's ledger: who has what, and money in and out
@@ -165,6 +170,7 @@ impl Command {
             Self::Dev(dev) => dev.json,
             Self::Wallet(wallet) => wallet.is_json(),
             Self::Inspect(inspect) => inspect.json,
+            Self::Gateway(gateway) => gateway.is_json(),
             Self::Receipts(receipts) => receipts.is_json(),
             Self::Ledger(ledger) => ledger.is_json(),
             Self::Payments(payments) => payments.is_json(),

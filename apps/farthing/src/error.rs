@@ -9,7 +9,7 @@ use farthing::{
         noun::problem::ProblemKind,
         payment::Moved,
         port::backend::StoreError,
-        value::{PaymentId, TextError},
+        value::{PaymentId, PriceError, TextError},
     },
     ledger::{LedgerError, TransferId},
     secret::SecretFileError,
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::{
     exit::Exit,
+    gateway::GatewayError,
     keystore::KeystoreError,
     screen::{self, Paint, clean},
 };
@@ -39,6 +40,8 @@ pub(crate) enum Error {
     #[error("the answer is larger than {bytes} bytes, too large for one JSON object")]
     TooLarge { bytes: u64, moved: Moved },
     #[error(transparent)]
+    Gateway(#[from] GatewayError),
+    #[error(transparent)]
     Keystore(#[from] KeystoreError),
     #[error("the store {path} cannot be used")]
     Store { path: PathBuf, source: StoreError },
@@ -53,6 +56,8 @@ pub(crate) enum Error {
     Declined,
     #[error("there is no payment {0} in this store")]
     NoPayment(PaymentId),
+    #[error(transparent)]
+    Price(#[from] PriceError),
     #[error("no store was named")]
     NoStore,
     #[error("there is no store at {0}")]
@@ -155,6 +160,7 @@ impl Error {
                     next_of_answer(self, *moved).into(),
                 )
             }
+            Self::Gateway(error) => (error.exit(), error.blame(), Moved::No, error.next()),
             Self::Keystore(error) => nothing(Exit::Storage, error.blame(), error.next()),
             Self::Store { source, .. } => nothing(Exit::Storage, Blame::Machine, of_store(source)),
             Self::Client(error) => of_client(error),
@@ -167,6 +173,11 @@ impl Error {
                 Exit::Other,
                 Blame::You,
                 "see `farthing payments list` for the ids",
+            ),
+            Self::Price(_) => nothing(
+                Exit::Usage,
+                Blame::You,
+                "write an amount that can be counted exactly",
             ),
             Self::NoStore => nothing(
                 Exit::Usage,

@@ -7,10 +7,12 @@ mod describe;
 mod dev;
 mod error;
 mod exit;
+mod gateway;
 mod inspect;
 mod keystore;
 mod operator;
 mod pay;
+mod program;
 mod receipts;
 mod screen;
 mod signer;
@@ -64,6 +66,7 @@ fn run(command: Command, keystore: &Keystore) -> Result<Exit, Error> {
             Command::Ledger(command) => operator::ledger::run(command).await,
             Command::Payments(command) => operator::payments::run(command).await,
             Command::Completions(shell) => complete::run(&shell),
+            Command::Gateway(gateway) => gateway::run(gateway, keystore).await,
             Command::Describe => describe::run(),
             Command::Inspect(inspect) => inspect::run(&inspect),
         }

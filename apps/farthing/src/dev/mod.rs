@@ -2,7 +2,6 @@
 
 mod folder;
 mod log;
-mod program;
 mod shop;
 mod show;
 mod walk;

@@ -13,10 +13,12 @@ use http::{HeaderName, StatusCode};
 use super::{
     Demo,
     folder::Folder,
-    program,
     walk::{Answer, Balances},
 };
-use crate::screen::{self, Paint};
+use crate::{
+    program,
+    screen::{self, Paint},
+};
 
 pub(super) fn unpaid(url: &str, answer: &Answer, challenge: &Challenge, paint: Paint) -> String {
     let mut rows = vec![

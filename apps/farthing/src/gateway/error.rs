@@ -7,7 +7,7 @@ use farthing_gateway::{
     serve::{LiveError, StartError},
 };
 
-use crate::exit::Exit;
+use crate::{error::Blame, exit::Exit};
 
 /// Why a gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -52,9 +52,12 @@ impl GatewayError {
         }
     }
 
-    /// Whether whoever typed the command can put it right.
-    pub(crate) fn is_yours(&self) -> bool {
-        self.exit() == Exit::Usage
+    pub(crate) fn blame(&self) -> Blame {
+        if self.exit() == Exit::Usage {
+            Blame::You
+        } else {
+            Blame::Machine
+        }
     }
 
     pub(crate) fn next(&self) -> Cow<'static, str> {

@@ -16,7 +16,12 @@ use farthing::{
 
 pub(crate) use error::GatewayError;
 
-use crate::{args::any_path, error::Error, exit::{self, Exit}, keystore::Keystore};
+use crate::{
+    args::any_path,
+    error::Error,
+    exit::{self, Exit},
+    keystore::Keystore,
+};
 
 /// Where a gateway listens unless it is told.
 const LISTEN: &str = "127.0.0.1:8402";

@@ -45,7 +45,9 @@ pub(super) async fn run(run: Run, keystore: &Keystore) -> Result<Exit, Error> {
     let json = run.json;
     let told = told(run, keystore)?;
     let file = told.file.clone();
-    let mut watch = file.as_ref().map(|file| Watch::new(&files(file, &told.config)));
+    let mut watch = file
+        .as_ref()
+        .map(|file| Watch::new(&files(file, &told.config)));
     let gateway = Gateway::start(told.config.clone(), Deps::new(Arc::new(SystemClock)))
         .await
         .map_err(|error| GatewayError::from(Box::new(error)))?;
@@ -139,7 +141,7 @@ async fn reload(gateway: &Gateway, file: &Path, json: bool) {
 /// The files whose change is a reason to read them again.
 fn files(file: &Path, config: &Config) -> Vec<PathBuf> {
     let mut files = vec![file.to_owned()];
-    files.extend(config.files());
+    files.extend(config.sources.iter().cloned());
     files
 }
 
@@ -227,10 +229,10 @@ fn put(line: &serde_json::Value) {
 
 /// Where payments are kept.
 pub(super) fn store(config: &Config) -> &Path {
-    let Store::Sqlite(path) = &config.store else {
-        return Path::new("");
-    };
-    path
+    match &config.store {
+        Store::Sqlite(path) => path,
+        _ => Path::new("elsewhere"),
+    }
 }
 
 #[cfg(test)]

@@ -36,12 +36,10 @@ impl Seller {
             make(&path)?;
         }
         let key = read(&path)?;
-        let key = key
-            .account_key()
-            .map_err(|_| GatewayError::SellerKey {
-                path: path.clone(),
-                source: None,
-            })?;
+        let key = key.account_key().map_err(|_| GatewayError::SellerKey {
+            path: path.clone(),
+            source: None,
+        })?;
         Ok(Self {
             account: key.account().clone(),
             key: Some(path),

@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use farthing_gateway::{
-    config::{RulePrice, Trust},
+    config::{RulePrice, Segment, Trust, Verb},
     serve::{Changes, Gateway, ReloadError, Stopped},
 };
 use serde_json::{Value, json};
 
 use super::run::{Told, store};
 use crate::{
-    dev::program,
+    program,
     screen::{self, Paint, clean},
 };
 
@@ -35,7 +35,10 @@ pub(super) fn listening(gateway: &Gateway, told: &Told, paint: Paint) -> String 
         rows.push(("admin", format!("http://{admin}/readyz, /metrics")));
     }
     if let Some(file) = &told.file {
-        rows.push(("file", format!("{}, read again when it changes", file.display())));
+        rows.push((
+            "file",
+            format!("{}, read again when it changes", file.display()),
+        ));
     }
     let _ = writeln!(text, "{}\n", screen::rows(paint, 2, &rows));
     text.push_str(&lines_to_try(&url, told, paint));
@@ -54,7 +57,10 @@ fn prices(told: &Told, paint: Paint) -> String {
     let table = screen::table(paint, ["request", "price"], &shown.collect::<Vec<_>>());
     let more = match rules.len().checked_sub(RULES) {
         None | Some(0) => String::new(),
-        Some(more) => format!("\n… and {more} more: see `{} gateway check`", program::name()),
+        Some(more) => format!(
+            "\n… and {more} more: see `{} gateway check`",
+            program::name()
+        ),
     };
     let lines = format!("{table}{more}");
     let lines = lines.lines().map(|line| format!("  {line}"));
@@ -63,12 +69,7 @@ fn prices(told: &Told, paint: Paint) -> String {
 
 fn lines_to_try(url: &str, told: &Told, paint: Paint) -> String {
     let me = program::name();
-    let priced = told.config.rules.iter();
-    let priced = priced.filter(|rule| matches!(rule.price, RulePrice::Fixed(_)));
-    let path = priced
-        .map(|rule| rule.key.example())
-        .next()
-        .unwrap_or_else(|| "/".to_owned());
+    let path = example(told);
     let store = program::quoted(store(&told.config));
     let lines = [
         ("what it costs: a 402", format!("curl -i {url}{path}")),
@@ -85,6 +86,26 @@ fn lines_to_try(url: &str, told: &Told, paint: Paint) -> String {
     }
     text.push_str("\nIt is up until Ctrl-C.");
     text
+}
+
+/// A path that costs something, with something in place of its wild parts.
+fn example(told: &Told) -> String {
+    let mut rules = told.config.rules.iter();
+    let priced = rules.find(|rule| {
+        let is_read = match &rule.key.verb {
+            Verb::Any => true,
+            Verb::One(method) => *method == http::Method::GET,
+        };
+        is_read && matches!(rule.price, RulePrice::Fixed(_))
+    });
+    let parts = priced.map(|rule| {
+        rule.key.pattern.segments().map(|segment| match segment {
+            Segment::Literal(text) => format!("/{text}"),
+            Segment::Name(name) => format!("/{name}"),
+            Segment::Rest => "/".to_owned(),
+        })
+    });
+    parts.map_or_else(|| "/".to_owned(), Iterator::collect)
 }
 
 /// One line for a program.

@@ -159,7 +159,9 @@ mod tests {
         let up = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let up = up.local_addr().map(|at| (at.to_string(), up)).unwrap();
         let down = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let down = down.local_addr().unwrap().to_string();
+        let at = down.local_addr().unwrap().to_string();
+        drop(down);
+        let down = at;
         check(&[&up.0], false, true, &[]).await;
         check(&[&down, &up.0], false, true, &[]).await;
         check(&[&down], false, false, &["upstream"]).await;

@@ -231,7 +231,7 @@ impl Gateway {
     /// Every file that it was told by, and that may change while it runs.
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
-        watch::files(&self.shared.live.load().config)
+        self.shared.live.load().config.sources.clone()
     }
 
     /// Does from now on as it is told here. Requests under way go on as they were begun, and no

@@ -11,8 +11,6 @@ use std::{
 
 use ring::digest::{SHA256, digest};
 
-use crate::config::{Config, OpenApi, SecretFrom, Trust};
-
 /// Bytes of a file that are looked at.
 const LARGEST: u64 = 4 * 1024 * 1024;
 
@@ -58,23 +56,6 @@ impl Watch {
     pub fn know(&mut self, paths: &[PathBuf]) {
         *self = Self::new(paths);
     }
-}
-
-/// The files that a configuration was made from or names.
-pub(super) fn files(config: &Config) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    if let Trust::Tls(tls) = &config.listen.trust {
-        files.extend([tls.cert.clone(), tls.key.clone()]);
-    }
-    if let Some(SecretFrom::File(path)) = &config.pay.secret {
-        files.push(path.clone());
-    }
-    if let Some(OpenApi::File(path)) = &config.about.openapi {
-        files.push(path.clone());
-    }
-    let upstreams = super::live::upstreams(config).into_iter();
-    files.extend(upstreams.filter_map(|upstream| upstream.ca.clone()));
-    files
 }
 
 fn prints(paths: &[PathBuf]) -> Vec<(PathBuf, Print)> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// `farthing` where that is this program, else the shortest path to it.
-pub(super) fn name() -> String {
+pub(crate) fn name() -> String {
     let Ok(me) = env::current_exe() else {
         return "farthing".to_owned();
     };
@@ -28,7 +28,7 @@ pub(super) fn name() -> String {
 }
 
 /// A path as a shell takes it.
-pub(super) fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
