@@ -6,7 +6,7 @@
 
 use std::{path::Path, process::Command, sync::Arc};
 
-use axum::{Router, body::Body};
+use axum::{Router, body::Body, extract::State};
 use farthing_core::{
     header::www_authenticate,
     memory::MemoryBackend,
@@ -82,7 +82,14 @@ fn check(name: &str, got: &str) {
         std::fs::write(&path, got).unwrap();
     }
     let expect = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(got, expect, "{name} differs; see the head of this file");
+    for (number, (got, expect)) in got.lines().zip(expect.lines()).enumerate() {
+        let line = number + 1;
+        assert_eq!(
+            got, expect,
+            "{name}:{line} differs; see the head of this file"
+        );
+    }
+    assert_eq!(got.len(), expect.len(), "{name} ends otherwise");
 }
 
 fn check_documents(name: &str, documents: &Documents) {
@@ -267,6 +274,45 @@ async fn the_documents_are_served_cheaply() {
         let post = ask(&app, &Method::POST, path).await;
         assert_eq!(post.status(), StatusCode::METHOD_NOT_ALLOWED);
     }
+}
+
+#[tokio::test]
+async fn a_priced_router_is_a_router() {
+    let sold = |State(word): State<&'static str>, paid: Paid| async move {
+        format!("{word} for {}", paid.amount)
+    };
+    let app: Router = PricedRouter::new(&gate())
+        .priced("GET /{*path}", fixed("$0.002"), sold)
+        .unwrap()
+        .free(
+            "GET /health",
+            |State(word): State<&'static str>| async move { word },
+        )
+        .unwrap()
+        .discovered(Discovery::new(service()))
+        .unwrap()
+        .with_state("fine");
+    let status = async |method: Method, path: &str| ask(&app, &method, path).await.status();
+    assert_eq!(
+        status(Method::GET, "/a/b").await,
+        StatusCode::PAYMENT_REQUIRED
+    );
+    assert_eq!(
+        status(Method::HEAD, "/a").await,
+        StatusCode::PAYMENT_REQUIRED
+    );
+    // Nobody is asked to pay for a method that the route does not have.
+    assert_eq!(
+        status(Method::PUT, "/a").await,
+        StatusCode::METHOD_NOT_ALLOWED
+    );
+    assert_eq!(
+        bytes(ask(&app, &Method::GET, "/health").await).await,
+        b"fine"
+    );
+    // What takes every path does not take those of the documents.
+    assert_eq!(status(Method::GET, OPENAPI).await, StatusCode::OK);
+    assert_eq!(status(Method::GET, LLMS).await, StatusCode::OK);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use farthing_core::bounds;
 
 use super::DiscoveryError;
+use crate::layer::unescaped;
 
 /// The pattern of a path: segments that are written out, `{name}` for any one segment, and at the
 /// end `{*name}` or `*` for everything below.
@@ -80,7 +81,9 @@ impl Pattern {
                 (Segment::Rest(_), Some(_)) => return true,
                 (Segment::Name(_), Some(Segment::Name(_))) => true,
                 (Segment::Name(_), Some(Segment::Literal(text))) => !text.is_empty(),
-                (Segment::Literal(one), Some(Segment::Literal(other))) => one == other,
+                (Segment::Literal(one), Some(Segment::Literal(other))) => {
+                    one == other || unescaped(one) == unescaped(other)
+                }
                 _ => false,
             };
             if !fits {
@@ -108,7 +111,7 @@ impl Pattern {
     /// What makes two patterns one.
     pub(super) fn identity(&self) -> String {
         let segment = |segment: &Segment| match segment {
-            Segment::Literal(text) => text.to_string(),
+            Segment::Literal(text) => unescaped(text),
             Segment::Name(_) => "{}".to_owned(),
             Segment::Rest(_) => "{*}".to_owned(),
         };
@@ -293,6 +296,7 @@ mod tests {
             ("/a/*", "/a/b/c/{d}"),
             ("/a/*", "/a/"),
             ("/*", "/"),
+            ("/caf%C3%A9", "/café"),
         ] {
             check(route, template, true);
         }

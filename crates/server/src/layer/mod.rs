@@ -39,6 +39,7 @@ use tower_layer::Layer;
 pub use future::PaymentFuture;
 #[cfg(feature = "axum")]
 pub(crate) use pricing::split_key;
+pub(crate) use pricing::unescaped;
 pub use pricing::{Pricing, PricingTableError};
 pub use service::PaymentService;
 

@@ -158,7 +158,8 @@ fn may_be_odd(path: &[u8]) -> bool {
     before == b'/'
 }
 
-fn unescaped(path: &str) -> String {
+/// The path with its escapes decoded.
+pub(crate) fn unescaped(path: &str) -> String {
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let [first, after @ ..] = rest {

@@ -9,6 +9,18 @@ const DATA: [&str; 8] = [
     "schema", "schemas", "example", "examples", "default", "enum", "const", "value",
 ];
 
+/// The keys of these are names that the upstream chose, such as that of the response `default`.
+const NAMED: [&str; 8] = [
+    "callbacks",
+    "content",
+    "headers",
+    "links",
+    "parameters",
+    "pathItems",
+    "requestBodies",
+    "responses",
+];
+
 /// Words by which a schema names another one without a plain reference.
 const HIDDEN_NAMES: [&str; 5] = [
     "$id",
@@ -32,8 +44,12 @@ pub(super) fn detours(value: &mut Value) {
                 }
             }
             for (name, value) in object {
-                if !DATA.contains(&name.as_str()) {
-                    detours(value);
+                match value {
+                    Value::Object(named) if NAMED.contains(&name.as_str()) => {
+                        named.values_mut().for_each(detours);
+                    }
+                    _ if DATA.contains(&name.as_str()) => {}
+                    _ => detours(value),
                 }
             }
         }
