@@ -77,13 +77,10 @@ fn check(price: &Price) -> Result<(), Error> {
             next: "write the limit in dollars, for example '$0.05'",
         });
     }
-    of_unit.try_for_each(|currency| match price.in_currency(currency) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Error::Usage {
-            what: error.to_string(),
-            next: "write a limit that can be counted exactly",
-        }),
-    })
+    for currency in of_unit {
+        price.in_currency(currency)?;
+    }
+    Ok(())
 }
 
 fn apply(prices: &mut Vec<Price>, setting: Option<&Setting>) {

@@ -230,7 +230,7 @@ fn a_key_comes_and_goes() {
     for args in [
         &["wallet", "import", "travel"][..],
         &["wallet", "import", "travel"],
-        &["wallet", "import", "again", "--from", "-", "--json"],
+        &["wallet", "import", "again", "--from", "-"],
         &["wallet", "import", "none", "--from", "no/such/file"],
         &["wallet", "export", "travel", "--yes"],
         &["wallet", "export", "travel", "--yes", "-o", "key"],

@@ -73,10 +73,7 @@ impl Ledger {
             what: format!("the ledger counts no {unit}"),
             next: "write the amount in dollars, for example '$5'",
         })?;
-        let amount = price.in_currency(currency).map_err(|error| Error::Usage {
-            what: error.to_string(),
-            next: "write an amount that can be counted exactly",
-        })?;
+        let amount = price.in_currency(currency)?;
         let is_ours = id.is_none();
         let id = match id {
             Some(id) => id,
