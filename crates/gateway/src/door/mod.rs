@@ -13,6 +13,8 @@
 //! - A `Content-Length` beside `Transfer-Encoding: chunked` is taken out by hyper before anybody
 //!   sees it, and the connection ends after the answer (RFC 9112, section 6.1). What goes on has one
 //!   length, of our own framing.
+//! - An escaped percent sign before two hexadecimal digits is refused, also where it is meant: what
+//!   is decoded twice behind would be another path.
 //! - A fragment is cut off with the reading of the target, and never goes on.
 
 mod headers;

@@ -49,14 +49,22 @@ fn escape(from: &[u8]) -> Result<(), DoorRefusal> {
         b'/' | b'\\' => Err(DoorRefusal::Path("has an escaped slash")),
         b'.' => Err(DoorRefusal::Path("has an escaped dot")),
         0..=0x1f | 0x7f => Err(DoorRefusal::Path("has an escaped control character")),
-        b'%' => match pair(from.get(3..5)) {
-            Some(b'/' | b'\\' | b'.' | b'%' | 0..=0x1f | 0x7f) => {
-                Err(DoorRefusal::Path("is escaped twice"))
-            }
-            _ => Ok(()),
-        },
+        b'%' if is_escaped_again(&from[3..]) => Err(DoorRefusal::Path("is escaped twice")),
         _ => Ok(()),
     }
+}
+
+/// Whether what follows an escaped percent sign would be an escape, once it is decoded.
+fn is_escaped_again(mut after: &[u8]) -> bool {
+    (0..2).all(|_| {
+        let (digit, length) = match after {
+            [b'%', ..] => (pair(after.get(1..3)), 3),
+            [byte, ..] => (Some(*byte), 1),
+            [] => (None, 1),
+        };
+        after = after.get(length..).unwrap_or_default();
+        digit.is_some_and(|digit| digit.is_ascii_hexdigit())
+    })
 }
 
 /// The byte that two hexadecimal digits are.

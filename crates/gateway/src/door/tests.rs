@@ -45,6 +45,8 @@ fn ordinary_paths_come_in() {
         "/caf%C3%A9",
         "/50%25",
         "/50%25off",
+        "/50%25a",
+        "/50%25%20",
         "/a;b=c",
         "/a?b=/../c&d=%2e%2e%2f%00",
         "/a?b=http://elsewhere//",
@@ -86,6 +88,9 @@ fn what_two_readers_take_for_two_paths_does_not() {
         ("/a%255cb", "is escaped twice"),
         ("/a%2500", "is escaped twice"),
         ("/a%25252e", "is escaped twice"),
+        ("/a%2561", "is escaped twice"),
+        ("/a%25%36%31", "is escaped twice"),
+        ("/a%256%31", "is escaped twice"),
         ("/é", "has a character that has to be escaped"),
     ] {
         path(target, Err(why));
