@@ -13,7 +13,7 @@ use farthing::{
     },
     ledger::{LedgerError, TransferId},
     secret::SecretFileError,
-    server::{RefundError, RouteError, SetupError},
+    server::{RefundError, RouteError, SetupError, discovery::DiscoveryError},
 };
 use serde_json::{Value, json};
 
@@ -522,4 +522,10 @@ macro_rules! set_up {
     };
 }
 
-set_up!(SetupError, RouteError, SecretFileError, TextError);
+set_up!(
+    DiscoveryError,
+    SetupError,
+    RouteError,
+    SecretFileError,
+    TextError
+);

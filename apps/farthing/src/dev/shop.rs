@@ -1,11 +1,8 @@
-//! The demo's API: one free route and two that cost.
+//! The demo's API: one free route, two that cost, and what is told of them.
 
 use std::{path::Path, sync::Arc};
 
-use axum::{
-    Json, Router,
-    routing::{get, post},
-};
+use axum::{Json, Router};
 use bytes::Bytes;
 use farthing::{
     clock::SystemClock,
@@ -16,7 +13,10 @@ use farthing::{
     },
     ledger::{Account, Accounts, Balance, Currencies, Funding, Ledger, TransferId},
     secret,
-    server::{Gate, Paid, Route, layer::PaymentLayer},
+    server::{
+        Gate, Paid, Route,
+        discovery::{Discovery, PricedRouter, Service},
+    },
     store::SqliteBackend,
 };
 use serde_json::{Value, json};
@@ -91,11 +91,14 @@ impl Shop {
             // The work is begun only for money that is there, and done for this body only.
             .settle(SettlePolicy::First)
             .bind_body(TEXT);
-        let layer = |route| PaymentLayer::new(&self.gate, route);
-        Ok(Router::new()
-            .route("/free", get(free))
-            .route("/paid", get(paid).route_layer(layer(fact)?))
-            .route("/render", post(rendered).route_layer(layer(render)?)))
+        let service = Service::new("Farthing's demo", env!("CARGO_PKG_VERSION"))?
+            .described("An API that costs a little, to try paying on.")?;
+        let router = PricedRouter::new(&self.gate)
+            .free("GET /free", free)?
+            .priced("GET /paid", fact, paid)?
+            .priced("POST /render", render, rendered)?
+            .discovered(Discovery::new(service))?;
+        Ok(router)
     }
 }
 

@@ -58,6 +58,22 @@ fn the_line_says_what_is_needed() {
 }
 
 #[test]
+fn it_tells_what_it_costs() {
+    let dev = Dev::start();
+    let url = format!("http://{}/openapi.json", address(&dev));
+    let document = dev.pay(&[&url, "-s", "-y"]).ends(0).json();
+    let price = |path: &str, method: &str| {
+        let info = &document["paths"][path][method]["x-payment-info"];
+        info["offers"][0]["amount"].as_str().map(ToOwned::to_owned)
+    };
+    assert_eq!(price("/paid", "get").as_deref(), Some("2000"));
+    assert_eq!(price("/render", "post").as_deref(), Some("50000"));
+    assert!(document["paths"]["/free"]["get"].is_object());
+    assert_eq!(price("/free", "get"), None);
+    assert_eq!(dev.balances(), (10_000_000, 0), "and costs nothing to ask");
+}
+
+#[test]
 fn a_named_folder_keeps_what_happened() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("demo");
