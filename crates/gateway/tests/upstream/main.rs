@@ -1,0 +1,10 @@
+//! An upstream that is down, slow or broken: what becomes of the money, what the buyer is told, and
+//! what presenting again gets. And upstreams that were not written here.
+
+#[path = "../rig/mod.rs"]
+mod rig;
+
+mod connections;
+mod failures;
+mod passing;
+mod theirs;

@@ -1,0 +1,180 @@
+//! What passes through as it is, and what does not.
+
+use crate::rig::{Rig, Upstream};
+
+const RULES: &str = r#"
+[log]
+format = "off"
+[routes]
+"* /free" = "free"
+"GET /rpc" = { price = "$0.002", settle = "after", served = { not_json = ["$.error"] } }
+"GET /paid" = { price = "$0.002", settle = "first" }
+"#;
+
+#[tokio::test]
+async fn answers_without_a_body_have_none() {
+    for (method, says, status, length) in [
+        (
+            "HEAD",
+            "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n",
+            200,
+            Some("7"),
+        ),
+        ("GET", "HTTP/1.1 204 No Content\r\n\r\n", 204, None),
+        (
+            "GET",
+            "HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n",
+            304,
+            None,
+        ),
+        (
+            "GET",
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            200,
+            Some("0"),
+        ),
+        (
+            "GET",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+            204,
+            None,
+        ),
+    ] {
+        let upstream = Upstream::says(says).await;
+        let rig = Rig::open(&upstream.url(), RULES).await;
+        let head = format!("{method} /free HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let all = crate::rig::exchange(rig.address, head.as_bytes()).await;
+        let text = String::from_utf8(all).unwrap().to_ascii_lowercase();
+        assert!(text.starts_with(&format!("http/1.1 {status} ")), "{text}");
+        assert!(text.ends_with("\r\n\r\n"), "{text}");
+        let told = text
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        assert_eq!(told, length, "{says}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_upstream_says_of_payment_is_not_passed_on() {
+    let says = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close, x-hop\r\nX-Hop: 1\r\n\
+        Keep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\nAlt-Svc: h3=\":443\"\r\n\
+        Payment-Receipt: forged\r\nPAYMENT-REQUIRED: e30=\r\nPayment-Response: e30=\r\n\
+        X-Payment-Response: e30=\r\nX-PAYMENT: x\r\nWWW-Authenticate: Payment id=\"x\", Basic realm=\"y\"\r\n\
+        X-Theirs: kept\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\nok";
+    let upstream = Upstream::says(says).await;
+    let rig = Rig::open(&upstream.url(), RULES).await;
+    let free = rig.ask("GET", "/free", &[]).await;
+    let (_, paid) = rig.pay("GET", "/paid", b"").await;
+    for answer in [&free, &paid] {
+        assert_eq!((answer.status, answer.text()), (200, "ok"));
+        for name in [
+            "x-hop",
+            "keep-alive",
+            "proxy-authenticate",
+            "alt-svc",
+            "payment-required",
+            "payment-response",
+            "x-payment-response",
+            "x-payment",
+        ] {
+            assert_eq!(answer.all(name), [""; 0], "{name}");
+        }
+        assert_eq!(answer.all("www-authenticate"), ["Basic realm=\"y\""]);
+        assert_eq!(answer.all("x-theirs"), ["kept"]);
+        assert_eq!(answer.all("set-cookie"), ["a=1", "b=2"]);
+    }
+    assert_eq!(free.all("payment-receipt"), [""; 0]);
+    // The one there is, is the gate's.
+    assert_eq!(paid.all("payment-receipt").len(), 1);
+    assert_eq!(paid.receipt().unwrap().method().as_str(), "ledger");
+}
+
+#[tokio::test]
+async fn trailers_pass_but_for_those_of_payment() {
+    let says = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, Payment-Receipt\r\n\r\n\
+        2\r\nok\r\n0\r\nX-Sum: 7\r\nPayment-Receipt: forged\r\n\r\n";
+    let upstream = Upstream::says(says).await;
+    let rig = Rig::open(&upstream.url(), RULES).await;
+    let answer = rig
+        .ask("GET", "/free", &[("TE", "trailers, deflate")])
+        .await;
+    assert_eq!((answer.text(), answer.whole), ("ok", true));
+    assert_eq!(answer.trailers, [("x-sum".to_owned(), "7".to_owned())]);
+    assert_eq!(upstream.asked()[0].all("te"), ["trailers"]);
+    assert_eq!(upstream.asked()[0].all("connection"), ["te"]);
+}
+
+#[tokio::test]
+async fn redirects_to_the_upstream_itself_stay_on_this_site() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let cases = [
+        (
+            format!("http://{at}/base/new?a=b#c"),
+            "/new?a=b#c".to_owned(),
+        ),
+        (format!("http://{at}/else"), "/else".to_owned()),
+        (format!("http://{at}"), "/".to_owned()),
+        (
+            format!("http://{at}//evil.example/"),
+            format!("http://{at}//evil.example/"),
+        ),
+        (format!("https://{at}/new"), format!("https://{at}/new")),
+        (
+            "http://other.example/new".to_owned(),
+            "http://other.example/new".to_owned(),
+        ),
+        ("/new".to_owned(), "/new".to_owned()),
+        ("new".to_owned(), "new".to_owned()),
+    ];
+    let says: Vec<_> = cases.iter().map(|(from, _)| from.clone()).collect();
+    let upstream = Upstream::on(listener, move |number, mut conn| {
+        let location = says[number].clone();
+        Box::pin(async move {
+            let answer = format!(
+                "HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            conn.say(answer).await;
+        })
+    });
+    let rig = Rig::open(&format!("{}/base", upstream.url()), RULES).await;
+    for (from, to) in cases {
+        let answer = rig.ask("GET", "/free", &[]).await;
+        assert_eq!(answer.all("location"), [to], "{from}");
+    }
+    assert_eq!(upstream.asked()[0].target(), "/base/free");
+}
+
+#[tokio::test]
+async fn an_error_inside_a_200_is_not_charged() {
+    let json = |body: &str| {
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let bodies = [
+        r#"{"error":{"code":-32601}}"#,
+        r#"{"result":1"#,
+        r#"{"result":1,"error":null}"#,
+    ];
+    let says: Vec<_> = bodies.iter().map(|body| json(body)).collect();
+    let upstream = Upstream::start(move |number, mut conn| {
+        let answer = says[number].clone();
+        Box::pin(async move { conn.say(answer).await })
+    })
+    .await;
+    let rig = Rig::open(&upstream.url(), RULES).await;
+    for (body, paid) in [(bodies[0], 0), (bodies[1], 0), (bodies[2], 2_000)] {
+        let credential = rig.credential("GET", "/rpc", b"").await;
+        let headers = [
+            ("Authorization", credential.as_str()),
+            ("Accept-Encoding", "gzip"),
+        ];
+        let answer = rig.ask("GET", "/rpc", &headers).await;
+        assert_eq!((answer.status, answer.text()), (200, body));
+        assert_eq!(answer.receipt().is_some(), paid > 0);
+        rig.assert_moved(paid).await;
+    }
+    assert_eq!(upstream.asked()[0].all("accept-encoding"), ["identity"]);
+}
