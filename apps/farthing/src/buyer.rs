@@ -60,6 +60,14 @@ impl Opened {
         }
     }
 
+    /// A store that somebody else made.
+    pub(crate) fn at(path: &Path) -> Result<Self, Error> {
+        if !path.exists() {
+            return Err(Error::MissingStore(path.to_owned()));
+        }
+        open_existing(path).map(Self::of)
+    }
+
     fn of(file: Arc<SqliteBackend>) -> Self {
         Self {
             backend: Arc::clone(&file) as Arc<dyn Backend>,

@@ -1,6 +1,6 @@
 //! The arguments of `farthing receipts`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
 use farthing::core::value::PaymentId;
@@ -17,6 +17,9 @@ pub(crate) enum Args {
         /// How many to show
         #[arg(short = 'n', long, default_value_t = 50, value_name = "COUNT")]
         limit: usize,
+        /// Those of a seller's store, of what was earned, instead
+        #[arg(long, value_name = "FILE", conflicts_with = "pending")]
+        store: Option<PathBuf>,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -27,6 +30,9 @@ pub(crate) enum Args {
         // One in 64 begins with a hyphen.
         #[arg(allow_hyphen_values = true)]
         id: PaymentId,
+        /// Those of a seller's store, of what was earned, instead
+        #[arg(long, value_name = "FILE")]
+        store: Option<PathBuf>,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -66,6 +72,9 @@ pub(crate) struct Export {
     /// Only before then
     #[arg(long, value_name = "WHEN")]
     pub(crate) until: Option<When>,
+    /// Those of a seller's store, of what was earned, instead
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
     /// Print JSON: the receipts, or with -o an object about the file
     #[arg(long)]
     pub(crate) json: bool,
@@ -90,6 +99,15 @@ impl Format {
 }
 
 impl Args {
+    /// The seller's store that is meant instead of the keystore's, where one is.
+    pub(crate) fn store(&self) -> Option<&Path> {
+        match self {
+            Self::List { store, .. } | Self::Show { store, .. } => store.as_deref(),
+            Self::Export(export) => export.store.as_deref(),
+            Self::WriteOff { .. } => None,
+        }
+    }
+
     /// Whether stdout belongs to one JSON object.
     pub(crate) const fn is_json(&self) -> bool {
         match self {

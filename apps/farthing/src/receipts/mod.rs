@@ -43,15 +43,19 @@ pub(crate) struct Records {
 }
 
 pub(crate) async fn run(command: Args, keystore: &Keystore) -> Result<Exit, Error> {
-    let records = Records::open(keystore, Policy::new())?;
+    let records = match command.store() {
+        Some(path) => Records::of(Opened::at(path)?, Policy::new())?,
+        None => Records::open(keystore, Policy::new())?,
+    };
     let done = match command {
         Args::List {
             pending: false,
             limit,
             json,
+            ..
         } => records.list(limit, json).await,
         Args::List { limit, json, .. } => records.list_pending(limit, json).await,
-        Args::Show { id, json } => records.show(id, json).await,
+        Args::Show { id, json, .. } => records.show(id, json).await,
         Args::Export(export) => export::run(&export, &records).await,
         Args::WriteOff { id, json } => records.write_off(id, json).await,
     };
@@ -62,7 +66,10 @@ pub(crate) async fn run(command: Args, keystore: &Keystore) -> Result<Exit, Erro
 impl Records {
     /// Looking makes no files: where nothing was paid yet there is nothing to see.
     pub(crate) fn open(keystore: &Keystore, policy: Policy) -> Result<Self, Error> {
-        let store = Opened::existing(keystore)?;
+        Self::of(Opened::existing(keystore)?, policy)
+    }
+
+    fn of(store: Opened, policy: Policy) -> Result<Self, Error> {
         Ok(Self {
             receipts: Receipts::new(Arc::clone(&store.backend)),
             client: Client::builder()

@@ -255,3 +255,36 @@ fn an_export_to_a_file_is_there_whole_or_not_at_all() {
         "{names:?}"
     );
 }
+
+#[test]
+fn a_seller_sees_what_was_earned() {
+    let dev = Dev::start();
+    let paid = dev
+        .pay(&[dev.says("paid_url"), "--json", "-y"])
+        .ends(0)
+        .json();
+    let seller = Machine::new();
+    let at = ["--store", dev.says("store")];
+    let run = |args: &[&str]| seller.run(&[&["receipts"], args, &at].concat()).ends(0);
+    let listed = run(&["list", "--json"]).json();
+    let earned = &listed["receipts"][0];
+    assert_eq!(earned["receipt"], paid["receipt"]);
+    assert_eq!(
+        (&earned["amount"], &earned["for"]),
+        (&"2000".into(), &"GET /paid".into())
+    );
+    assert_eq!(earned["payer"], dev.says("wallet"));
+    let shown = run(&["show", earned["payment"].as_str().unwrap(), "--json"]).json();
+    assert_eq!(shown, *earned);
+    let csv = run(&["export"]);
+    assert!(
+        csv.text().contains(",0.002,USD,2000,usd6,6,ledger,"),
+        "{}",
+        csv.text()
+    );
+    let none = ["receipts", "list", "--store", "none.db"];
+    seller.run(&none).ends(8);
+    seller
+        .run(&[&["receipts", "list", "--pending"], &at[..]].concat())
+        .ends(2);
+}

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::{
     shop::{Shop, answer, asks, is_paid},
-    world::{Dev, Machine, Run, private},
+    world::{Dev, Machine, Run, owner, private},
 };
 
 const TOKEN: &str = "planted-token-6b1f0c";
@@ -79,6 +79,40 @@ fn no_passphrase_when_a_wallet_is_made_and_opened_or_stays_shut() {
     fs::write(&file, "planted other 5d02").unwrap();
     let run = machine.run(&["pay", dev.says("paid_url")]).ends(8);
     check(&run, &[passphrase, "planted other 5d02"]);
+}
+
+#[test]
+fn no_key_when_one_comes_in_or_goes_to_a_file() {
+    let (machine, _) = owner();
+    let machine = machine.with("RUST_LOG", "trace");
+    let key = "5ec2e70000000000000000000000000000000000000000000000000000005ec2";
+    let told = [
+        machine
+            .run_with(&["wallet", "import", "one"], key.as_bytes())
+            .ends(0),
+        machine
+            .run_with(&["wallet", "import", "one"], key.as_bytes())
+            .ends(8),
+        machine
+            .run_with(
+                &["wallet", "import", "two", "--json"],
+                format!("p256:{key}").as_bytes(),
+            )
+            .ends(8),
+        machine
+            .run(&["wallet", "export", "one", "--yes", "-o", "key"])
+            .ends(0),
+        machine
+            .run(&["wallet", "export", "one", "--yes", "-o", "key", "--json"])
+            .ends(2),
+    ];
+    let exported = fs::read_to_string(machine.path("key")).unwrap();
+    for run in told {
+        for secret in [key, exported.trim(), "correct horse"] {
+            assert!(!run.stderr.contains(secret), "{}", run.stderr);
+            assert!(!run.text().contains(secret), "{}", run.text());
+        }
+    }
 }
 
 #[test]
