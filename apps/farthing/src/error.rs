@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::{
     exit::Exit,
-    gateway::GatewayError,
+    gateway::{self, GatewayError},
     keystore::KeystoreError,
     screen::{self, Paint, clean},
 };
@@ -262,6 +262,9 @@ impl Error {
     pub(crate) fn tell(&self) {
         let (_, blame, moved, next) = self.row();
         let paint = Paint::for_stderr();
+        if let Self::Gateway(GatewayError::File(findings)) = self {
+            screen::tell(format!("{}\n", gateway::findings_told(findings)));
+        }
         screen::tell(format!("{} {}", paint.bad("error:"), clean(&self.what())));
         let mut rows = vec![
             ("whose", blame.told().to_owned()),
@@ -294,6 +297,9 @@ impl Error {
             told["payment"] = json!(unresolved.payment);
             told["reference"] = json!(unresolved.reference);
             told["serverDenies"] = json!(denies(&unresolved.said));
+        }
+        if let Self::Gateway(GatewayError::File(findings)) = self {
+            told["findings"] = gateway::findings_json(findings);
         }
         if let Self::Client(ClientError::Body {
             payment: Some(outlay),

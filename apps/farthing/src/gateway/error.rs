@@ -2,11 +2,13 @@
 
 use std::{borrow::Cow, io, path::PathBuf};
 
+use farthing::core::noun::discovery::DocumentError;
 use farthing_gateway::{
     config::{Finding, QuickError, SecretError},
     serve::{LiveError, StartError},
 };
 
+use super::findings::counted;
 use crate::{error::Blame, exit::Exit};
 
 /// Why a gateway does not start.
@@ -14,8 +16,17 @@ use crate::{error::Blame, exit::Exit};
 pub(crate) enum GatewayError {
     #[error("nobody said what to stand in front of, and there is no {0} here")]
     Nothing(&'static str),
-    #[error("{}", told(.0))]
+    #[error("{}", counted(.0))]
     File(Vec<Finding>),
+    #[error("two rules of the file take the same requests")]
+    Rules,
+    #[error("{0} is there already, and nothing was written")]
+    Exists(PathBuf),
+    #[error("{path} cannot be read as an API's description")]
+    Document {
+        path: PathBuf,
+        source: DocumentError,
+    },
     #[error(transparent)]
     Quick(#[from] QuickError),
     #[error("`{rule}` is no rule: {why}")]
@@ -31,15 +42,16 @@ pub(crate) enum GatewayError {
     Start(#[from] Box<StartError>),
 }
 
-fn told(findings: &[Finding]) -> String {
-    let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
-    told.join("\n\n")
-}
-
 impl GatewayError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Nothing(_) | Self::File(_) | Self::Quick(_) | Self::Free { .. } => Exit::Usage,
+            Self::Nothing(_)
+            | Self::File(_)
+            | Self::Rules
+            | Self::Exists(_)
+            | Self::Document { .. }
+            | Self::Quick(_)
+            | Self::Free { .. } => Exit::Usage,
             Self::Seller { .. } | Self::SellerKey { .. } => Exit::Storage,
             Self::Start(error) => match &**error {
                 StartError::Store { .. }
@@ -65,6 +77,11 @@ impl GatewayError {
             Self::Nothing(_) => "name the API and its price: \
                  `farthing gateway http://127.0.0.1:3000 --price '$0.002'`"
                 .into(),
+            Self::Rules => "see `farthing gateway check`".into(),
+            Self::Exists(_) => "name another file with -o, or move this one away".into(),
+            Self::Document { .. } => {
+                "give an OpenAPI 3 document in JSON with --from, or leave --from out".into()
+            }
             Self::File(_) => "put it right and start again; nothing runs yet".into(),
             Self::Quick(QuickError::Open(_)) => "listen on 127.0.0.1, or write a file with \
                  `tls` or `behind_tls`: `farthing gateway init`"

@@ -1,6 +1,11 @@
 //! `farthing gateway`: prices in front of an API that knows nothing of them.
 
+mod check;
 mod error;
+mod explain;
+mod findings;
+mod init;
+mod rules;
 mod run;
 mod seller;
 mod show;
@@ -8,13 +13,14 @@ mod signals;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::Args as Arguments;
+use clap::{Args as Arguments, Subcommand};
 use farthing::{
     core::value::{Price, Realm},
     ledger::Account,
 };
 
 pub(crate) use error::GatewayError;
+pub(crate) use findings::{as_json as findings_json, told as findings_told};
 
 use crate::{
     args::any_path,
@@ -28,10 +34,23 @@ const LISTEN: &str = "127.0.0.1:8402";
 
 /// The arguments of `farthing gateway`.
 #[derive(Debug, Arguments)]
-#[command(after_help = exit::help())]
+#[command(after_help = exit::help(), args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     run: Run,
+}
+
+/// What can be done with a gateway's file beside running it.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say what is wrong with a file, or show its prices
+    Check(check::Check),
+    /// Say which rule decides about a request, and why no other
+    Explain(explain::Explain),
+    /// Write a first file, from the API's OpenAPI document where there is one
+    Init(Box<init::Init>),
 }
 
 /// What a gateway is told on the command line.
@@ -69,10 +88,20 @@ struct Run {
 impl Args {
     /// Whether stdout is for programs.
     pub(crate) const fn is_json(&self) -> bool {
-        self.run.json
+        match &self.command {
+            None => self.run.json,
+            Some(Command::Check(check)) => check.json,
+            Some(Command::Explain(explain)) => explain.json,
+            Some(Command::Init(_)) => false,
+        }
     }
 }
 
 pub(crate) async fn run(args: Args, keystore: &Keystore) -> Result<Exit, Error> {
-    run::run(args.run, keystore).await
+    match &args.command {
+        None => run::run(args.run, keystore).await,
+        Some(Command::Check(check)) => check::run(check),
+        Some(Command::Explain(explain)) => explain::run(explain),
+        Some(Command::Init(init)) => init::run(init),
+    }
 }

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The file of a gateway where nobody names one.
-const FILE: &str = "farthing.toml";
+pub(super) const FILE: &str = "farthing.toml";
 
 /// How often it is looked whether a file changed.
 const LOOK: Duration = Duration::from_secs(1);
