@@ -82,7 +82,7 @@ impl Pattern {
                 (Segment::Name(_), Some(Segment::Name(_))) => true,
                 (Segment::Name(_), Some(Segment::Literal(text))) => !text.is_empty(),
                 (Segment::Literal(one), Some(Segment::Literal(other))) => {
-                    one == other || unescaped(one) == unescaped(other)
+                    one == other || is_the_same_unescaped(one, other)
                 }
                 _ => false,
             };
@@ -212,6 +212,11 @@ impl Segment {
             Self::Rest(_) => Breadth::Rest,
         }
     }
+}
+
+fn is_the_same_unescaped(one: &str, other: &str) -> bool {
+    let escaped = one.contains('%') || other.contains('%');
+    escaped && unescaped(one) == unescaped(other)
 }
 
 /// The parameters of an OpenAPI path, from left to right.
