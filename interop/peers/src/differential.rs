@@ -193,6 +193,16 @@ impl Report {
         }
     }
 
+    /// What came of it, in a line.
+    #[must_use]
+    pub fn summary(&self, seed: u64) -> String {
+        let kinds = self.disagreements.len();
+        format!(
+            "seed {seed}: {} questions, {} agreed, {} refused by both, {kinds} kinds of disagreement",
+            self.asked, self.agreed, self.refused
+        )
+    }
+
     /// The disagreements of these classes, for a person.
     #[must_use]
     pub fn tell<'a>(&self, classes: impl IntoIterator<Item = &'a Class>) -> String {

@@ -19,4 +19,5 @@ pub mod mutate;
 pub mod ours;
 pub mod peer;
 pub mod random;
+pub mod shop;
 pub mod values;

@@ -21,15 +21,7 @@ fn compare(peer: &mut dyn Adapter) {
     let run = Run::usual(CASES);
     let usual = std::env::var_os("FARTHING_SEED").is_none();
     let report = run.against(peer);
-    eprintln!(
-        "{} (seed {}): {} questions, {} agreed, {} refused by both, {} kinds of disagreement",
-        peer.name(),
-        run.seed,
-        report.asked,
-        report.agreed,
-        report.refused,
-        report.disagreements.len()
-    );
+    eprintln!("{}: {}", peer.name(), report.summary(run.seed));
     assert!(report.agreed > 3 * CASES, "too little was compared");
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/interop.md");
     let document = std::fs::read_to_string(document).unwrap();
