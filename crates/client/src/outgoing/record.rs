@@ -2,6 +2,7 @@
 
 use farthing_core::{
     domain::claims::Record,
+    encoding::packed::{Packer, UnpackError, Unpacker},
     payment::Moved,
     port::backend::{Key, Place, Table},
     value::{
@@ -150,5 +151,14 @@ impl Record for Outgoing {
             group: Key::from(group),
             at: at.as_millis(),
         })
+    }
+
+    /// A client writes few of them, so they stay as readable as they are.
+    fn pack(&self, out: &mut Packer) -> Result<(), serde_json::Error> {
+        out.json(self)
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self, UnpackError> {
+        from.json()
     }
 }

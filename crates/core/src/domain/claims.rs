@@ -13,17 +13,23 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     bounds,
+    encoding::packed::{Packer, UnpackError, Unpacker},
     port::backend::{
         Backend, Batch, Commit, Guard, Key, Partition, Place, Row, StoreError, Table, Which, Write,
     },
     value::{Amount, ClaimKey},
 };
 
+mod row;
+
 /// The counters that debits reserve on.
 pub const COUNTERS: Table = Table::new("core.counters");
 
 /// What is held by a claim.
-pub trait Record: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+///
+/// It is written packed. Stores that are older than that hold it as JSON, which is read as long as
+/// there are such stores: a row takes the new form when it is written the next time.
+pub trait Record: DeserializeOwned + Clone + Send + Sync + 'static {
     /// Where the records are.
     const TABLE: Table;
     /// Where their keys are.
@@ -31,6 +37,18 @@ pub trait Record: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
 
     /// Where the record stands in its table's index.
     fn place(&self) -> Option<Place>;
+
+    /// Writes the record.
+    ///
+    /// # Errors
+    /// When a part of it that is written as JSON cannot be.
+    fn pack(&self, out: &mut Packer) -> Result<(), serde_json::Error>;
+
+    /// Reads what [`Record::pack`] wrote.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self, UnpackError>;
 }
 
 /// A reservation on a bounded counter.
@@ -146,9 +164,6 @@ pub enum ChangeError {
     Store(#[from] StoreError),
 }
 
-/// Room for the row of a usual record, so that it is allocated once.
-const USUAL_ROW: usize = 1280;
-
 /// Claims of one kind of record.
 pub struct Claims<R> {
     backend: Arc<dyn Backend>,
@@ -175,22 +190,6 @@ impl<R> std::fmt::Debug for Claims<R> {
 struct Envelope {
     keys: Vec<ClaimKey>,
     debits: Vec<Debit>,
-}
-
-#[derive(Serialize)]
-struct StoredRef<'a, R> {
-    keys: &'a [ClaimKey],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    debits: &'a [Debit],
-    record: &'a R,
-}
-
-#[derive(Deserialize)]
-struct Stored<R> {
-    keys: Vec<ClaimKey>,
-    #[serde(default)]
-    debits: Vec<Debit>,
-    record: R,
 }
 
 impl<R: Record> Claims<R> {
@@ -429,17 +428,14 @@ impl<R: Record> Held<R> {
     /// # Errors
     /// [`StoreError::Corrupt`] when it is none.
     pub fn read(row: Row) -> Result<Self, StoreError> {
-        let stored: Stored<R> = serde_json::from_slice(&row.value)
-            .map_err(|error| StoreError::Corrupt(error.into()))?;
+        let (envelope, record) =
+            row::read(&row.value).map_err(|error| StoreError::Corrupt(error.into()))?;
         Ok(Self {
-            record: stored.record,
+            record,
             id: row.key,
             fence: row.fence,
             version: row.version,
-            envelope: Envelope {
-                keys: stored.keys,
-                debits: stored.debits,
-            },
+            envelope,
         })
     }
 
@@ -460,14 +456,7 @@ impl<R: Record> Held<R> {
     }
 
     fn put(&self) -> Result<Write, StoreError> {
-        let Envelope { keys, debits } = &self.envelope;
-        let stored = StoredRef {
-            keys,
-            debits,
-            record: &self.record,
-        };
-        let mut value = Vec::with_capacity(USUAL_ROW);
-        serde_json::to_writer(&mut value, &stored)
+        let value = row::write(&self.envelope, &self.record)
             .map_err(|error| StoreError::Corrupt(error.into()))?;
         Ok(Write::Put {
             table: R::TABLE,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::claims::{Change, ChangeError, Claims, Held, Record};
 use crate::{
     bounds,
+    encoding::packed::{Packer, UnpackError, Unpacker},
     payment::{Payment, State},
     port::backend::{Backend, Key, Partition, Place, Range, StoreError, Table, Write},
     value::{Secret, Timestamp},
@@ -33,6 +34,14 @@ impl Record for Payment {
             group: Key::from(group),
             at: due_at(self).as_millis(),
         })
+    }
+
+    fn pack(&self, out: &mut Packer) -> Result<(), serde_json::Error> {
+        Self::pack(self, out)
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self, UnpackError> {
+        Self::unpack(from)
     }
 }
 

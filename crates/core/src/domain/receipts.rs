@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{
     bounds,
+    encoding::packed::{Packer, UnpackError, Unpacker},
     noun::Receipt,
     port::backend::{Backend, Key, Partition, Place, Range, Row, StoreError, Table, Write},
-    value::{Amount, CurrencyCode, Did, PaymentId, Recipient, Timestamp},
+    value::{Amount, CurrencyCode, Did, Entropy, PaymentId, Recipient, Timestamp},
 };
 
 const RECEIPTS: Table = Table::new("core.receipts");
@@ -63,7 +65,9 @@ impl Receipts {
         Ok(Write::Put {
             table: RECEIPTS,
             key: kept.payment.to_key(),
-            value: serde_json::to_vec(kept).map_err(|error| StoreError::Corrupt(error.into()))?,
+            value: kept
+                .pack()
+                .map_err(|error| StoreError::Corrupt(error.into()))?,
             fence: 0,
             place: Some(Place {
                 group: Key::from(ALL),
@@ -128,5 +132,81 @@ impl Receipts {
 }
 
 fn read(row: &Row) -> Result<Kept, StoreError> {
-    serde_json::from_slice(&row.value).map_err(|error| StoreError::Corrupt(error.into()))
+    // Older stores hold them as JSON, which begins with a brace.
+    let read = if row.value.first() == Some(&b'{') {
+        serde_json::from_slice(&row.value).map_err(UnpackError::from)
+    } else {
+        Kept::unpack(&row.value)
+    };
+    read.map_err(|error| StoreError::Corrupt(error.into()))
+}
+
+/// The form that is written.
+const FORM: u8 = 1;
+
+/// Room for a usual receipt, so that it is allocated once.
+const USUAL_ROW: usize = 256;
+
+impl Kept {
+    fn pack(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let Self {
+            payment,
+            amount,
+            currency,
+            payee,
+            payer,
+            bought,
+            at,
+            receipt,
+        } = self;
+        let mut out = Packer::new(FORM, USUAL_ROW);
+        out.byte(
+            u8::from(payee.is_some())
+                | u8::from(payer.is_some()) << 1
+                | u8::from(!receipt.extra().is_empty()) << 2,
+        );
+        out.array(payment.as_bytes());
+        out.amount(*amount);
+        out.text(currency.as_str());
+        if let Some(payee) = payee {
+            out.text(payee.as_str());
+        }
+        if let Some(payer) = payer {
+            out.text(payer.as_str());
+        }
+        out.text(bought);
+        out.time(*at);
+        out.text(receipt.method().as_str());
+        out.time(receipt.timestamp());
+        out.text(receipt.reference().as_str());
+        if !receipt.extra().is_empty() {
+            out.json(receipt.extra())?;
+        }
+        Ok(out.finish())
+    }
+
+    fn unpack(bytes: &[u8]) -> Result<Self, UnpackError> {
+        let mut from = Unpacker::new(bytes, FORM)?;
+        let flags = from.byte()?;
+        if flags > 0b111 {
+            return Err(UnpackError::Code("flag"));
+        }
+        let has = |bit: u8| flags >> bit & 1 == 1;
+        let kept = Self {
+            payment: PaymentId::new(Entropy(from.array()?)),
+            amount: from.amount()?,
+            currency: from.text()?,
+            payee: has(0).then(|| from.text()).transpose()?,
+            payer: has(1).then(|| from.text()).transpose()?,
+            bought: from.text::<String>()?.into(),
+            at: from.time()?,
+            receipt: Receipt::new(from.text()?, from.time()?, from.text()?),
+        };
+        let extra: Map<String, Value> = if has(2) { from.json()? } else { Map::new() };
+        from.end()?;
+        Ok(Self {
+            receipt: kept.receipt.with_extra(extra),
+            ..kept
+        })
+    }
 }

@@ -1,5 +1,7 @@
-//! Encodings of the wire: base64url without padding, bounded JSON, canonical JSON.
+//! Encodings: base64url without padding, bounded JSON and canonical JSON for the wire, packed bytes
+//! for the store.
 
 pub mod base64url;
 pub mod jcs;
 pub mod json;
+pub mod packed;

@@ -16,6 +16,7 @@
 //! [`Payment::advance`] is the only way from one state to another. It decides nothing about
 //! storage: who may write the result is the fence's matter, in [`crate::domain::claims`].
 
+mod packed;
 mod record;
 mod state;
 

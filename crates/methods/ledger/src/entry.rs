@@ -1,6 +1,7 @@
 //! What a statement shows: one row for each account that a transfer touched.
 
 use farthing_core::{
+    encoding::packed::{Packer, UnpackError, Unpacker},
     port::backend::{Key, Place, Row, StoreError, Table, Write},
     value::{Amount, CurrencyCode, Did, Timestamp},
 };
@@ -10,6 +11,12 @@ use crate::{account::Account, transfer::TransferId};
 
 /// The rows of all statements: listed by account and currency, at the time of the transfer.
 pub(crate) const ENTRIES: Table = Table::new("ledger.entries");
+
+/// The form an entry is written in.
+const FORM: u8 = 1;
+
+/// Room for a usual entry, so that it is allocated once.
+const USUAL_ROW: usize = 128;
 
 /// One side of a transfer, as the account it belongs to sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,7 +143,7 @@ impl Transfer<'_> {
         Write::Put {
             table: ENTRIES,
             key: self.key(side),
-            value: serde_json::to_vec(&entry).expect("an entry is made of texts"),
+            value: entry.pack(),
             fence: 0,
             place: Some(self.place(side)),
         }
@@ -149,7 +156,67 @@ impl Entry {
     }
 
     pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
-        serde_json::from_slice(&row.value).map_err(|error| StoreError::Corrupt(error.into()))
+        // Older stores hold them as JSON, which begins with a brace.
+        let read = if row.value.first() == Some(&b'{') {
+            serde_json::from_slice(&row.value).map_err(UnpackError::from)
+        } else {
+            Self::unpack(&row.value)
+        };
+        read.map_err(|error| StoreError::Corrupt(error.into()))
+    }
+
+    fn pack(&self) -> Vec<u8> {
+        let Self {
+            transfer,
+            kind,
+            side,
+            amount,
+            counterparty,
+            at,
+        } = self;
+        let mut out = Packer::new(FORM, USUAL_ROW);
+        out.byte(match kind {
+            Kind::Payment => 0,
+            Kind::Refund => 1,
+            Kind::Deposit => 2,
+            Kind::Withdrawal => 3,
+        });
+        out.byte(u8::from(*side == Side::Out) | u8::from(counterparty.is_some()) << 1);
+        out.text(transfer.as_str());
+        out.amount(*amount);
+        out.time(*at);
+        if let Some(counterparty) = counterparty {
+            out.text(counterparty.as_str());
+        }
+        out.finish()
+    }
+
+    fn unpack(bytes: &[u8]) -> Result<Self, UnpackError> {
+        let mut from = Unpacker::new(bytes, FORM)?;
+        let kind = match from.byte()? {
+            0 => Kind::Payment,
+            1 => Kind::Refund,
+            2 => Kind::Deposit,
+            3 => Kind::Withdrawal,
+            _ => return Err(UnpackError::Code("kind")),
+        };
+        let (side, has_counterparty) = match from.byte()? {
+            0 => (Side::In, false),
+            1 => (Side::Out, false),
+            2 => (Side::In, true),
+            3 => (Side::Out, true),
+            _ => return Err(UnpackError::Code("flag")),
+        };
+        let entry = Self {
+            kind,
+            side,
+            transfer: from.text()?,
+            amount: from.amount()?,
+            at: from.time()?,
+            counterparty: has_counterparty.then(|| from.text()).transpose()?,
+        };
+        from.end()?;
+        Ok(entry)
     }
 }
 

@@ -208,7 +208,7 @@ impl Gate {
         asked: &Asked,
         proven: &Proven,
     ) -> Result<(Claim<Payment>, Arc<dyn farthing_core::port::method::Charge>), Refused> {
-        let id = PaymentId::new(random::entropy()?);
+        let id = PaymentId::made_at(asked.now, random::entropy()?);
         let verified = &proven.verified;
         let mut keys = vec![ClaimKey::challenge(&proven.challenge)];
         keys.extend(verified.keys.iter().cloned());

@@ -14,6 +14,7 @@ mod differential;
 mod files;
 mod kernel;
 mod limits;
+mod older;
 mod processes;
 
 const ROWS: Table = Table::new("suite.rows");
