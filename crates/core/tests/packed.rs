@@ -241,6 +241,6 @@ fn a_row_of_another_form_is_damage() {
 fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
-        Poll::Pending => panic!("the store in memory waits for nothing"),
+        Poll::Pending => unreachable!("the store in memory waits for nothing"),
     }
 }

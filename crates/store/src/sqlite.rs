@@ -28,7 +28,9 @@ mod queue;
 mod reader;
 mod schema;
 mod sql;
+mod statements;
 mod stats;
+mod sums;
 mod writer;
 
 pub use options::SqliteOptions;
@@ -85,13 +87,7 @@ impl SqliteBackend {
         let connection = schema::open(&options)?;
         let (end, ended) = watch::channel(());
         let readers = options.readers.max(1);
-        let shared = Arc::new(Shared {
-            writes: Queue::new(options.waiting, options.waiting_bytes),
-            reads: Queue::new(options.waiting, options.waiting_bytes),
-            counters: Counters::default(),
-            undecided: AtomicBool::new(false),
-            options,
-        });
+        let shared = Arc::new(Shared::new(options));
         // Built first, so that an early return closes the queues and ends the threads.
         let backend = Self {
             shared,
@@ -161,6 +157,16 @@ impl SqliteBackend {
 }
 
 impl Shared {
+    fn new(options: SqliteOptions) -> Self {
+        Self {
+            writes: Queue::new(options.waiting, options.waiting_bytes),
+            reads: Queue::new(options.waiting, options.waiting_bytes),
+            counters: Counters::default(),
+            undecided: AtomicBool::new(false),
+            options,
+        }
+    }
+
     fn close(&self) {
         self.writes.close();
         self.reads.close();

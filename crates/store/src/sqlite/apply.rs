@@ -1,4 +1,9 @@
-//! One batch within an open transaction.
+//! Batches within an open transaction.
+//!
+//! A batch is looked at before anything of it is written: its guards first, then its additions. What
+//! could stop it has then stopped it, and no way back is needed. Only a batch with an append, or
+//! with an addition to a row that it writes otherwise as well, may stop halfway; such a one gets a
+//! savepoint.
 
 use farthing_core::port::backend::{
     Batch, Commit, Guard, Key, Place, StoreError, Table, Which, Write,
@@ -6,39 +11,24 @@ use farthing_core::port::backend::{
 use rusqlite::{Connection, OptionalExtension as _, ffi};
 
 use super::{
-    codec::{self, bits, position},
+    codec::{self, Prefix, bits, position},
     error::Refused,
     names::Names,
     sql,
+    statements::{Statements, Verb},
+    sums::Sums,
 };
 
-/// Applies a batch, or leaves the transaction as it was. The inner result is the batch's own; the
-/// outer error is the transaction's, which has to be rolled back.
-pub(super) fn apply(
-    connection: &Connection,
-    names: &mut Names,
-    batch: &Batch,
-) -> rusqlite::Result<Result<Commit, StoreError>> {
-    let part = match codec::partition(&batch.partition) {
-        Ok(part) => part,
-        Err(refused) => return Ok(Err(refused.into())),
-    };
-    let mut within = Within {
-        connection,
-        names,
-        part,
-    };
-    match within.batch(batch) {
-        Ok(()) => Ok(Ok(Commit::Committed)),
-        Err(Stop::Conflict(which)) => Ok(Ok(Commit::Conflict(which))),
-        Err(Stop::Misfit(why)) => Ok(Err(StoreError::Corrupt(why.into()))),
-        Err(Stop::Unknown) => Ok(Err(Refused::Unknown.into())),
-        Err(Stop::Failed(error)) => Err(error),
-    }
+/// What a group of batches shares: one transaction, its statements, and the counters it changes.
+pub(super) struct Group<'a> {
+    connection: &'a Connection,
+    names: &'a mut Names,
+    statements: Statements<'a>,
+    sums: Sums,
 }
 
 /// Why a batch did not go on.
-enum Stop {
+pub(super) enum Stop {
     Conflict(Which),
     /// What is there is not what the write needs: the caller and the store disagree.
     Misfit(&'static str),
@@ -52,34 +42,60 @@ impl From<rusqlite::Error> for Stop {
     }
 }
 
-struct Within<'a> {
-    connection: &'a Connection,
-    names: &'a mut Names,
+impl<'a> Group<'a> {
+    pub(super) fn new(connection: &'a Connection, names: &'a mut Names) -> Self {
+        Self {
+            connection,
+            names,
+            statements: Statements::new(connection),
+            sums: Sums::default(),
+        }
+    }
+
+    /// Applies a batch, or leaves the transaction as it was. The inner result is the batch's own;
+    /// the outer error is the transaction's, which has to be rolled back.
+    pub(super) fn apply(&mut self, batch: &Batch) -> rusqlite::Result<Result<Commit, StoreError>> {
+        let part = match codec::partition(&batch.partition) {
+            Ok(part) => part,
+            Err(refused) => return Ok(Err(refused.into())),
+        };
+        let mut within = Within { group: self, part };
+        match within.batch(batch) {
+            Ok(()) => Ok(Ok(Commit::Committed)),
+            Err(Stop::Conflict(which)) => Ok(Ok(Commit::Conflict(which))),
+            Err(Stop::Misfit(why)) => Ok(Err(StoreError::Corrupt(why.into()))),
+            Err(Stop::Unknown) => Ok(Err(Refused::Unknown.into())),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Writes what is left to write. The transaction may be committed then.
+    pub(super) fn finish(mut self) -> rusqlite::Result<()> {
+        self.sums.write_all(&mut self.statements)
+    }
+}
+
+/// One batch.
+struct Within<'g, 'a> {
+    group: &'g mut Group<'a>,
     part: Vec<u8>,
 }
 
-impl Within<'_> {
+impl Within<'_, '_> {
     fn batch(&mut self, batch: &Batch) -> Result<(), Stop> {
         for (at, guard) in batch.guards.iter().enumerate() {
             if !self.holds(guard)? {
                 return Err(Stop::Conflict(Which::Guard(at)));
             }
         }
-        // Guards have written nothing, so most batches need no way back of their own.
-        if !may_stop_halfway(&batch.writes) {
-            return self.writes(&batch.writes);
+        if may_stop_halfway(&batch.writes) {
+            return self.one_by_one(&batch.writes);
         }
-        self.run(sql::SAVEPOINT)?;
-        match self.writes(&batch.writes) {
-            Ok(()) => self.run(sql::RELEASE)?,
-            failed @ Err(Stop::Failed(_)) => return failed,
-            stopped => {
-                self.run(sql::ROLLBACK_TO)?;
-                self.run(sql::RELEASE)?;
-                self.names.forget();
-                return stopped;
-            }
+        let additions = self.add_up(&batch.writes)?;
+        for write in &batch.writes {
+            self.write(write)?;
         }
+        self.group.sums.keep(additions);
         Ok(())
     }
 
@@ -101,49 +117,90 @@ impl Within<'_> {
     }
 
     fn state(&mut self, table: Table, key: &Key) -> rusqlite::Result<Option<(i64, i64)>> {
-        let Some(id) = self.names.find(self.connection, table)? else {
+        let Some(id) = self.group.names.find(self.group.connection, table)? else {
             return Ok(None);
         };
-        let mut statement = self.connection.prepare_cached(sql::STATE)?;
+        let k = self.settled(id, key)?;
+        let statement = self.group.statements.of(Verb::State)?;
         let columns = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        statement
-            .query_row((&self.part, id, key.as_bytes()), columns)
-            .optional()
+        statement.query_row([k], columns).optional()
     }
 
-    fn writes(&mut self, writes: &[Write]) -> Result<(), Stop> {
+    /// The sums that the batch's additions lead to; nothing is written.
+    fn add_up(&mut self, writes: &[Write]) -> Result<Sums, Stop> {
+        let mut after = Sums::default();
         for (at, write) in writes.iter().enumerate() {
-            match write {
-                Write::Put {
-                    table,
-                    key,
-                    value,
-                    fence,
-                    place,
-                } => {
-                    self.put(*table, key, value, *fence, place.as_ref())?;
+            if let Write::Add {
+                table,
+                key,
+                delta,
+                min,
+                max,
+            } = write
+            {
+                let id = self.id(*table)?;
+                let k = self.prefix(id).with(key.as_bytes());
+                let now = match after.get(&k).or_else(|| self.group.sums.get(&k)) {
+                    Some(sum) => sum,
+                    None => self.counter(&k)?,
+                };
+                let sum = now
+                    .checked_add(*delta)
+                    .filter(|sum| (min..=max).contains(&sum));
+                let sum = sum.ok_or(Stop::Conflict(Which::Write(at)))?;
+                after.add(id, k, sum);
+            }
+        }
+        Ok(after)
+    }
+
+    /// Writes what no longer can stop.
+    fn write(&mut self, write: &Write) -> Result<(), Stop> {
+        match write {
+            Write::Put {
+                table,
+                key,
+                value,
+                fence,
+                place,
+            } => Ok(self.put(*table, key, value, *fence, place.as_ref())?),
+            Write::Delete { table, key } => Ok(self.delete(*table, key)?),
+            // Added up already.
+            Write::Add { .. } => Ok(()),
+            Write::Append {
+                table,
+                group,
+                value,
+            } => self.append(*table, group, value),
+            _ => Err(Stop::Unknown),
+        }
+    }
+
+    /// Each write after the one before, with a way back.
+    fn one_by_one(&mut self, writes: &[Write]) -> Result<(), Stop> {
+        // Sums that others left must not go with this batch, nor be missed by it.
+        self.group.sums.write_all(&mut self.group.statements)?;
+        self.run(sql::SAVEPOINT)?;
+        let outcome = writes.iter().enumerate().try_for_each(|(at, write)| {
+            let mut added = self.add_up(std::slice::from_ref(write)).map_err(|stop| {
+                let here = Stop::Conflict(Which::Write(at));
+                if matches!(stop, Stop::Conflict(_)) {
+                    here
+                } else {
+                    stop
                 }
-                Write::Delete { table, key } => self.delete(*table, key)?,
-                Write::Append {
-                    table,
-                    group,
-                    value,
-                } => self.append(*table, group, value)?,
-                Write::Add {
-                    table,
-                    key,
-                    delta,
-                    min,
-                    max,
-                } => {
-                    let now = self.counter(*table, key)?;
-                    let sum = now
-                        .checked_add(*delta)
-                        .filter(|sum| (min..=max).contains(&sum));
-                    let sum = sum.ok_or(Stop::Conflict(Which::Write(at)))?;
-                    self.count(*table, key, sum)?;
-                }
-                _ => return Err(Stop::Unknown),
+            })?;
+            added.write_all(&mut self.group.statements)?;
+            self.write(write)
+        });
+        match outcome {
+            Ok(()) => self.run(sql::RELEASE)?,
+            failed @ Err(Stop::Failed(_)) => return failed,
+            stopped => {
+                self.run(sql::ROLLBACK_TO)?;
+                self.run(sql::RELEASE)?;
+                self.group.names.forget();
+                return stopped;
             }
         }
         Ok(())
@@ -157,50 +214,40 @@ impl Within<'_> {
         fence: u64,
         place: Option<&Place>,
     ) -> rusqlite::Result<()> {
-        let id = self.names.add(self.connection, table)?;
-        let group = place.map(|place| place.group.as_bytes());
+        let id = self.id(table)?;
+        let k = self.settled(id, key)?;
+        let group = place.map(|place| self.prefix(id).with(place.group.as_bytes()));
         let at = place.map(|place| position(place.at));
-        let mut statement = self.connection.prepare_cached(sql::PUT)?;
-        statement.execute((
-            &self.part,
-            id,
-            key.as_bytes(),
-            bits(fence),
-            group,
-            at,
-            value,
-        ))?;
+        let statement = self.group.statements.of(Verb::Put)?;
+        statement.execute((k, bits(fence), group, at, value))?;
         Ok(())
     }
 
     fn delete(&mut self, table: Table, key: &Key) -> rusqlite::Result<()> {
-        let Some(id) = self.names.find(self.connection, table)? else {
+        let Some(id) = self.group.names.find(self.group.connection, table)? else {
             return Ok(());
         };
-        let mut statement = self.connection.prepare_cached(sql::DELETE)?;
-        statement.execute((&self.part, id, key.as_bytes()))?;
-        Ok(())
+        let k = self.settled(id, key)?;
+        self.group
+            .statements
+            .of(Verb::Delete)?
+            .execute([k])
+            .map(drop)
     }
 
     fn append(&mut self, table: Table, group: &Key, value: &[u8]) -> Result<(), Stop> {
         if group.as_bytes().len() + 8 > Key::MAX {
             return Err(Stop::Misfit("the group of an appended row is too long"));
         }
-        let id = self.names.add(self.connection, table)?;
-        let mut next = self.connection.prepare_cached(sql::NUMBER)?;
-        let number: i64 = next.query_row((&self.part, id, group.as_bytes()), |row| row.get(0))?;
+        let id = self.id(table)?;
+        let prefix = self.prefix(id);
+        let group = prefix.with(group.as_bytes());
+        let next = self.group.statements.of(Verb::Number)?;
+        let number: i64 = next.query_row([&group], |row| row.get(0))?;
         let number = number.cast_unsigned();
-        let key = [group.as_bytes(), &number.to_be_bytes()].concat();
-        let mut statement = self.connection.prepare_cached(sql::APPEND)?;
-        let columns = (
-            &self.part,
-            id,
-            key,
-            group.as_bytes(),
-            position(number),
-            value,
-        );
-        match statement.execute(columns) {
+        let k = [&group[..], &number.to_be_bytes()].concat();
+        let statement = self.group.statements.of(Verb::Append)?;
+        match statement.execute((k, group, position(number), value)) {
             Err(error) if is_taken(&error) => {
                 Err(Stop::Misfit("the next number of a group is taken"))
             }
@@ -208,12 +255,9 @@ impl Within<'_> {
         }
     }
 
-    fn counter(&mut self, table: Table, key: &Key) -> Result<i128, Stop> {
-        let Some(id) = self.names.find(self.connection, table)? else {
-            return Ok(0);
-        };
-        let mut statement = self.connection.prepare_cached(sql::COUNTER)?;
-        let mut rows = statement.query((&self.part, id, key.as_bytes()))?;
+    fn counter(&mut self, k: &[u8]) -> Result<i128, Stop> {
+        let statement = self.group.statements.of(Verb::Counter)?;
+        let mut rows = statement.query([k])?;
         let Some(row) = rows.next()? else {
             return Ok(0);
         };
@@ -224,30 +268,60 @@ impl Within<'_> {
         Ok(i128::from_be_bytes(value))
     }
 
-    fn count(&mut self, table: Table, key: &Key, sum: i128) -> rusqlite::Result<()> {
-        let id = self.names.add(self.connection, table)?;
-        let mut statement = self.connection.prepare_cached(sql::COUNT)?;
-        statement.execute((&self.part, id, key.as_bytes(), sum.to_be_bytes().as_slice()))?;
-        Ok(())
+    fn id(&mut self, table: Table) -> rusqlite::Result<u16> {
+        self.group.names.add(self.group.connection, table)
+    }
+
+    fn prefix(&self, id: u16) -> Prefix {
+        Prefix::new(id, &self.part)
+    }
+
+    /// A row's key, with what was added to the row written.
+    fn settled(&mut self, id: u16, key: &Key) -> rusqlite::Result<Vec<u8>> {
+        let k = self.prefix(id).with(key.as_bytes());
+        self.group
+            .sums
+            .write_one(id, &k, &mut self.group.statements)?;
+        Ok(k)
     }
 
     fn run(&self, sql: &str) -> rusqlite::Result<()> {
-        self.connection.prepare_cached(sql)?.execute([]).map(drop)
+        self.group
+            .connection
+            .prepare_cached(sql)?
+            .execute([])
+            .map(drop)
     }
 }
 
-/// Whether a write may stop the batch after something of it was written. An addition is checked
-/// before it writes, an append only while it does.
+/// Whether a write may stop the batch after something of it was written. Additions are checked
+/// before anything is written, unless they add to what the batch writes otherwise; an append is
+/// checked only while it is written.
 fn may_stop_halfway(writes: &[Write]) -> bool {
-    writes.iter().enumerate().any(|(at, write)| match write {
+    writes.iter().any(|write| match write {
         Write::Put { .. } | Write::Delete { .. } => false,
-        Write::Add { .. } => at > 0,
+        Write::Add { table, key, .. } => writes.iter().any(|other| match other {
+            Write::Put {
+                table: other,
+                key: its,
+                ..
+            }
+            | Write::Delete {
+                table: other,
+                key: its,
+            } => table == other && key == its,
+            _ => false,
+        }),
         _ => true,
     })
 }
 
 fn is_taken(error: &rusqlite::Error) -> bool {
+    let taken = [
+        ffi::SQLITE_CONSTRAINT_UNIQUE,
+        ffi::SQLITE_CONSTRAINT_PRIMARYKEY,
+    ];
     error
         .sqlite_error()
-        .is_some_and(|e| e.extended_code == ffi::SQLITE_CONSTRAINT_UNIQUE)
+        .is_some_and(|e| taken.contains(&e.extended_code))
 }

@@ -1,5 +1,7 @@
 //! How the nouns of the port stand in columns.
 
+use std::error::Error;
+
 use farthing_core::port::backend::{Batch, Guard, Key, Partition, Place, Row, Write};
 use rusqlite::types::Type;
 
@@ -11,6 +13,30 @@ pub(super) fn partition(partition: &Partition) -> Result<Vec<u8>, Refused> {
         Partition::Store => Ok(Vec::new()),
         Partition::Channel(key) => Ok([b"c", key.as_bytes()].concat()),
         _ => Err(Refused::Unknown),
+    }
+}
+
+/// What the rows of one table in one partition have in common: the first bytes of their keys and of
+/// their groups. Both lengths are fixed, so no two tables or partitions ever share a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Prefix(Vec<u8>);
+
+impl Prefix {
+    pub(super) fn new(table: u16, part: &[u8]) -> Self {
+        // A partition is a key and one byte, so its length fits.
+        let length = u16::try_from(part.len()).unwrap_or(u16::MAX);
+        Self([&table.to_be_bytes()[..], &length.to_be_bytes(), part].concat())
+    }
+
+    /// A key or a group, as a column has it.
+    pub(super) fn with(&self, key: &[u8]) -> Vec<u8> {
+        [&self.0, key].concat()
+    }
+
+    fn strip<'a>(&self, column: usize, bytes: &'a [u8]) -> rusqlite::Result<&'a [u8]> {
+        bytes
+            .strip_prefix(&self.0[..])
+            .ok_or_else(|| broken(column, Misplaced))
     }
 }
 
@@ -28,8 +54,9 @@ pub(super) const fn position(at: u64) -> i64 {
     bits(at ^ (1 << 63))
 }
 
-/// A row of the columns `key, version, fence, grp, at, value`.
-pub(super) fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+/// A row of the columns `k, version, fence, grp, at, value`.
+pub(super) fn row(prefix: &Prefix, row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    let key = |column, bytes| key(column, prefix.strip(column, bytes)?);
     let group: Option<&[u8]> = row.get_ref(3)?.as_blob_or_null()?;
     let place = match group {
         None => None,
@@ -54,16 +81,20 @@ pub(super) fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
 #[error("a key of {0} bytes is longer than any that was written")]
 struct TooLong(usize);
 
+#[derive(Debug, thiserror::Error)]
+#[error("a row stands among those of another table")]
+struct Misplaced;
+
 fn key(column: usize, bytes: &[u8]) -> rusqlite::Result<Key> {
     if bytes.len() <= Key::MAX {
-        return Ok(Key::new(bytes));
+        Ok(Key::new(bytes))
+    } else {
+        Err(broken(column, TooLong(bytes.len())))
     }
-    let cause = Box::new(TooLong(bytes.len()));
-    Err(rusqlite::Error::FromSqlConversionFailure(
-        column,
-        Type::Blob,
-        cause,
-    ))
+}
+
+fn broken(column: usize, cause: impl Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(cause))
 }
 
 /// About how much memory a waiting batch holds.

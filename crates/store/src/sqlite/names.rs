@@ -9,14 +9,14 @@ use super::sql;
 
 /// The numbers of table names that are known to be committed, or written in this transaction.
 #[derive(Default)]
-pub(super) struct Names(HashMap<Table, i64>);
+pub(super) struct Names(HashMap<Table, u16>);
 
 impl Names {
     pub(super) fn find(
         &mut self,
         connection: &Connection,
         table: Table,
-    ) -> rusqlite::Result<Option<i64>> {
+    ) -> rusqlite::Result<Option<u16>> {
         if let Some(id) = self.0.get(&table) {
             return Ok(Some(*id));
         }
@@ -28,14 +28,12 @@ impl Names {
         Ok(id)
     }
 
-    pub(super) fn add(&mut self, connection: &Connection, table: Table) -> rusqlite::Result<i64> {
+    pub(super) fn add(&mut self, connection: &Connection, table: Table) -> rusqlite::Result<u16> {
         if let Some(id) = self.find(connection, table)? {
             return Ok(id);
         }
-        connection
-            .prepare_cached(sql::ADD_NAME)?
-            .execute([table.name()])?;
-        let id = connection.last_insert_rowid();
+        let mut statement = connection.prepare_cached(sql::ADD_NAME)?;
+        let id = statement.query_row([table.name()], |row| row.get(0))?;
         self.0.insert(table, id);
         Ok(id)
     }

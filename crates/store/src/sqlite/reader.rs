@@ -12,9 +12,10 @@ use tokio::sync::oneshot;
 
 use super::{
     Shared,
-    codec::{self, position},
+    codec::{self, Prefix, position},
     error::Failure,
     names::Names,
+    options::SqliteOptions,
     schema, sql,
 };
 
@@ -90,8 +91,18 @@ impl Reader {
             self.connection = Some(connection);
             Ok(found)
         };
-        run().map_err(|error| Failure::before_commit(error).error())
+        run().map_err(|error| {
+            let failure = Failure::before_commit(error);
+            newer(&self.shared.options).unwrap_or(failure).error()
+        })
     }
+}
+
+/// Another process, of a newer version, may have migrated the file since it was opened. What is read
+/// then looks like damage, and is none.
+fn newer(options: &SqliteOptions) -> Option<Failure> {
+    let connection = schema::open_reader(options).ok()?;
+    schema::refuse_newer(&connection).err()
 }
 
 fn get(
@@ -104,9 +115,12 @@ fn get(
     let Some(id) = names.find(connection, table)? else {
         return Ok(None);
     };
+    let prefix = Prefix::new(id, part);
     let mut statement = connection.prepare_cached(sql::GET)?;
     statement
-        .query_row((part, id, key.as_bytes()), codec::row)
+        .query_row([prefix.with(key.as_bytes())], |row| {
+            codec::row(&prefix, row)
+        })
         .optional()
 }
 
@@ -120,25 +134,24 @@ fn list(
         return Ok(Vec::new());
     };
     let limit = i64::try_from(range.limit.min(bounds::PAGE)).unwrap_or_default();
-    let group = range.group.as_bytes();
+    let prefix = Prefix::new(id, part);
+    let group = prefix.with(range.group.as_bytes());
     let after = range.after.as_ref().map(|(at, key)| (*at, key.as_bytes()));
+    let read = |row: &rusqlite::Row<'_>| codec::row(&prefix, row);
     if range.newest_first {
         // The empty key comes first at its position, so this leaves out all of `before`.
         let end = (range.before, &[][..]);
         let (at, key) = after.map_or(end, |after| after.min(end));
         let mut statement = connection.prepare_cached(sql::NEWEST_FIRST)?;
-        let found = statement.query_map((part, id, group, position(at), key, limit), codec::row)?;
-        return found.collect();
+        let columns = (group, position(at), prefix.with(key), limit);
+        return statement.query_map(columns, read)?.collect();
     }
     // The next key after one is the same with a zero byte at its end.
     let (at, key) = after.map_or((0, Vec::new()), |(at, key)| (at, [key, &[0]].concat()));
     let before = position(range.before);
     let mut statement = connection.prepare_cached(sql::OLDEST_FIRST)?;
-    let found = statement.query_map(
-        (part, id, group, position(at), key, before, limit),
-        codec::row,
-    )?;
-    found.collect()
+    let columns = (group, position(at), prefix.with(&key), before, limit);
+    statement.query_map(columns, read)?.collect()
 }
 
 /// When a reader ends, even by a panic, nobody waits for it any longer.

@@ -54,8 +54,23 @@ pub(super) fn open_reader(options: &SqliteOptions) -> rusqlite::Result<Connectio
     Ok(connection)
 }
 
+/// Another process, of a newer version, may have migrated the file since it was opened.
+pub(super) fn refuse_newer(connection: &Connection) -> Result<(), Failure> {
+    let read = || {
+        connection
+            .prepare_cached(sql::SCHEMA)?
+            .query_row([], |row| row.get(0))
+    };
+    let (found, known): (u32, u32) = (read().map_err(Failure::before_commit)?, known());
+    if found > known {
+        Err(Failure::schema(found, known))
+    } else {
+        Ok(())
+    }
+}
+
 /// The newest schema this program knows.
-pub(super) fn known() -> u32 {
+fn known() -> u32 {
     number(sql::MIGRATIONS.len())
 }
 

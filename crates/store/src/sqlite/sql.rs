@@ -1,8 +1,10 @@
 //! Every statement there is.
 //!
-//! Partitions are stored as bytes (see [`super::codec`]), table names as numbers from `names`,
-//! positions so that SQLite's signed integers sort like unsigned ones, versions and fences as the
-//! same sixty-four bits. The value comes last, so that reading the rest of a row does not walk
+//! A row is found by one text of bytes, `k`: its table, its partition and its key, as
+//! [`super::codec`] puts them together. What is compared on the way down a tree is then one stretch of
+//! memory, and the row lies in the tree it is found by. Table names are numbers from `names`,
+//! positions stand so that SQLite's signed integers sort like unsigned ones, versions and fences as
+//! the same sixty-four bits. The value comes last, so that reading the rest of a row does not walk
 //! through a large one.
 
 /// `FRTH`, in the header of the file: it is a store of ours.
@@ -10,7 +12,10 @@ pub(super) const APPLICATION: i32 = 0x4652_5448;
 
 /// What turns a file of schema `n` into one of schema `n + 1`, by position. Entries are only ever
 /// added: the number of entries is the schema this program knows.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, ONE_TREE];
+
+/// Rows under numbers of their own, found through one index by key and one by place.
+const FIRST: &str = "
     CREATE TABLE names (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE
@@ -35,12 +40,42 @@ pub(super) const MIGRATIONS: &[&str] = &["
         last INTEGER NOT NULL,
         PRIMARY KEY (part, tbl, grp)
     ) STRICT, WITHOUT ROWID;
-"];
+";
+
+/// Rows in the tree of their keys: one tree less to write for each. The rows come in the order of
+/// the new tree nearly, so that it is built at its end; the old pages are used again.
+const ONE_TREE: &str = "
+    ALTER TABLE rows RENAME TO old_rows;
+    ALTER TABLE numbers RENAME TO old_numbers;
+    CREATE TABLE rows (
+        k BLOB PRIMARY KEY,
+        version INTEGER NOT NULL,
+        fence INTEGER NOT NULL,
+        grp BLOB,
+        at INTEGER,
+        value BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE numbers (
+        k BLOB PRIMARY KEY,
+        last INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO rows (k, version, fence, grp, at, value)
+    SELECT CAST(unhex(printf('%04x%04x', tbl, length(part))) || part || key AS BLOB),
+        version, fence,
+        CAST(unhex(printf('%04x%04x', tbl, length(part))) || part || grp AS BLOB), at, value
+    FROM old_rows ORDER BY part, tbl, key;
+    INSERT INTO numbers (k, last)
+    SELECT CAST(unhex(printf('%04x%04x', tbl, length(part))) || part || grp AS BLOB), last
+    FROM old_numbers;
+    DROP TABLE old_rows;
+    DROP TABLE old_numbers;
+    CREATE INDEX places ON rows (grp, at, k) WHERE grp IS NOT NULL;
+";
 
 /// Fails where a table is missing or its first page cannot be read.
 pub(super) const PROBE: &str = "SELECT (SELECT id FROM names LIMIT 1),
     (SELECT version FROM rows LIMIT 1), (SELECT last FROM numbers LIMIT 1),
-    (SELECT at FROM rows WHERE grp IS NOT NULL ORDER BY part, tbl, grp, at, key LIMIT 1)";
+    (SELECT at FROM rows WHERE grp IS NOT NULL ORDER BY grp, at, k LIMIT 1)";
 pub(super) const OBJECTS: &str = "SELECT count(*) FROM sqlite_schema";
 pub(super) const IDENTITY: &str =
     "SELECT (SELECT application_id FROM pragma_application_id), user_version
@@ -57,36 +92,28 @@ pub(super) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 pub(super) const SCHEMA: &str = "PRAGMA user_version";
 
 pub(super) const FIND_NAME: &str = "SELECT id FROM names WHERE name = ?1";
-pub(super) const ADD_NAME: &str = "INSERT INTO names (name) VALUES (?1)";
+pub(super) const ADD_NAME: &str = "INSERT INTO names (name) VALUES (?1) RETURNING id";
 
-pub(super) const STATE: &str =
-    "SELECT version, fence FROM rows WHERE part = ?1 AND tbl = ?2 AND key = ?3";
-pub(super) const COUNTER: &str = "SELECT value FROM rows WHERE part = ?1 AND tbl = ?2 AND key = ?3";
+pub(super) const STATE: &str = "SELECT version, fence FROM rows WHERE k = ?1";
+pub(super) const COUNTER: &str = "SELECT value FROM rows WHERE k = ?1";
 pub(super) const PUT: &str = "
-    INSERT INTO rows (part, tbl, key, version, fence, grp, at, value)
-    VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7)
-    ON CONFLICT (part, tbl, key) DO UPDATE SET version = version + 1, fence = excluded.fence,
+    INSERT INTO rows (k, version, fence, grp, at, value) VALUES (?1, 1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (k) DO UPDATE SET version = version + 1, fence = excluded.fence,
         grp = excluded.grp, at = excluded.at, value = excluded.value";
-pub(super) const DELETE: &str = "DELETE FROM rows WHERE part = ?1 AND tbl = ?2 AND key = ?3";
+pub(super) const DELETE: &str = "DELETE FROM rows WHERE k = ?1";
 pub(super) const COUNT: &str = "
-    INSERT INTO rows (part, tbl, key, version, fence, value) VALUES (?1, ?2, ?3, 1, 0, ?4)
-    ON CONFLICT (part, tbl, key) DO UPDATE SET version = version + 1, value = excluded.value";
+    INSERT INTO rows (k, version, fence, value) VALUES (?1, ?2, 0, ?3)
+    ON CONFLICT (k) DO UPDATE SET version = version + excluded.version, value = excluded.value";
 pub(super) const NUMBER: &str = "
-    INSERT INTO numbers (part, tbl, grp, last) VALUES (?1, ?2, ?3, 1)
-    ON CONFLICT (part, tbl, grp) DO UPDATE SET last = last + 1
+    INSERT INTO numbers (k, last) VALUES (?1, 1) ON CONFLICT (k) DO UPDATE SET last = last + 1
     RETURNING last";
 pub(super) const APPEND: &str = "
-    INSERT INTO rows (part, tbl, key, version, fence, grp, at, value)
-    VALUES (?1, ?2, ?3, 1, 0, ?4, ?5, ?6)";
+    INSERT INTO rows (k, version, fence, grp, at, value) VALUES (?1, 1, 0, ?2, ?3, ?4)";
 
-pub(super) const GET: &str = "
-    SELECT key, version, fence, grp, at, value FROM rows
-    WHERE part = ?1 AND tbl = ?2 AND key = ?3";
+pub(super) const GET: &str = "SELECT k, version, fence, grp, at, value FROM rows WHERE k = ?1";
 pub(super) const OLDEST_FIRST: &str = "
-    SELECT key, version, fence, grp, at, value FROM rows
-    WHERE part = ?1 AND tbl = ?2 AND grp = ?3 AND (at, key) >= (?4, ?5) AND at < ?6
-    ORDER BY at, key LIMIT ?7";
+    SELECT k, version, fence, grp, at, value FROM rows
+    WHERE grp = ?1 AND (at, k) >= (?2, ?3) AND at < ?4 ORDER BY at, k LIMIT ?5";
 pub(super) const NEWEST_FIRST: &str = "
-    SELECT key, version, fence, grp, at, value FROM rows
-    WHERE part = ?1 AND tbl = ?2 AND grp = ?3 AND (at, key) < (?4, ?5)
-    ORDER BY at DESC, key DESC LIMIT ?6";
+    SELECT k, version, fence, grp, at, value FROM rows
+    WHERE grp = ?1 AND (at, k) < (?2, ?3) ORDER BY at DESC, k DESC LIMIT ?4";

@@ -11,7 +11,8 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::{
-    Shared, apply,
+    Shared,
+    apply::Group,
     error::{Failure, Refused},
     names::Names,
     schema, sql,
@@ -144,31 +145,17 @@ fn transact(
     let run = |sql| connection.prepare_cached(sql)?.execute([]);
     // The lock comes first, so that what guards read stays true until the end.
     run(sql::BEGIN).map_err(Failure::before_commit)?;
-    let mut apply_all = || -> rusqlite::Result<Vec<Answer>> {
-        jobs.iter()
-            .map(|job| apply::apply(connection, names, &job.batch))
-            .collect()
+    schema::refuse_newer(connection)?;
+    let mut group = Group::new(connection, names);
+    let apply_all = || -> rusqlite::Result<Vec<Answer>> {
+        let answers = jobs.iter().map(|job| group.apply(&job.batch));
+        let answers = answers.collect::<Result<_, _>>()?;
+        group.finish()?;
+        Ok(answers)
     };
-    check_schema(connection)?;
     let answers = apply_all().map_err(Failure::before_commit)?;
     run(sql::COMMIT).map_err(Failure::at_commit)?;
     Ok(answers)
-}
-
-/// Another process, of a newer version, may have migrated the file since it was opened.
-fn check_schema(connection: &Connection) -> Result<(), Failure> {
-    let read = || {
-        connection
-            .prepare_cached(sql::SCHEMA)?
-            .query_row([], |row| row.get(0))
-    };
-    let found = read().map_err(Failure::before_commit)?;
-    let known = schema::known();
-    if found > known {
-        Err(Failure::schema(found, known))
-    } else {
-        Ok(())
-    }
 }
 
 fn count(jobs: &VecDeque<Job>, answers: &[Answer]) -> SqliteStats {

@@ -165,14 +165,14 @@ async fn a_newer_schema_is_refused_also_when_it_comes_while_we_run() {
             late,
             Err(StoreError::Schema {
                 found: 99,
-                known: 1
+                known: 2
             })
         ),
         "{late:?}"
     );
     assert_eq!(value(&store, "a").await, Some(b"1".to_vec()));
     // The refusal left no transaction open: another may write, and so may we when it is over.
-    newer.pragma_update(None, "user_version", 1).unwrap();
+    newer.pragma_update(None, "user_version", 2).unwrap();
     wrote(&store, vec![put("a", "3")]).await;
     newer.pragma_update(None, "user_version", 99).unwrap();
     store.close().await;
@@ -180,7 +180,7 @@ async fn a_newer_schema_is_refused_also_when_it_comes_while_we_run() {
         refused(&dir),
         StoreError::Schema {
             found: 99,
-            known: 1
+            known: 2
         }
     ));
 }

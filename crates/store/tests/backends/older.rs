@@ -190,7 +190,7 @@ fn claim(number: u8) -> Claim<Payment> {
 async fn claimed(payments: &Payments, number: u8) -> Held<Payment> {
     match payments.claims().claim(claim(number)).await {
         Ok(Claimed::New(held)) => held,
-        other => panic!("the claim is free: {other:?}"),
+        other => unreachable!("the claim is free: {other:?}"),
     }
 }
 

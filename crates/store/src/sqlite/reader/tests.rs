@@ -17,28 +17,28 @@ fn plan(connection: &Connection, query: &str) -> String {
 fn no_read_scans_or_sorts() {
     let dir = TempDir::new().unwrap();
     let store = schema::open(&SqliteOptions::new(dir.path().join("store.db"))).unwrap();
-    let by_key = "(part=? AND tbl=? AND key=?)";
     for query in [sql::GET, sql::STATE, sql::COUNTER, sql::DELETE] {
         let plan = plan(&store, query);
-        assert!(
-            plan.starts_with("SEARCH rows USING INDEX") && plan.contains(by_key),
-            "{plan}"
-        );
+        assert_eq!(plan, "SEARCH rows USING PRIMARY KEY (k=?)", "{query}");
     }
-    let group = "SEARCH rows USING INDEX places (part=? AND tbl=? AND grp=? AND ";
+    let group = "SEARCH rows USING INDEX places (grp=? AND ";
     let oldest = plan(&store, sql::OLDEST_FIRST);
-    assert_eq!(oldest, format!("{group}(at,key)>(?,?) AND at<?)"));
+    assert_eq!(oldest, format!("{group}(at,k)>(?,?) AND at<?)"));
     let newest = plan(&store, sql::NEWEST_FIRST);
-    assert_eq!(newest, format!("{group}(at,key)<(?,?))"));
+    assert_eq!(newest, format!("{group}(at,k)<(?,?))"));
 }
 
 #[test]
 fn a_key_longer_than_any_is_damage_and_no_panic() {
     let dir = TempDir::new().unwrap();
     let store = schema::open(&SqliteOptions::new(dir.path().join("store.db"))).unwrap();
-    store.execute(sql::ADD_NAME, ["suite.rows"]).unwrap();
-    let long = vec![b'k'; Key::MAX + 1];
-    let columns = (&b""[..], 1, long, 0, b"g", position(1), &b""[..]);
+    let name = |row: &rusqlite::Row<'_>| row.get(0);
+    let id: u16 = store
+        .query_row(sql::ADD_NAME, ["suite.rows"], name)
+        .unwrap();
+    let prefix = Prefix::new(id, b"");
+    let long = prefix.with(&[b'k'; Key::MAX + 1]);
+    let columns = (long, 0, prefix.with(b"g"), position(1), &b""[..]);
     store.execute(sql::PUT, columns).unwrap();
     let range = Range {
         partition: Partition::Store,
@@ -56,7 +56,7 @@ fn a_key_longer_than_any_is_damage_and_no_panic() {
     ));
     // A position without its half is damage as well.
     store
-        .execute("UPDATE rows SET key = x'00', at = NULL", [])
+        .execute("UPDATE rows SET k = ?1, at = NULL", [prefix.with(&[0])])
         .unwrap();
     let found = get(
         &store,
@@ -66,4 +66,25 @@ fn a_key_longer_than_any_is_damage_and_no_panic() {
         &Key::new([0]),
     );
     assert!(found.is_err(), "{found:?}");
+}
+
+#[test]
+fn what_a_newer_program_migrated_is_no_damage() {
+    let dir = TempDir::new().unwrap();
+    let options = SqliteOptions::new(dir.path().join("store.db"));
+    let store = schema::open(&options).unwrap();
+    let (partition, table) = (Partition::Store, Table::new("suite.rows"));
+    let shared = Arc::new(Shared::new(options));
+    let mut reader = Reader::new(shared).unwrap();
+    store
+        .execute_batch("DROP TABLE rows; DROP TABLE names; PRAGMA user_version = 99")
+        .unwrap();
+    let key = Key::new([]);
+    let found = reader.read(&partition, |connection, names, part| {
+        get(connection, names, part, table, &key)
+    });
+    assert!(
+        matches!(found, Err(StoreError::Schema { found: 99, .. })),
+        "{found:?}"
+    );
 }
