@@ -86,10 +86,16 @@ impl Inner {
         let work = self.works.begin(id).ok_or(Error::Randomness)?;
         let bounds = self.policy.budgets(target.host(), &quote.currency)?;
         let amount = offer.request.amount;
-        let debits = bounds
+        let mut debits: Vec<_> = bounds
             .iter()
             .map(|bound| bound.budget.debit(amount, now))
             .collect();
+        if let Some(day) = self.policy.day_count(&quote.currency) {
+            let day = day.debit(amount, now);
+            if !debits.iter().any(|debit| debit.counter == day.counter) {
+                debits.push(day);
+            }
+        }
         let record = self.record(id, target, choice, now);
         let key = ClaimKey::new(format!(
             "{} {}",

@@ -134,3 +134,25 @@ async fn what_is_reserved_is_not_spent_yet() {
     let uses = lowered.budgets(&dollar(), None).await.unwrap();
     assert_eq!((uses[0].left().units(), uses[0].used.units()), (0, 5_000));
 }
+
+/// A day that is counted without a limit is known to the limit that comes later; a total is not.
+#[tokio::test]
+async fn a_limit_on_a_day_knows_what_the_day_has_cost() {
+    let server = selling(2_000).await;
+    let cap = || Policy::new().max_per_request(price("$1"));
+    for (counts, left) in [(true, 1_000), (false, 3_000)] {
+        let policy = if counts { cap().count_days() } else { cap() };
+        let buyer = buyer(policy);
+        buyer.client.get(server.url("/")).send().await.unwrap();
+        let limited = cap()
+            .count_days()
+            .budget(Limit::per_day(price("$0.003")))
+            .budget(Limit::total(price("$0.003")));
+        let limited = buyer.restarted(limited);
+        let uses = limited.budgets(&dollar(), None).await.unwrap();
+        let told: Vec<_> = uses.iter().map(|one| one.left().units()).collect();
+        assert_eq!(told, [left, 3_000]);
+        let more = limited.get(server.url("/")).send().await;
+        assert_eq!(more.is_ok(), !counts, "{more:?}");
+    }
+}

@@ -1,9 +1,9 @@
 //! Whether the policy allows an offer, and which budgets it reserves on.
 
 use farthing_core::{
-    domain::budgets::Budget,
+    domain::budgets::{Budget, Window},
     port::payer::{Offer, Quote},
-    value::{Currency, Price, Realm},
+    value::{Amount, Currency, Price, Realm},
 };
 
 use super::{DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL, Limit, Policy};
@@ -11,6 +11,9 @@ use crate::{error::Refused, target::Target};
 
 /// Bytes of a currency's code at the most: with a host's name it is part of a counter's.
 const CODE: usize = 128;
+
+/// More than any day costs, and still what a counter holds.
+const UNLIMITED: Amount = Amount::new(u64::MAX as u128 * u32::MAX as u128);
 
 /// A budget, and the limit it comes from.
 #[derive(Clone, Debug)]
@@ -68,6 +71,16 @@ impl Policy {
                 })
             })
             .collect()
+    }
+
+    /// The count of a day's payments in a currency, where it is kept whatever the limits are.
+    pub(crate) fn day_count(&self, currency: &Currency) -> Option<Budget> {
+        self.counts_days.then(|| Budget {
+            scope: "".into(),
+            window: Window::Day,
+            currency: currency.clone(),
+            limit: UNLIMITED,
+        })
     }
 
     /// The budgets in a currency that count by themselves, whatever the next host is.

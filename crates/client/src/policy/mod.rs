@@ -42,6 +42,7 @@ pub struct Policy {
     caps: Vec<Price>,
     host_caps: Vec<(Box<str>, Price)>,
     ceiling: Option<Price>,
+    counts_days: bool,
     budgets: Vec<Limit>,
     currencies: Vec<(MethodId, CurrencyCode)>,
     recipients: Vec<Recipient>,
@@ -85,6 +86,14 @@ impl Policy {
     #[must_use]
     pub fn ceiling(mut self, price: Price) -> Self {
         self.ceiling = Some(price);
+        self
+    }
+
+    /// Counts what a day costs also where no budget limits it, so that one that is set later in the
+    /// day knows what was paid before it.
+    #[must_use]
+    pub const fn count_days(mut self) -> Self {
+        self.counts_days = true;
         self
     }
 
