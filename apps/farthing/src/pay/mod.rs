@@ -40,7 +40,7 @@ pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
     let sink = Sink::open(pay.output.as_deref())?;
     let asks = !pay.yes && screen::can_ask();
     let limits = keystore.limits()?;
-    let policy = policy(&pay, asks, &limits);
+    let policy = policy(&pay, asks, &limits).count_days();
     let buyer = if pay.dry_run {
         Buyer::for_dry_run(keystore, pay.wallet.as_ref(), policy)?
     } else {

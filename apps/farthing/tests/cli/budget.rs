@@ -100,7 +100,7 @@ fn limits_are_set_shown_and_taken_away() {
 fn a_limit_holds_for_any_number_of_processes() {
     let dev = Dev::start();
     // Room for ten of them, and a half.
-    set(&dev.buyer, &["--per-day", "$0.021"]);
+    set(&dev.buyer, &["--total", "$0.021"]);
     let codes: Vec<i32> = thread::scope(|scope| {
         let threads: Vec<_> = (0..4)
             .map(|_| {
@@ -116,7 +116,7 @@ fn a_limit_holds_for_any_number_of_processes() {
     let ended = |code| codes.iter().filter(|it| **it == code).count();
     assert_eq!((ended(0), ended(3)), (10, 10), "{codes:?}");
     assert_eq!(dev.balances(), (10_000_000 - 20_000, 20_000));
-    assert_eq!(used(&dev.buyer), [is("day *", [20_000, 0, 1_000])]);
+    assert_eq!(used(&dev.buyer), [is("total *", [20_000, 0, 1_000])]);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn no_flag_of_a_run_lifts_what_the_owner_set() {
 fn a_limit_for_a_host_is_that_hosts() {
     let dev = Dev::start();
     let paid = dev.says("paid_url");
-    set(&dev.buyer, &["--per-day", "$1", "--realm", "example.com"]);
+    set(&dev.buyer, &["--total", "$1", "--realm", "example.com"]);
     let shown = dev.buyer.run(&["wallet", "budget"]).ends(0);
     assert!(
         shown.stderr.contains("nobody but these hosts"),
@@ -182,12 +182,12 @@ fn a_limit_for_a_host_is_that_hosts() {
         shown.stderr
     );
     dev.pay(&[paid, "-y", "--max", "$5"]).ends(3);
-    set(&dev.buyer, &["--per-day", "$0.003", "--realm", "127.0.0.1"]);
+    set(&dev.buyer, &["--total", "$0.003", "--realm", "127.0.0.1"]);
     dev.pay(&[paid, "-y", "-s"]).ends(0);
     dev.pay(&[paid, "-y", "-s"]).ends(3);
     let expect = [
-        is("day 127.0.0.1", [2_000, 0, 1_000]),
-        is("day example.com", [0, 0, 1_000_000]),
+        is("total 127.0.0.1", [2_000, 0, 1_000]),
+        is("total example.com", [0, 0, 1_000_000]),
     ];
     assert_eq!(used(&dev.buyer), expect);
     assert_eq!(dev.balances(), (10_000_000 - 2_000, 2_000));
@@ -197,7 +197,7 @@ fn a_limit_for_a_host_is_that_hosts() {
 fn what_waits_for_its_outcome_is_reserved() {
     let (machine, _) = owner();
     machine.run(&["wallet", "create"]).ends(0);
-    set(&machine, &["--per-day", "$0.01"]);
+    set(&machine, &["--total", "$0.01"]);
     let shop = Shop::open(|head, at| {
         if is_paid(head) {
             answer("418 I'm a teapot", "", "")
@@ -207,9 +207,9 @@ fn what_waits_for_its_outcome_is_reserved() {
         }
     });
     machine.run(&["pay", &shop.url(), "-y", "-s"]).ends(6);
-    assert_eq!(used(&machine), [is("day *", [0, 4_000, 6_000])]);
+    assert_eq!(used(&machine), [is("total *", [0, 4_000, 6_000])]);
     machine.run(&["pay", &shop.url(), "-y", "-s"]).ends(6);
-    assert_eq!(used(&machine), [is("day *", [0, 8_000, 2_000])]);
+    assert_eq!(used(&machine), [is("total *", [0, 8_000, 2_000])]);
     machine.run(&["pay", &shop.url(), "-y", "-s"]).ends(3);
     assert_eq!(shop.credentials().len(), 2);
     let told = machine.run(&["wallet", "history", "--json"]).ends(0).json();
@@ -243,4 +243,17 @@ fn a_broken_file_of_limits_stops_everything_that_pays() {
         }
     }
     assert_eq!(dev.balances(), (10_000_000, 0));
+}
+
+/// A day's limit counts the day, whenever it is set.
+#[test]
+fn a_limit_on_a_day_counts_what_was_paid_before_it() {
+    let dev = Dev::start();
+    let paid = dev.says("paid_url");
+    dev.pay(&[paid, "-s", "-y", "--max", "$0.01"]).ends(0);
+    dev.pay(&[paid, "-s", "-y"]).ends(0);
+    set(&dev.buyer, &["--per-day", "$0.005"]);
+    assert_eq!(used(&dev.buyer), [is("day *", [4_000, 0, 1_000])]);
+    dev.pay(&[paid, "-s", "-y"]).ends(3);
+    assert_eq!(dev.balances(), (10_000_000 - 4_000, 4_000));
 }
