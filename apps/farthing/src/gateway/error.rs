@@ -20,6 +20,8 @@ pub(crate) enum GatewayError {
     File(Vec<Finding>),
     #[error("two rules of the file take the same requests")]
     Rules,
+    #[error("{}", first(.0))]
+    Draft(Vec<Finding>),
     #[error("{0} is there already, and nothing was written")]
     Exists(PathBuf),
     #[error("{path} cannot be read as an API's description")]
@@ -42,12 +44,18 @@ pub(crate) enum GatewayError {
     Start(#[from] Box<StartError>),
 }
 
+/// What is wrong with the first thing that is.
+fn first(findings: &[Finding]) -> &str {
+    findings.first().map_or("", |finding| &finding.what)
+}
+
 impl GatewayError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Nothing(_)
             | Self::File(_)
             | Self::Rules
+            | Self::Draft(_)
             | Self::Exists(_)
             | Self::Document { .. }
             | Self::Quick(_)
@@ -78,6 +86,11 @@ impl GatewayError {
                  `farthing gateway http://127.0.0.1:3000 --price '$0.002'`"
                 .into(),
             Self::Rules => "see `farthing gateway check`".into(),
+            Self::Draft(findings) => {
+                let instead = findings.first().and_then(|finding| finding.instead.clone());
+                let instead = instead.map(Cow::from);
+                instead.unwrap_or_else(|| "see `farthing gateway init --help`".into())
+            }
             Self::Exists(_) => "name another file with -o, or move this one away".into(),
             Self::Document { .. } => {
                 "give an OpenAPI 3 document in JSON with --from, or leave --from out".into()

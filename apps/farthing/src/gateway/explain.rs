@@ -259,7 +259,9 @@ fn outcome(
                 rows.push(("settle", settle.to_owned()));
                 rows.push(("served", rules::served(rule)));
             }
-            let path = explain.path.strip_prefix('/').map_or("", |_| &explain.path);
+            let target = explain.path.parse::<Uri>().ok();
+            let target = target.as_ref().and_then(Uri::path_and_query);
+            let path = target.map_or("", http::uri::PathAndQuery::as_str);
             let upstream = rules::url(rules::upstream(rule, config));
             rows.push((
                 "goes to",

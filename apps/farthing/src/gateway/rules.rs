@@ -24,7 +24,7 @@ pub(super) fn table(config: &Config, paint: Paint) -> String {
             price(rule),
             settle(rule, config).to_owned(),
             served(rule),
-            url(upstream(rule, config)),
+            short(upstream(rule, config)),
         ]
     };
     let rows: Vec<_> = config.rules.iter().map(row).collect();
@@ -54,7 +54,7 @@ fn fitted<const N: usize>(head: [&str; N], mut rows: Vec<[String; N]>) -> Vec<[S
         let least = if at == 1 { PATH } else { 20 };
         let most = now[at].saturating_sub(excess).max(least);
         for row in &mut rows {
-            row[at] = cut(&row[at], most, at == 1);
+            row[at] = cut(&row[at], most, at != 4);
         }
     }
     rows
@@ -128,6 +128,12 @@ pub(super) fn upstream<'a>(rule: &'a Rule, config: &'a Config) -> &'a Upstream {
 pub(super) fn url(upstream: &Upstream) -> String {
     let base = upstream.base.as_ref().map_or("", |base| base.as_str());
     format!("{}://{}{base}", upstream.scheme, upstream.authority)
+}
+
+/// A service in a table, where `http` goes without saying.
+fn short(upstream: &Upstream) -> String {
+    let url = url(upstream);
+    url.strip_prefix("http://").unwrap_or(&url).to_owned()
 }
 
 /// A rule for a program.

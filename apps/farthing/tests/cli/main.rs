@@ -9,6 +9,7 @@
 mod attack;
 mod budget;
 mod dev;
+mod gateway_file;
 mod hostile;
 mod keys;
 mod operator;
@@ -18,5 +19,6 @@ mod programs;
 mod screens;
 mod secrets;
 mod shop;
+mod ten_minutes;
 mod wallet;
 mod world;

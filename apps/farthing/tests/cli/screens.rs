@@ -12,7 +12,7 @@ use crate::{
     world::{BINARY, Dev, Machine, Run, owner, send},
 };
 
-fn check(name: &str, got: &str) {
+pub(crate) fn check(name: &str, got: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
         .join(name);
@@ -24,7 +24,7 @@ fn check(name: &str, got: &str) {
 }
 
 /// A run as a person would see it in a terminal's scrollback.
-fn screen(args: &[&str], run: &Run, hide: &[(&str, &str)]) -> String {
+pub(crate) fn screen(args: &[&str], run: &Run, hide: &[(&str, &str)]) -> String {
     let shown = format!(
         "$ farthing {}\n{}{}[{}]\n\n",
         args.join(" "),
@@ -36,7 +36,7 @@ fn screen(args: &[&str], run: &Run, hide: &[(&str, &str)]) -> String {
 }
 
 /// Takes out what differs between runs: names that are given, then ids, accounts, times, ports.
-fn redact(text: &str, hide: &[(&str, &str)]) -> String {
+pub(crate) fn redact(text: &str, hide: &[(&str, &str)]) -> String {
     let mut text = text.to_owned();
     for (from, to) in hide {
         text = text.replace(from, to);

@@ -74,7 +74,9 @@ pub(super) fn run(init: &Init) -> Result<Exit, Error> {
     let text = draft.text();
     // What the command line says may be no URL or no price of the ledger: that is told before
     // anything is written.
-    Config::from_bytes(file, text.as_bytes()).map_err(GatewayError::File)?;
+    if let Err(findings) = Config::from_bytes(file, text.as_bytes()) {
+        return Err(GatewayError::Draft(findings).into());
+    }
     if shown {
         screen::data(text.trim_end()).map_err(Error::System)?;
         return Ok(Exit::Done);

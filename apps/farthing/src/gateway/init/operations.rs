@@ -9,7 +9,7 @@ use farthing::{
 };
 use farthing_gateway::{config::RuleKey, routes::Table};
 
-/// Paths that somebody asks to see whether a service is alive.
+/// How paths end that somebody asks to see whether a service is alive.
 const ALIVE: [&str; 8] = [
     "/health",
     "/healthz",
@@ -88,7 +88,7 @@ fn line(operation: &Operation, price: &Price) -> Line {
     };
     let (price, note) = match asked(operation) {
         Some(asked) => asked,
-        None if ALIVE.contains(&&*operation.path) => ("free".to_owned(), None),
+        None if ALIVE.iter().any(|end| operation.path.ends_with(end)) => ("free".to_owned(), None),
         None => (price.to_string(), None),
     };
     let summary = operation.summary.as_deref().map(plain);

@@ -1,0 +1,223 @@
+//! `gateway check`, `explain` and `init`, letter by letter.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use crate::{
+    screens::check,
+    shop::PAYEE,
+    world::{BINARY, Machine, Run},
+};
+
+const FILE: &str = r#"site = "api.example.com"
+to   = "http://127.0.0.1:3000"
+pay.ledger = { account = "PAYEE" }
+
+[routes]
+"GET /v1/weather/*"      = "$0.002"
+"GET /v1/weather/{city}" = "$0.001"
+"GET /health"            = "free"
+"POST /render"           = { price = "$0.05", settle = "first", retryable = true, redeliver = "15m" }
+"POST /rpc"              = { price = "$0.001", served = { status = "2xx", not_json = ["$.error"] } }
+"#;
+
+/// What was typed, what came of it, and how it ended, as it stands on the screen.
+fn screen(machine: &Machine, args: &[&str]) -> String {
+    shown(machine, args, &machine.run(args))
+}
+
+fn shown(machine: &Machine, args: &[&str], run: &Run) -> String {
+    let home = machine.path("");
+    let text = format!(
+        "$ farthing {}\n{}{}[{}]\n\n",
+        args.join(" "),
+        run.text(),
+        run.stderr,
+        run.code
+    );
+    text.replace(BINARY, "farthing")
+        .replace(home.to_str().unwrap(), "HOME/")
+}
+
+fn machine(file: &str) -> Machine {
+    let machine = Machine::new();
+    fs::write(machine.path("farthing.toml"), file.replace("PAYEE", PAYEE)).unwrap();
+    machine
+}
+
+#[test]
+fn checking_a_good_file() {
+    let machine = machine(FILE);
+    let mut shown = screen(&machine, &["gateway", "check"]);
+    let own = FILE.replace(
+        "\"$0.001\"\n",
+        "{ price = \"$0.001\", to = \"http://127.0.0.1:4000\", description = \"one city\" }\n",
+    ) + "\"GET /reports/{year}/{month}/{day}/{kind}/by/{region}/{format}/and/{more}\" = \"$1\"\n";
+    fs::write(machine.path("own.toml"), own.replace("PAYEE", PAYEE)).unwrap();
+    shown += &screen(&machine, &["gateway", "check", "--config", "own.toml"]);
+    assert!(
+        shown.lines().all(|line| line.chars().count() <= 80),
+        "{shown}"
+    );
+    check("gateway-check.txt", &shown);
+
+    let json = machine.run(&["gateway", "check", "--json"]).ends(0).json();
+    assert_eq!(json["ok"], true);
+    let rules = json["rules"].as_array().unwrap();
+    assert_eq!(rules.len(), 5);
+    assert_eq!(rules[3]["rule"], "POST /render");
+    assert_eq!(
+        (&rules[3]["settle"], &rules[3]["price"]),
+        (&"first".into(), &"$0.05".into())
+    );
+    assert_eq!(rules[3]["redeliverSeconds"], 900.0);
+    assert_eq!(rules[4]["served"]["notJson"][0], "$.error");
+    assert!(rules[2]["price"].is_null() && rules[2]["settle"].is_null());
+}
+
+#[test]
+fn checking_a_bad_file() {
+    let bad = FILE
+        .replace("\"$0.002\"", "\"0.002\"")
+        .replace("retryable", "retriable")
+        .replace("{city}", ":city");
+    let machine = machine(&bad);
+    let mut shown = screen(&machine, &["gateway", "check"]);
+    shown += &screen(&machine, &["gateway", "check", "--config", "other.toml"]);
+    shown += &screen(&machine, &["gateway", "explain", "GET", "/"]);
+    check("gateway-check-bad.txt", &shown);
+
+    let json = machine.run(&["gateway", "check", "--json"]).ends(2).json();
+    assert_eq!(json["ok"], false);
+    let findings = json["findings"].as_array().unwrap();
+    let lines: Vec<_> = findings
+        .iter()
+        .map(|it| it["line"].as_u64().unwrap())
+        .collect();
+    assert_eq!(lines, [6, 7, 9]);
+    assert_eq!(findings[0]["instead"], "write \"$0.002\"");
+    let explained = machine
+        .run(&["gateway", "explain", "GET", "/", "--json"])
+        .ends(2);
+    assert_eq!(explained.json()["findings"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn explaining() {
+    let machine = machine(FILE);
+    let mut shown = String::new();
+    for (method, path) in [
+        ("GET", "/v1/weather/rome?unit=c"),
+        ("HEAD", "/v1/weather/rome/today"),
+        ("GET", "/v1/weather/"),
+        ("POST", "/render"),
+        ("DELETE", "/render"),
+        ("GET", "/nothing"),
+        ("GET", "/v1/../health"),
+        ("GET", "/health/"),
+        ("GET", "/v1%2fweather"),
+        ("get", "/health"),
+        ("GET", "/openapi.json"),
+        ("GET", "https://api.example.com/health"),
+        ("GET", "https://other.example.com/health"),
+    ] {
+        shown += &screen(&machine, &["gateway", "explain", method, path]);
+    }
+    check("gateway-explain.txt", &shown);
+
+    let of = |method: &str, path: &str| {
+        machine
+            .run(&["gateway", "explain", method, path, "--json"])
+            .ends(0)
+            .json()
+    };
+    let found = of("GET", "/v1/weather/rome");
+    assert_eq!(
+        (&found["decision"], &found["rule"]["price"]),
+        (&"rule".into(), &"$0.001".into())
+    );
+    assert_eq!(found["others"][0]["rule"], "GET /v1/weather/*");
+    let other = of("DELETE", "/render");
+    assert_eq!(
+        (&other["status"], &other["allow"][0]),
+        (&405.into(), &"POST".into())
+    );
+    assert_eq!(of("GET", "/nothing")["status"], 404);
+    assert_eq!(of("GET", "/a//b")["decision"], "refused");
+}
+
+const DOCUMENT: &str = r#"{
+  "openapi": "3.1.0",
+  "info": { "title": "Weather", "version": "1.2.0", "description": "What the sky does." },
+  "servers": [{ "url": "https://api.example.com/v1" }],
+  "paths": {
+    "/weather/{city-name}": {
+      "get": { "summary": "The weather of a city.", "responses": {} },
+      "put": { "responses": {} }
+    },
+    "/weather/{id}": { "get": { "summary": "Another name for it." } },
+    "/healthz": { "get": { "responses": {} } },
+    "/map/{z}.png": { "get": { "summary": "A tile." } }
+  }
+}"#;
+
+#[test]
+fn a_first_file() {
+    let machine = Machine::new();
+    fs::write(machine.path("openapi.json"), DOCUMENT).unwrap();
+    let init = ["gateway", "init", "--account", PAYEE];
+    let mut shown = String::new();
+    for more in [
+        &["-o", "-"][..],
+        &[
+            "--from",
+            "openapi.json",
+            "--price",
+            "$0.01",
+            "--site",
+            "api.example.com",
+        ],
+        &["--from", "openapi.json"],
+        &["-o", "two.toml", "--from", "farthing.toml"],
+        &["-o", "two.toml", "--from", "missing.json"],
+        &["-o", "two.toml", "--to", "127.0.0.1:3000"],
+        &["-o", "two.toml", "--price", "$0.0000001"],
+    ] {
+        shown += &screen(&machine, &[&init, more].concat());
+    }
+    shown += &fs::read_to_string(machine.path("farthing.toml")).unwrap();
+    shown += "\n";
+    shown += &screen(&machine, &["gateway", "check"]);
+    check("gateway-init.txt", &shown);
+    assert!(!machine.path("two.toml").exists());
+}
+
+#[test]
+fn who_is_paid_without_an_account_has_a_key_that_is_kept() {
+    let machine = Machine::new();
+    machine.run(&["gateway", "init"]).ends(0);
+    let key = machine.path("farthing.db-seller");
+    let mode = fs::metadata(&key).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let account = |file: &str| {
+        let args = ["gateway", "check", "--json", "--config", file];
+        machine.run(&args).ends(0).json()["account"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let first = account("farthing.toml");
+    // The same key again, and it is that of the file.
+    machine
+        .run(&["gateway", "init", "-o", "again.toml"])
+        .ends(0);
+    assert_eq!(account("again.toml"), first);
+    let passphrase = machine.path("passphrase");
+    fs::write(&passphrase, "horse\n").unwrap();
+    fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o600)).unwrap();
+    let machine = machine.with("FARTHING_PASSPHRASE_FILE", passphrase.to_str().unwrap());
+    let secret = fs::read(&key).unwrap();
+    let imported = machine
+        .run_with(&["wallet", "import", "seller"], &secret)
+        .ends(0);
+    assert_eq!(imported.text().trim(), first);
+}
