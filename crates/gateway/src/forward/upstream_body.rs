@@ -138,7 +138,7 @@ impl Body for UpstreamBody {
 /// Trailers come through but for what no header of an upstream's may say either.
 fn without_ours(mut frame: Frame<Bytes>) -> Frame<Bytes> {
     if let Some(trailers) = frame.trailers_mut() {
-        names::remove(trailers, |name| names::is_held_back(name));
+        names::remove(trailers, names::is_held_back);
     }
     frame
 }

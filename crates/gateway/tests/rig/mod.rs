@@ -32,7 +32,8 @@ use farthing::{
 };
 use farthing_gateway::{
     config::Config,
-    serve::{Deps, Gateway},
+    observe::Sink,
+    serve::{Changes, Deps, Gateway, ReloadError},
 };
 use farthing_testkit::clock::FakeClock;
 use tokio::{
@@ -61,6 +62,14 @@ fn key(seed: u8) -> AccountKey {
     AccountKey::from_seed(KeyType::Ed25519, [seed; 32]).unwrap()
 }
 
+fn text(to: &str, rest: &str, seller: &AccountKey) -> String {
+    let account = seller.account();
+    format!(
+        "site = \"127.0.0.1\"\nto = \"{to}\"\nlisten = \"127.0.0.1:0\"\n\
+         pay.ledger = {{ account = \"{account}\" }}\n{rest}\n"
+    )
+}
+
 fn dollar() -> CurrencyCode {
     CurrencyCode::new("usd6").unwrap()
 }
@@ -69,18 +78,31 @@ impl Rig {
     /// A gateway before an upstream. `rest` is what its file says beyond that: tables, the last of
     /// them `[routes]`.
     pub async fn open(to: &str, rest: &str) -> Self {
+        Self::start(to, rest, &[], Sink::default()).await
+    }
+
+    /// The same, with its access log somewhere.
+    pub async fn open_with(to: &str, rest: &str, log: Sink) -> Self {
+        Self::start(to, rest, &[], log).await
+    }
+
+    /// The same, with files beside its own.
+    pub async fn open_beside(to: &str, rest: &str, files: &[(&str, &str)]) -> Self {
+        Self::start(to, rest, files, Sink::default()).await
+    }
+
+    async fn start(to: &str, rest: &str, files: &[(&str, &str)], log: Sink) -> Self {
         let (seller, buyer) = (key(2), key(1));
         let folder = tempfile::tempdir().unwrap();
         // For a rule that wants a secret.
         let secret = folder.path().join("key");
         std::fs::write(&secret, "ours").unwrap();
         std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
         let file = folder.path().join("farthing.toml");
-        let text = format!(
-            "site = \"127.0.0.1\"\nto = \"{to}\"\nlisten = \"127.0.0.1:0\"\npay.ledger = {{ account = \"{}\" }}\n{rest}\n",
-            seller.account()
-        );
-        std::fs::write(&file, text).unwrap();
+        std::fs::write(&file, text(to, rest, &seller)).unwrap();
         let config = Config::read(&file).unwrap_or_else(|findings| panic!("{findings:?}"));
         let start = Timestamp::from_secs(1_800_000_000);
         let clock = FakeClock::at(start);
@@ -96,6 +118,7 @@ impl Rig {
         accounts.deposit(&deposit).await.unwrap();
         let mut deps = Deps::new(Arc::new(clock.clone()));
         deps.store = Some(backend);
+        deps.log = log;
         let gateway = Gateway::start(config, deps).await.unwrap();
         Self {
             address: gateway.address(),
@@ -107,6 +130,24 @@ impl Rig {
             payer: LedgerPayer::new(key(1)),
             folder,
         }
+    }
+
+    /// Writes the file anew and lets the gateway read it.
+    pub async fn reload(&self, to: &str, rest: &str) -> Result<Changes, ReloadError> {
+        let file = self.folder.path().join("farthing.toml");
+        std::fs::write(&file, text(to, rest, &self.seller)).unwrap();
+        self.gateway.reload_file(&file).await
+    }
+
+    /// Where it forwards to, as its metrics call it.
+    pub fn upstream(&self) -> String {
+        let upstream = self.gateway.config().upstream;
+        format!("{}://{}", upstream.scheme, upstream.authority)
+    }
+
+    /// A path in the folder of the gateway's file.
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Sends bytes as they are and reads whatever comes until the connection ends.

@@ -7,4 +7,5 @@ mod rig;
 mod connections;
 mod failures;
 mod passing;
+mod secure;
 mod theirs;
