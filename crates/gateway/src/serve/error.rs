@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, path::PathBuf};
 use farthing::{
     core::port::backend::StoreError,
     secret::SecretFileError,
-    server::{RouteError, SetupError},
+    server::{RouteError, SetupError, discovery::DiscoveryError},
 };
 
 use crate::{
@@ -83,6 +83,17 @@ pub enum LiveError {
     /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The document of the service cannot be read.
+    #[error("{path} cannot be read")]
+    Document {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The discovery documents cannot be made.
+    #[error("the discovery documents cannot be made")]
+    Discovery(#[from] DiscoveryError),
 }
 
 fn told(shadowed: &[Shadowed]) -> String {

@@ -8,8 +8,8 @@ use farthing::{
         payment::Moved,
     },
     server::{
-        Gate, Route,
-        layer::{PaymentLayer, PaymentService},
+        Gate, PreparedRoute, Route,
+        layer::{PaymentLayer, PaymentService, Pricing},
     },
 };
 use http::{HeaderValue, Method, Request, Response, header};
@@ -34,7 +34,7 @@ use crate::{
     answer,
     config::{Config, Rule, RulePrice, Trust, Upstream},
     door::{self, Site},
-    forward::{Forward, ForwardOptions, Pools, RequestBody},
+    forward::{Forward, ForwardError, ForwardOptions, Pools, RequestBody},
     observe::metrics::{Metrics, RouteMetrics},
     routes::{Found, Table},
     served,
@@ -56,6 +56,8 @@ pub(super) struct Live {
 pub(super) struct Leaf {
     pub(super) metrics: Arc<RouteMetrics>,
     upstream: Arc<str>,
+    /// The route, where it has a price.
+    route: Option<Arc<PreparedRoute>>,
     way: Way,
 }
 
@@ -96,8 +98,16 @@ impl Live {
             store: &config.store,
         };
         let till = Till::open(told, parts, before.map(|live| &live.till)).await?;
-        let table = match table(&config, &till.gate, pools, &parts.metrics) {
-            Ok(table) => table,
+        let made = table(&config, &till.gate, pools, &parts.metrics).and_then(|table| {
+            let rules = table.rules();
+            let rules: Vec<_> = rules
+                .map(|(key, leaf)| (key.clone(), leaf.route.clone()))
+                .collect();
+            let before = before.map(|live| &live.documents);
+            Ok((Documents::new(&config, &rules, before)?, table))
+        });
+        let (documents, table) = match made {
+            Ok(made) => made,
             Err(error) => {
                 // A gate that nobody will use does not stay on the books of its store.
                 if before.is_none_or(|live| !Arc::ptr_eq(&live.till, &till)) {
@@ -106,7 +116,7 @@ impl Live {
                 return Err(error);
             }
         };
-        let documents = Documents::new(&config, &till.gate, pools).await;
+        documents.fetch(forward(&config, &config.upstream, pools)?);
         Ok(Self {
             site: Site::new(&config.site),
             till,
@@ -233,7 +243,7 @@ impl Leaf {
     }
 }
 
-async fn call<S, B>(mut service: S, request: Request<RequestBody>) -> Response<B>
+pub(super) async fn call<S, B>(mut service: S, request: Request<RequestBody>) -> Response<B>
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = std::convert::Infallible>,
 {
@@ -261,6 +271,11 @@ fn table(
     Table::new(leaves).map_err(LiveError::Shadowed)
 }
 
+fn forward(config: &Config, upstream: &Upstream, pools: &Pools) -> Result<Forward, ForwardError> {
+    let options = ForwardOptions::new(Site::new(&config.site), config.limits.body);
+    Forward::new(upstream, &options, pools)
+}
+
 fn leaf(
     config: &Config,
     rule: &Rule,
@@ -273,8 +288,8 @@ fn leaf(
     let forward =
         Forward::new(upstream, &options, pools)?.plain_text(!rule.served.not_json.is_empty());
     let name = rule.key.to_string();
-    let way = match &rule.price {
-        RulePrice::Free => Way::Free(forward),
+    let (way, route) = match &rule.price {
+        RulePrice::Free => (Way::Free(forward), None),
         RulePrice::Fixed(price) => {
             let route =
                 route(rule, &name, &price.to_string()).map_err(|source| LiveError::Route {
@@ -283,16 +298,21 @@ fn leaf(
                 })?;
             let behind = forward.clone();
             let route = route.ready_when(move || behind.is_ready());
-            let layer = PaymentLayer::new(gate, route).map_err(|source| LiveError::Price {
+            let route = gate.route(route).map_err(|source| LiveError::Price {
                 rule: name.as_str().into(),
                 source,
             })?;
-            Way::Priced(layer.layer(forward.clone()), forward)
+            let layer = PaymentLayer::table(gate, Pricing::one(Arc::clone(&route)));
+            (
+                Way::Priced(layer.layer(forward.clone()), forward),
+                Some(route),
+            )
         }
     };
     let leaf = Leaf {
         metrics: metrics.route(&name),
         upstream: format!("{}://{}", upstream.scheme, upstream.authority).into(),
+        route,
         way,
     };
     Ok((rule.key.clone(), leaf))
