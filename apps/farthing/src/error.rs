@@ -182,7 +182,7 @@ impl Error {
             Self::NoStore => nothing(
                 Exit::Usage,
                 Blame::You,
-                "name the seller's store with --store FILE, or in FARTHING_STORE",
+                "name the seller's store with --store FILE, or the gateway's file with --config",
             ),
             Self::MissingStore(_) => nothing(
                 Exit::Storage,

@@ -7,7 +7,9 @@ use std::{fmt::Display, path::PathBuf, sync::Arc};
 
 use farthing::{core::port::backend::Backend, store::SqliteBackend};
 
-use crate::{args::any_path, buyer, error::Error, exit::Exit, screen};
+use farthing_gateway::config::{self as gateway, Config};
+
+use crate::{args::any_path, buyer, error::Error, exit::Exit, gateway::GatewayError, screen};
 
 /// Rows that are read at once.
 const PAGE: usize = 200;
@@ -24,6 +26,9 @@ pub(crate) struct StoreAt {
         value_parser = any_path()
     )]
     store: Option<PathBuf>,
+    /// The gateway's file, which names its store; it comes before --store
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 /// A store that is there, open.
@@ -33,8 +38,16 @@ struct Store {
 }
 
 impl StoreAt {
-    /// The store's file: the one that is named here or in the environment.
+    /// The store's file: the one a gateway's file names, else the one that is named here or in the
+    /// environment.
     pub(crate) fn path(&self) -> Result<PathBuf, Error> {
+        if let Some(file) = &self.config {
+            let config = Config::read(file).map_err(GatewayError::File)?;
+            return match config.store {
+                gateway::Store::Sqlite(path) => Ok(path),
+                _ => Err(Error::NoStore),
+            };
+        }
         let named = self.store.clone();
         named
             .filter(|path| !path.as_os_str().is_empty())

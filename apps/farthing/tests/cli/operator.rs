@@ -214,6 +214,30 @@ fn a_store_has_to_be_there() {
     assert!(!machine.path("none.db").exists(), "looking makes no store");
 }
 
+/// The gateway's file says where its store is, whatever the environment says.
+#[test]
+fn a_gateways_file_names_its_store() {
+    let dev = Dev::start();
+    let machine = Machine::new().with("FARTHING_STORE", "elsewhere.db");
+    let store = dev.says("store");
+    let text = format!(
+        "site = \"api.example.com\"\nto = \"http://127.0.0.1:3000\"\nstore = \"{store}\"\n\
+         pay.ledger = {{ account = \"{BUYER}\" }}\n[routes]\n\"GET /\" = \"$0.01\"\n"
+    );
+    std::fs::write(machine.path("farthing.toml"), text).unwrap();
+    let at = ["--config", "farthing.toml"];
+    let deposit = [&["ledger", "deposit", BUYER, "$5"][..], &at].concat();
+    machine.run(&deposit).ends(0);
+    assert_eq!(balance(Path::new(store), BUYER), 5_000_000);
+    let list = [&["payments", "list"][..], &at].concat();
+    machine.run(&list).ends(0);
+    std::fs::write(machine.path("farthing.toml"), "to = 1").unwrap();
+    machine.run(&deposit).ends(2);
+    let missing = ["ledger", "accounts", "--config", "none.toml"];
+    machine.run(&missing).ends(2);
+    assert_eq!(balance(Path::new(store), BUYER), 5_000_000);
+}
+
 fn open(dev: &Dev) -> Arc<SqliteBackend> {
     let options = SqliteOptions {
         create: false,
