@@ -231,3 +231,50 @@ fn the_whole_file_means_what_it_says() {
     );
     assert_eq!(slow.first_byte.as_secs(), 300);
 }
+
+#[test]
+fn the_manual_shows_files_that_can_be_read() {
+    let desk = Desk::new();
+    let manual = include_str!("../../../docs/gateway.md");
+    let least = fs::read_to_string(folder().join("good-least.toml")).unwrap();
+    let blocks: Vec<_> = manual.split("```toml\n").skip(1).collect();
+    assert!(blocks.len() >= 2);
+    for block in blocks {
+        let block = block.split("```").next().unwrap();
+        let text = match block.contains("site") {
+            true => block.to_owned(),
+            false => format!("{least}\n{block}"),
+        };
+        let findings = desk.read(&text).err().unwrap_or_default();
+        // The secrets of the manual are nowhere.
+        let wrong = findings.into_iter().filter(|finding| {
+            !finding.what.contains("the environment has no") && !finding.what.contains("token")
+        });
+        let wrong: Vec<_> = wrong.collect();
+        assert!(wrong.is_empty(), "{}", desk.screen(&wrong));
+    }
+}
+
+#[test]
+fn the_manual_has_every_key() {
+    let manual = include_str!("../../../docs/gateway.md");
+    let everything = fs::read_to_string(folder().join("good-everything.toml")).unwrap();
+    let keys = everything.lines().filter_map(|line| {
+        let (key, _) = line.split_once(" = ")?;
+        (!key.contains(['"', '-'])).then_some(key)
+    });
+    for key in keys {
+        assert!(
+            manual.contains(&format!("`{key}`")) || manual.contains(&format!(" {key}`")),
+            "{key}"
+        );
+    }
+    let usual = farthing_gateway::config::Limits::default();
+    for number in [usual.per_peer, usual.peer_burst, usual.total] {
+        assert!(manual.contains(&number.to_string()), "{number}");
+    }
+    assert_eq!(
+        (usual.head, usual.body, usual.connections),
+        (64 << 10, 16 << 20, 10_000)
+    );
+}

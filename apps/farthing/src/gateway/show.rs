@@ -76,7 +76,7 @@ fn lines_to_try(url: &str, told: &Told, paint: Paint) -> String {
         ("a wallet, once", format!("{me} wallet create")),
         (
             "money for it, which you vouch for",
-            format!("{me} ledger deposit DID 1 --store {store}"),
+            format!("{me} ledger deposit DID '$1' --store {store}"),
         ),
         ("pay for it", format!("{me} pay {url}{path}")),
     ];
