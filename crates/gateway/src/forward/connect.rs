@@ -21,11 +21,11 @@ use rustls_platform_verifier::Verifier;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::ForwardError;
+use super::{ForwardError, stall::Stall};
 use crate::config::Upstream;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;
+type Connection = Stall<MaybeHttpsStream<TokioIo<TcpStream>>>;
 type Connecting = Pin<Box<dyn Future<Output = Result<Connection, BoxError>> + Send>>;
 
 /// Opens connections to one upstream, whatever the request's own host says, within a deadline.
@@ -34,6 +34,7 @@ pub(super) struct Connector {
     inner: HttpsConnector<HttpConnector>,
     target: Uri,
     within: Duration,
+    idle: Duration,
 }
 
 /// No connection came about in time.
@@ -56,6 +57,7 @@ impl Connector {
             inner: HttpsConnector::from((http, tls(upstream)?)),
             target,
             within: upstream.connect,
+            idle: upstream.idle,
         })
     }
 }
@@ -70,10 +72,11 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, _: Uri) -> Connecting {
-        let (connecting, within) = (self.inner.call(self.target.clone()), self.within);
+        let connecting = self.inner.call(self.target.clone());
+        let (within, idle) = (self.within, self.idle);
         Box::pin(async move {
             match tokio::time::timeout(within, connecting).await {
-                Ok(connected) => connected,
+                Ok(connected) => connected.map(|stream| Stall::new(stream, idle)),
                 Err(_) => Err(TooSlow(within).into()),
             }
         })

@@ -1,6 +1,6 @@
 //! What went wrong on the way to the upstream, and how it is told.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use bytes::Bytes;
 use farthing::core::{
@@ -53,13 +53,16 @@ impl Failure {
     /// What an error of the client's means. A connection that was never there is told from one
     /// that broke, and both from a request that did not come whole.
     pub(super) fn of(error: legacy::Error) -> Self {
-        match body_error(&error) {
+        match cause::<RequestBodyError>(&error) {
             Some(RequestBodyError::TooLarge) => return Self::TooLarge,
             Some(_) => return Self::Client(error),
             None => {}
         }
+        let stuck = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
         if error.is_connect() {
             Self::Unreachable(error)
+        } else if cause(&error).is_some_and(stuck) {
+            Self::Stuck
         } else {
             Self::Broken(error)
         }
@@ -110,7 +113,8 @@ impl Failure {
     }
 }
 
-fn body_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a RequestBodyError> {
+/// The first of an error's causes that is of a kind.
+fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {

@@ -22,6 +22,7 @@ mod pools;
 mod request_body;
 mod request_head;
 mod response_head;
+mod stall;
 mod upstream_body;
 
 use std::{

@@ -7,7 +7,7 @@ use std::sync::{
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     sync::Notify,
 };
 
@@ -186,6 +186,64 @@ async fn a_body_that_stops_is_the_clients_fault_and_no_waiting() {
     let answer = rig.raw(half).await.remove(0);
     answer.is_problem(400, "bad-request", None);
     assert_eq!(upstream.asked(), []);
+}
+
+/// An upstream that reads a request's head and nothing of its body.
+async fn reads_heads_only(says: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = [0; 64];
+            stream.read_exact(&mut head).await.unwrap();
+            stream.write_all(says.as_bytes()).await.unwrap();
+            open.push(stream);
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn an_upstream_that_stops_reading_has_its_time() {
+    let to = reads_heads_only("").await;
+    let rules = RULES.replace("100KiB", "64MiB");
+    let rig = Rig::open(&to, &rules).await;
+    let large = vec![b'x'; 30 * 1024 * 1024];
+    let answer = rig.send("POST", "/free", &[], &large).await;
+    answer.is_problem(504, "upstream-timeout", None);
+}
+
+#[tokio::test]
+async fn an_answer_may_come_before_the_request_is_read() {
+    let to = reads_heads_only("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await;
+    let rules = RULES.replace("100KiB", "64MiB");
+    let rig = Rig::open(&to, &rules).await;
+    let mut stream = TcpStream::connect(rig.address).await.unwrap();
+    let head = b"POST /free HTTP/1.1\r\nHost: x\r\nContent-Length: 30000000\r\n\r\nfirst";
+    stream.write_all(head).await.unwrap();
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"no") {
+        assert_ne!(stream.read_buf(&mut seen).await.unwrap(), 0, "{seen:?}");
+    }
+    assert!(seen.starts_with(b"HTTP/1.1 403 "));
+}
+
+#[tokio::test]
+async fn a_reload_that_changes_something_else_keeps_the_connections() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let upstream = Upstream::start(keeps(&connections, usize::MAX)).await;
+    let rig = Rig::open(&upstream.url(), RULES).await;
+    assert_eq!(rig.ask("GET", "/free", &[]).await.text(), "ok");
+    let dearer = RULES.replace("$0.002", "$0.003");
+    rig.reload(&upstream.url(), &dearer).await.unwrap();
+    assert_eq!(rig.ask("GET", "/free", &[]).await.text(), "ok");
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+    // Another word about the upstream is another way to it.
+    let slower = dearer.replace("\"500ms\"", "\"600ms\"");
+    rig.reload(&upstream.url(), &slower).await.unwrap();
+    assert_eq!(rig.ask("GET", "/free", &[]).await.text(), "ok");
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
