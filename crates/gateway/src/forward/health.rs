@@ -19,9 +19,9 @@ const BETWEEN_PROBES: Duration = Duration::from_secs(1);
 
 /// What is known of an upstream's health.
 ///
-/// It is passive: as long as connections succeed nothing is asked. Once an upstream is down, each
-/// question whether it [is ready](Self::is_down) may start one attempt to connect, and one at a
-/// time; no request, and nobody's payment, is the probe.
+/// It is passive: as long as connections succeed nothing is asked. Once an upstream is down, the
+/// question whether it is ready may start an attempt to connect, one at a time; no request, and
+/// nobody's payment, is the probe.
 #[derive(Debug, Default)]
 pub struct Health {
     unreachable: AtomicU32,

@@ -7,10 +7,11 @@ pub(super) fn decoded(segment: &str) -> impl Iterator<Item = u8> + Clone {
     Decoded(segment.as_bytes())
 }
 
-/// The same in its plain form: in small letters, and without parameters or what follows a space.
+/// The same in its plain form: in small letters, and without parameters or what follows a space,
+/// or an escaped `?` or `#`.
 pub(super) fn plain(segment: impl Iterator<Item = u8> + Clone) -> impl Iterator<Item = u8> + Clone {
     segment
-        .take_while(|byte| !matches!(byte, b';' | b' '))
+        .take_while(|byte| !matches!(byte, b';' | b' ' | b'?' | b'#'))
         .map(|byte| byte.to_ascii_lowercase())
 }
 
