@@ -7,7 +7,12 @@ use farthing_core::{
     value::{Amount, Currency, PaymentId},
 };
 
-use crate::{client::Client, error::Error, outgoing::Outgoing, policy::Limit};
+use crate::{
+    client::Client,
+    error::Error,
+    outgoing::{Outgoing, Standing},
+    policy::Limit,
+};
 
 /// Pending payments that are read at once.
 const PAGE: usize = 200;
@@ -67,6 +72,35 @@ impl Client {
     ) -> Result<Vec<Outgoing>, Error> {
         let held = self.inner.book.unconfirmed(after, limit).await?;
         Ok(held.into_iter().map(|held| held.record).collect())
+    }
+
+    /// The payments of which the rail said that value moved, and for which no receipt came, by their
+    /// ids, going on after the last one of the page before. Unlike other payments that are final
+    /// they are never forgotten.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn unreceipted(
+        &self,
+        after: Option<&Outgoing>,
+        limit: usize,
+    ) -> Result<Vec<Outgoing>, Error> {
+        let mut found = Vec::new();
+        let mut last = after.cloned();
+        while found.len() < limit {
+            let page = self.inner.book.for_ever(last.as_ref(), PAGE).await?;
+            let Some(end) = page.last() else { break };
+            last = Some(end.record.clone());
+            // A challenge without an end is kept for ever too, with its receipt beside it.
+            for held in page {
+                let is_paid = held.record.standing == Standing::Paid;
+                if is_paid && self.receipts().get(held.record.id).await?.is_none() {
+                    found.push(held.record);
+                }
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
     }
 
     /// One payment.

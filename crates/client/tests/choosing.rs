@@ -430,14 +430,14 @@ async fn the_rails_word_settles_what_a_server_refused() {
     assert_eq!(resumed[0].payment.standing, farthing_client::Standing::Paid);
     assert_eq!(resumed[0].payment.reference, Some(reference));
     assert_eq!(buyer.used().await, 10);
-    // No receipt is made up for it.
-    assert!(
-        buyer
-            .client
-            .receipts()
-            .list(None, 1)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    // No receipt is made up for it; so what is known of it is kept.
+    let receipts = buyer.client.receipts().list(None, 1).await.unwrap();
+    assert!(receipts.is_empty());
+    buyer.clock.advance(Duration::from_secs(86_400 * 2));
+    buyer.client.resume().await.unwrap();
+    let left = buyer.client.unreceipted(None, 10).await.unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].id, resumed[0].payment.id);
+    let none = buyer.client.unreceipted(left.last(), 10).await.unwrap();
+    assert!(none.is_empty());
 }

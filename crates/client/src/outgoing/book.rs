@@ -139,7 +139,11 @@ impl Book {
                 record.reference = Some(receipt.reference().clone());
                 writes.push(Receipts::write(&kept(&record, receipt, now))?);
             }
-            Settled::Rail(reference) => record.reference = Some(reference.clone()),
+            Settled::Rail(reference) => {
+                record.reference = Some(reference.clone());
+                // There is no receipt: this record is all that tells of it.
+                record.forget_at = Timestamp::FAR;
+            }
             Settled::Served => record.standing = Standing::Unconfirmed,
         }
         let change = Change {
@@ -240,6 +244,21 @@ impl Book {
         self.list(Range {
             after: after.map(place),
             ..page(UNCONFIRMED, u64::MAX, limit)
+        })
+        .await
+    }
+
+    /// The records that are final and never forgotten, by their ids.
+    pub(crate) async fn for_ever(
+        &self,
+        after: Option<&Outgoing>,
+        limit: usize,
+    ) -> Result<Vec<HeldPayment>, StoreError> {
+        // No key is empty, so all of them come after this.
+        let key = after.map_or_else(|| Key::from(""), |last| last.id.to_key());
+        self.list(Range {
+            after: Some((Timestamp::FAR.as_millis(), key)),
+            ..page(DONE, u64::MAX, limit)
         })
         .await
     }
