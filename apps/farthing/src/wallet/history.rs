@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use farthing::{
-    client::Outgoing,
+    client::{Client, Error as ClientError, Outgoing, Policy},
     clock::SystemClock,
     core::{
         domain::receipts::Kept,
@@ -53,6 +53,28 @@ struct Sum {
     pending: Amount,
 }
 
+/// Where payments without a receipt are listed.
+#[derive(Clone, Copy)]
+enum List {
+    Pending,
+    Unconfirmed,
+    Unreceipted,
+}
+
+impl List {
+    async fn page(
+        self,
+        client: &Client,
+        last: Option<&Outgoing>,
+    ) -> Result<Vec<Outgoing>, ClientError> {
+        match self {
+            Self::Pending => client.pending(last, PAGE).await,
+            Self::Unconfirmed => client.unconfirmed(last, PAGE).await,
+            Self::Unreceipted => client.unreceipted(last, PAGE).await,
+        }
+    }
+}
+
 pub(super) async fn run(history: &History, keystore: &Keystore) -> Result<Exit, Error> {
     let account = signer::account(keystore, history.wallet.as_ref())?;
     let since = history.since.map(|when| when.at(SystemClock.now()));
@@ -63,7 +85,7 @@ pub(super) async fn run(history: &History, keystore: &Keystore) -> Result<Exit, 
         lines: BTreeMap::new(),
         sums: BTreeMap::new(),
     };
-    let records = Records::open(keystore, farthing::client::Policy::new())?;
+    let records = Records::open(keystore, Policy::new())?;
     let read = statement.read(&records).await;
     records.close().await;
     read?;
@@ -87,24 +109,18 @@ impl Statement {
                 _ => break,
             };
         }
-        let mut last: Option<Outgoing> = None;
-        loop {
-            let page = records.client.pending(last.as_ref(), PAGE).await?;
-            self.note(&page)?;
-            match page.into_iter().last() {
-                Some(payment) => last = Some(payment),
-                None => break,
+        for list in [List::Pending, List::Unconfirmed, List::Unreceipted] {
+            let mut last: Option<Outgoing> = None;
+            loop {
+                let page = list.page(&records.client, last.as_ref()).await?;
+                self.note(&page)?;
+                match page.into_iter().last() {
+                    Some(payment) => last = Some(payment),
+                    None => break,
+                }
             }
         }
-        let mut last: Option<Outgoing> = None;
-        loop {
-            let page = records.client.unconfirmed(last.as_ref(), PAGE).await?;
-            self.note(&page)?;
-            match page.into_iter().last() {
-                Some(payment) => last = Some(payment),
-                None => return Ok(()),
-            }
-        }
+        Ok(())
     }
 
     fn keep(&mut self, kept: &Kept) -> Result<(), Error> {
