@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use farthing::{
-    core::value::{Price, Realm},
+    core::value::{Price, Realm, TextError},
     ledger::Account,
 };
 
@@ -53,8 +53,8 @@ pub enum QuickError {
         instead: Option<String>,
     },
     /// The public host is none.
-    #[error("{0}")]
-    Site(String),
+    #[error(transparent)]
+    Site(#[from] TextError),
     /// Others could reach it over plain HTTP.
     #[error("{0} can be reached by others, and plain HTTP shows them every payment")]
     Open(SocketAddr),
@@ -75,8 +75,7 @@ impl Config {
         }
         let site = match quick.site {
             Some(site) => site,
-            None => Realm::new(quick.listen.to_string())
-                .map_err(|error| QuickError::Site(error.to_string()))?,
+            None => Realm::new(quick.listen.to_string())?,
         };
         let to = |read::Said { what, instead }| QuickError::To { what, instead };
         let upstream = read::upstream(&quick.to, &site, quick.listen).map_err(to)?;

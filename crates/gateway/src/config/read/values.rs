@@ -7,7 +7,7 @@ use std::{
 };
 
 use farthing::{
-    core::value::{Price, Realm},
+    core::value::{Price, PriceError, Realm},
     ledger::{Account, Currencies},
 };
 use http::{
@@ -15,7 +15,7 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 
-use super::{super::Network, report::Wrong};
+use super::{super::Network, report::Wrong, section::shown};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -31,7 +31,7 @@ pub(super) fn duration(text: &str, bounds: &RangeInclusive<Duration>) -> Result<
     let grammar = || {
         Wrong::new(format!(
             "`{}` is no time: write a number and ms, s, m, h or d, as in \"15m\"",
-            super::section::shown(text)
+            shown(text)
         ))
     };
     let end = text
@@ -101,7 +101,7 @@ pub(super) fn size(text: &str, bounds: &RangeInclusive<u64>) -> Result<u64, Wron
     let grammar = || {
         Wrong::new(format!(
             "`{}` is no size: write a number and B, KiB, MiB or GiB, as in \"64KiB\"",
-            super::section::shown(text)
+            shown(text)
         ))
     };
     let end = text
@@ -152,34 +152,10 @@ pub(super) fn bytes_told(bytes: u64) -> String {
 
 /// A price that the ledger can ask for.
 pub(super) fn price(text: &str) -> Result<Price, Wrong> {
-    let price: Price = text
-        .parse()
-        .map_err(|error: farthing::core::value::PriceError| {
-            let number = text.trim().trim_start_matches('$').replace(',', "");
-            let number = if number.starts_with('.') {
-                format!("0{number}")
-            } else {
-                number
-            };
-            let dollars = format!("${number}");
-            let instead = dollars
-                .parse::<Price>()
-                .is_ok()
-                .then(|| format!("write \"{dollars}\""));
-            let instead = instead.or_else(|| {
-                text.eq_ignore_ascii_case("free")
-                    .then(|| "write \"free\"".to_owned())
-            });
-            let what = match error {
-                farthing::core::value::PriceError::Overflow { .. } => error.to_string(),
-                _ => format!("`{}` is no price", super::section::shown(text)),
-            };
-            let usual = || "write it like \"$0.002\", or \"free\"".to_owned();
-            Wrong {
-                what,
-                instead: Some(instead.unwrap_or_else(usual)),
-            }
-        })?;
+    let price: Price = match text.parse() {
+        Ok(price) => price,
+        Err(error) => return Err(no_price(text, &error)),
+    };
     if price.is_zero() {
         let what = "a price of nothing cannot be paid";
         return Err(Wrong::write(what, "write \"free\""));
@@ -193,17 +169,39 @@ pub(super) fn price(text: &str) -> Result<Price, Wrong> {
     };
     match price.in_currency(currency) {
         Ok(_) => Ok(price),
-        Err(farthing::core::value::PriceError::Inexact { decimals, .. }) => Err(Wrong::new(
-            format!("{price} is too fine: the ledger counts {unit} with {decimals} decimals"),
-        )),
+        Err(PriceError::Inexact { decimals, .. }) => Err(Wrong::new(format!(
+            "{price} is too fine: the ledger counts {unit} with {decimals} decimals"
+        ))),
         Err(error) => Err(Wrong::new(error.to_string())),
     }
+}
+
+/// What somebody probably meant by what is no price.
+fn no_price(text: &str, error: &PriceError) -> Wrong {
+    let number = text.trim().trim_start_matches('$').replace(',', "");
+    let number = match number.starts_with('.') {
+        true => format!("0{number}"),
+        false => number,
+    };
+    let dollars = format!("${number}");
+    let instead = if dollars.parse::<Price>().is_ok() {
+        format!("write \"{dollars}\"")
+    } else if text.eq_ignore_ascii_case("free") {
+        "write \"free\"".to_owned()
+    } else {
+        "write it like \"$0.002\", or \"free\"".to_owned()
+    };
+    let what = match error {
+        PriceError::Overflow { .. } => error.to_string(),
+        _ => format!("`{}` is no price", shown(text)),
+    };
+    Wrong::write(what, instead)
 }
 
 /// An account of the ledger.
 pub(super) fn account(text: &str) -> Result<Account, Wrong> {
     Account::parse(text).map_err(|error| Wrong {
-        what: format!("`{}` is no account: {error}", super::section::shown(text)),
+        what: format!("`{}` is no account: {error}", shown(text)),
         instead: Some("the account that `farthing wallet list` shows".into()),
     })
 }
@@ -237,15 +235,15 @@ pub(super) fn site(text: &str) -> Result<Realm, Wrong> {
     if host != text {
         return Err(Wrong::write(what, format!("site = \"{host}\"")));
     }
-    Realm::new(text).map_err(|error| Wrong::new(error.to_string()))
+    match Realm::new(text) {
+        Ok(realm) => Ok(realm),
+        Err(error) => Err(Wrong::new(error.to_string())),
+    }
 }
 
 /// An address with a port.
 pub(super) fn address(text: &str) -> Result<SocketAddr, Wrong> {
-    let what = format!(
-        "`{}` is no address with a port",
-        super::section::shown(text)
-    );
+    let what = format!("`{}` is no address with a port", shown(text));
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
@@ -268,7 +266,7 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, Wrong> {
 pub(super) fn network(text: &str) -> Result<Network, Wrong> {
     let grammar = || {
         Wrong::write(
-            format!("`{}` is no network", super::section::shown(text)),
+            format!("`{}` is no network", shown(text)),
             "an address and how many of its bits are fixed, as in \"10.0.0.0/8\"",
         )
     };
