@@ -130,6 +130,13 @@ impl Documents {
         });
     }
 
+    /// Whether both were made with the same document of the service's own, where that is a file. One
+    /// that is fetched is merged by itself.
+    pub(super) fn are_like(&self, other: &Self) -> bool {
+        let is_file = matches!(self.0.config.about.openapi, Some(OpenApi::File(_)));
+        !is_file || self.theirs() == other.theirs()
+    }
+
     fn theirs(&self) -> Option<Bytes> {
         self.0.theirs.load().as_deref().cloned()
     }

@@ -116,7 +116,6 @@ impl Live {
                 return Err(error);
             }
         };
-        documents.fetch(forward(&config, &config.upstream, pools)?);
         Ok(Self {
             site: Site::new(&config.site),
             till,
@@ -138,7 +137,31 @@ impl Live {
         if !self.till.has_secret_of(&next.till) {
             changes.settings.push("the challenge secret");
         }
+        if !self.documents.are_like(&next.documents) {
+            changes.settings.push("the service's own document");
+        }
+        // Rules are told by themselves; what is left is a file of certificates that an upstream is
+        // believed by.
+        if changes.is_empty() && !self.ways().eq(next.ways()) {
+            changes.settings.push("the certificates of an upstream");
+        }
         changes
+    }
+
+    /// Asks the upstream for what it says of itself, beside the serving.
+    ///
+    /// # Errors
+    /// When there is no way to it any more.
+    pub(super) fn refresh(&self, pools: &Pools) -> Result<(), ForwardError> {
+        let forward = forward(&self.config, &self.config.upstream, pools)?;
+        self.documents.fetch(forward);
+        Ok(())
+    }
+
+    /// Which connections the rules use, each pool by its own number.
+    fn ways(&self) -> impl Iterator<Item = usize> {
+        let healths = self.table.rules().map(|(_, leaf)| leaf.forward().health());
+        healths.map(|health| Arc::as_ptr(&health).addr())
     }
 
     /// How often upstreams failed, by upstream.

@@ -181,6 +181,7 @@ impl Gateway {
         let room = Arc::new(Semaphore::new(room(&config)));
         let live = Live::new(config, &parts, &pools, None).await?;
         live.keep(&metrics);
+        live.refresh(&pools).map_err(LiveError::from)?;
         let shared = Arc::new(Shared {
             live: ArcSwap::from_pointee(live),
             metrics,
@@ -269,7 +270,10 @@ impl Gateway {
         change::check(&old.config, &config, self.address)?;
         let new = Live::new(config, &shared.parts, &shared.pools, Some(&old)).await?;
         let changes = old.changes_to(&new);
-        if !changes.is_empty() {
+        if changes.is_empty() {
+            old.refresh(&shared.pools).map_err(LiveError::from)?;
+        } else {
+            new.refresh(&shared.pools).map_err(LiveError::from)?;
             shared.swap(&old, new);
         }
         Ok(changes)

@@ -7,7 +7,7 @@ use tokio::{
 
 use crate::{
     OK, read_until,
-    rig::{Answer, Rig, Upstream, exchange},
+    rig::{Answer, Rig, Upstream, exchange, until},
 };
 
 const ROUTES: &str = "[routes]\n\"GET /free\" = \"free\"\n\"POST /paid\" = \"$0.002\"\n";
@@ -68,6 +68,41 @@ async fn a_head_has_to_come_in_time() {
         assert!(!rest.starts_with(b"HTTP/1.1 200"), "{rest:?}");
     }
     assert_eq!(upstream.asked(), []);
+}
+
+/// Requests that are taken back as soon as they are sent, over and over, keep nothing busy and
+/// nobody out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_that_are_reset_over_and_over_leave_nothing_behind() {
+    let upstream =
+        Upstream::start(|_, mut conn| Box::pin(async move { conn.is_left().await })).await;
+    let routes = format!("[log]\nformat = \"off\"\n{ROUTES}");
+    let rig = Rig::open(&upstream.url(), &routes).await;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    for _ in 0..4 {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .http2_prior_knowledge();
+        let client = client.build().unwrap();
+        let url = format!("http://{}/free", rig.address);
+        let rushing: Vec<_> = (0..500)
+            .map(|_| {
+                let request = client.get(&url).send();
+                tokio::spawn(async move {
+                    let _ =
+                        tokio::time::timeout(std::time::Duration::from_millis(5), request).await;
+                })
+            })
+            .collect();
+        for one in rushing {
+            one.await.unwrap();
+        }
+    }
+    until("nothing is under way any more", async || {
+        crate::sample(&rig.gateway.metrics().await, "farthing_in_flight") == 0
+    })
+    .await;
+    assert_eq!(rig.send("POST", "/paid", &[], b"x").await.status, 402);
 }
 
 #[tokio::test]

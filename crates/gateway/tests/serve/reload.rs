@@ -135,6 +135,38 @@ async fn a_new_secret_does_not_break_what_was_promised() {
     );
 }
 
+/// What the file names is part of what it says.
+#[tokio::test]
+async fn a_document_that_changes_is_read_again() {
+    let upstream = Upstream::says(OK).await;
+    let spec = |summary: &str| {
+        format!(
+            r#"{{"openapi":"3.1.0","info":{{"title":"T","version":"1"}},"paths":{{"/paid":{{"get":{{"summary":"{summary}","responses":{{}}}}}}}}}}"#
+        )
+    };
+    let text = format!(
+        "[service]\nopenapi = {{ file = \"spec.json\" }}\n{}",
+        rules("$0.002")
+    );
+    let files = [("spec.json", &*spec("first words"))];
+    let rig = Rig::open_beside(&upstream.url(), &text, &files).await;
+    let told = async || rig.ask("GET", "/openapi.json", &[]).await.text().to_owned();
+    assert!(told().await.contains("first words"));
+    let path = rig.path("spec.json");
+    assert!(
+        rig.gateway.files().contains(&path),
+        "{:?}",
+        rig.gateway.files()
+    );
+    std::fs::write(&path, spec("other words")).unwrap();
+    let changes = rig.reload(&upstream.url(), &text).await.unwrap();
+    assert_eq!(changes.settings, ["the service's own document"]);
+    assert!(told().await.contains("other words"));
+    std::fs::write(&path, "no document").unwrap();
+    rig.reload(&upstream.url(), &text).await.unwrap_err();
+    assert!(told().await.contains("other words"));
+}
+
 /// Limits are part of a gate: a new one takes over, and what was claimed with the old one is
 /// delivered by it.
 #[tokio::test]
