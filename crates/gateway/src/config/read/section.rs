@@ -137,10 +137,12 @@ impl<'a> Section<'a> {
         match item.value {
             DeValue::Table(table) => Some(Section { name, table }),
             other => {
-                report.wrong(
-                    item.at,
-                    format!("{name} is a table, and not {}", kind(other)),
-                );
+                let what = format!("{name} is a table, and not {}", kind(other));
+                let instead = match other {
+                    DeValue::Array(_) => Some(format!("write [{key}], with one pair of brackets")),
+                    _ => None,
+                };
+                report.add(item.at, Wrong { what, instead });
                 None
             }
         }

@@ -67,6 +67,9 @@ pub(super) fn config(table: &DeTable<'_>, report: &mut Report<'_>) -> Option<Con
     let (pay, store) = (rest::pay(top, report), rest::store(top, report));
     let (limits, log) = (rest::limits(top, report), rest::log(top, report));
     let (admin, about) = (admin(top, address, report), rest::about(top, report));
+    if let (Some(upstream), Some(at), Some(admin)) = (&upstream, &to_at, &admin) {
+        no_loop(upstream, at, None, admin.address, report);
+    }
 
     let around = rules::Around {
         upstream: upstream.as_ref(),
@@ -101,7 +104,8 @@ fn rules(
     report: &mut Report<'_>,
 ) -> Vec<rules::Placed> {
     let section = top.section("routes", "[routes]", report);
-    if section.is_none_or(|section| section.table.is_empty()) {
+    let is_empty = section.is_some_and(|section| section.table.is_empty());
+    if is_empty || top.get("routes").is_none() {
         report.missing(
             "there is no rule, so everything would be answered with 404",
             "[routes] and under it \"GET /v1/*\" = \"$0.002\"",
