@@ -8,10 +8,11 @@ use std::{
 
 use farthing::clock::SystemClock;
 use farthing_gateway::{
-    config::{Config, Quick, RuleKey, Store},
+    config::{Config, LogFormat, Quick, RuleKey, Store},
     serve::{Deps, Gateway, ReloadError, Watch},
 };
 use tokio::time::{MissedTickBehavior, interval};
+use tracing_subscriber::EnvFilter;
 
 use super::{
     GatewayError, LISTEN, Run,
@@ -44,6 +45,7 @@ pub(super) async fn run(run: Run, keystore: &Keystore) -> Result<Exit, Error> {
     let mut signals = Signals::listen().map_err(Error::System)?;
     let json = run.json;
     let told = told(run, keystore)?;
+    trace(told.config.log.format);
     let file = told.file.clone();
     let mut watch = file
         .as_ref()
@@ -82,6 +84,20 @@ pub(super) async fn run(run: Run, keystore: &Keystore) -> Result<Exit, Error> {
         }
     }
     end(&gateway, &mut signals, json).await
+}
+
+/// What goes wrong is told on stderr, in the form of the access log, where `RUST_LOG` does not ask
+/// for more: what is owed, a document that cannot be had, a store that fails.
+fn trace(format: LogFormat) {
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new("warn"))
+        .with_writer(std::io::stderr)
+        .with_ansi(false);
+    // Where `RUST_LOG` asked, somebody is told already.
+    let _ = match format {
+        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Lines | LogFormat::Off => builder.try_init(),
+    };
 }
 
 /// What is under way is finished, as long as that is allowed to take; a second signal ends at once.
@@ -227,12 +243,13 @@ fn put(line: &serde_json::Value) {
     let _ = screen::data(line);
 }
 
-/// Where payments are kept.
-pub(super) fn store(config: &Config) -> &Path {
-    match &config.store {
-        Store::Sqlite(path) => path,
+/// Where payments are kept, as it can be named from any folder.
+pub(super) fn store(config: &Config) -> PathBuf {
+    let path = match &config.store {
+        Store::Sqlite(path) => path.as_path(),
         _ => Path::new("elsewhere"),
-    }
+    };
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ fn prices(told: &Told, paint: Paint) -> String {
 fn lines_to_try(url: &str, told: &Told, paint: Paint) -> String {
     let me = program::name();
     let path = example(told);
-    let store = program::quoted(store(&told.config));
+    let store = program::quoted(&store(&told.config));
     let lines = [
         ("what it costs: a 402", format!("curl -i {url}{path}")),
         ("a wallet, once", format!("{me} wallet create")),
