@@ -1,9 +1,21 @@
-//! The wall clock. Nothing else in the workspace reads one: everything is handed a
+//! The clocks. Nothing else in the workspace reads one: everything that decides is handed a
 //! [`Clock`], so that a test can say what time it is.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use farthing_core::{port::clock::Clock, value::Timestamp};
+
+/// A moment to measure from: how long something took, or has left.
+///
+/// Nothing about money is decided by it, and it means nothing outside this process.
+#[must_use]
+pub fn monotonic() -> Instant {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one module that reads the clock"
+    )]
+    Instant::now()
+}
 
 /// The system's wall clock.
 ///

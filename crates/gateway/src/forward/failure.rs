@@ -96,8 +96,9 @@ impl Failure {
         answer::problem(&problem)
     }
 
-    /// For the log: the causes, which the client does not read.
-    pub(super) fn log(&self, upstream: &str) {
+    /// For the log: the causes, which the client does not read. What is known already is not
+    /// worth a line a request.
+    pub(super) fn log(&self, upstream: &str, known: bool) {
         let mut causes = String::new();
         let mut cause = self.source();
         while let Some(error) = cause {
@@ -105,7 +106,7 @@ impl Failure {
             causes.push_str(&error.to_string());
             cause = error.source();
         }
-        if self.is_of_upstream() {
+        if self.is_of_upstream() && !known {
             tracing::warn!(upstream, "{self}{causes}");
         } else {
             tracing::debug!(upstream, "{self}{causes}");

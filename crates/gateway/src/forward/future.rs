@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use farthing::core::payment::Moved;
+use farthing::{clock, core::payment::Moved};
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{self, ResponseFuture};
@@ -95,7 +95,7 @@ impl Future for ForwardFuture {
         }
         while late.as_mut().poll(context).is_ready() {
             match sent.time_left() {
-                Ok(left) => late.as_mut().reset(tokio::time::Instant::now() + left),
+                Ok(left) => late.set(tokio::time::sleep(left)),
                 Err(failure) => return Poll::Ready(Ok(sent.fail(&failure))),
             }
         }
@@ -126,12 +126,12 @@ impl Sent {
 
     fn fail(&self, failure: &Failure) -> Response<UpstreamBody> {
         let health = &self.way.health;
+        failure.log(self.way.upstream().authority.as_str(), health.is_down());
         match failure {
             Failure::Unreachable(_) => health.not_reached(),
             failure if failure.is_of_upstream() => health.failed(),
             _ => {}
         }
-        failure.log(self.way.upstream().authority.as_str());
         failure.answer(self.moved).map(UpstreamBody::from)
     }
 
@@ -147,7 +147,7 @@ impl Sent {
             Turn::Upstream => (upstream.idle.max(upstream.first_byte), Failure::Stuck),
             Turn::Done => (upstream.first_byte, Failure::Late),
         };
-        match time.checked_sub(since.elapsed()) {
+        match time.checked_sub(clock::monotonic().duration_since(since)) {
             None | Some(Duration::ZERO) => Err(failure),
             Some(left) => Ok(left),
         }

@@ -2,14 +2,9 @@
 
 use std::{
     future::Future,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
-
-use tokio::time::Instant;
 
 /// Connections that fail in a row before an upstream is taken for down.
 const IN_A_ROW: u32 = 3;
@@ -26,13 +21,7 @@ const BETWEEN_PROBES: Duration = Duration::from_secs(1);
 pub struct Health {
     unreachable: AtomicU32,
     failures: AtomicU64,
-    probe: Mutex<Probe>,
-}
-
-#[derive(Debug, Default)]
-struct Probe {
-    is_out: bool,
-    last: Option<Instant>,
+    is_probed: AtomicBool,
 }
 
 impl Health {
@@ -71,32 +60,17 @@ impl Health {
 
     /// Whether it is time for an attempt to reach it. Who is told so has to make one.
     pub(super) fn may_probe(&self) -> bool {
-        let mut probe = self.probe.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let waits = probe
-            .last
-            .is_some_and(|last| now.duration_since(last) < BETWEEN_PROBES);
-        if probe.is_out || waits {
-            return false;
-        }
-        *probe = Probe {
-            is_out: true,
-            last: Some(now),
-        };
-        true
+        !self.is_probed.swap(true, Ordering::Relaxed)
     }
 
-    /// Makes the attempt, and remembers how it ended.
+    /// Makes the attempt, and remembers how it ended. After one that failed the next one waits.
     pub(super) async fn probe<T, E>(&self, attempt: impl Future<Output = Result<T, E>>) {
-        let reached = attempt.await.is_ok();
-        if reached {
+        if attempt.await.is_ok() {
             self.answered();
+        } else {
+            tokio::time::sleep(BETWEEN_PROBES).await;
         }
-        let mut probe = self.probe.lock().unwrap_or_else(PoisonError::into_inner);
-        *probe = Probe {
-            is_out: false,
-            last: Some(Instant::now()),
-        };
+        self.is_probed.store(false, Ordering::Relaxed);
     }
 }
 
@@ -119,12 +93,20 @@ mod tests {
 
         assert!(health.may_probe());
         assert!(!health.may_probe(), "one is under way");
-        health.probe(async { Err::<(), ()>(()) }).await;
+        let mut failing = Box::pin(health.probe(async { Err::<(), ()>(()) }));
+        assert!(poll_once(&mut failing).await.is_pending());
         assert!(health.is_down());
         assert!(!health.may_probe(), "too soon");
-        tokio::time::advance(BETWEEN_PROBES).await;
+        failing.await;
         assert!(health.may_probe());
         health.probe(async { Ok::<(), ()>(()) }).await;
         assert!(!health.is_down());
+    }
+
+    async fn poll_once<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {
+        std::future::poll_fn(|context| {
+            std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(context))
+        })
+        .await
     }
 }

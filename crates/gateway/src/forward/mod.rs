@@ -158,7 +158,7 @@ impl Service<Request<RequestBody>> for Forward {
         let (mut parts, body) = request.into_parts();
         let moved = moved(&parts.extensions);
         let refuse = |failure: Failure| {
-            failure.log(self.way.upstream().authority.as_str());
+            failure.log(self.way.upstream().authority.as_str(), false);
             ForwardFuture::answered(failure.answer(moved).map(UpstreamBody::from))
         };
         if self.is_too_large(&parts.headers) {

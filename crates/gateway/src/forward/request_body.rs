@@ -6,13 +6,14 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use farthing::clock;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 /// The body of a request: the client's own, or bytes that were read from it before.
 ///
@@ -66,7 +67,7 @@ pub(super) enum Turn {
 
 impl Progress {
     fn is(&self, turn: Turn) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), turn);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (clock::monotonic(), turn);
     }
 
     /// Since when it is whose turn.
@@ -91,7 +92,7 @@ impl RequestBody {
     /// got, where there is anything to tell.
     pub(super) fn bounded(mut self, most: u64, idle: Duration) -> (Self, Option<Arc<Progress>>) {
         if !self.is_end_stream() {
-            let progress = Progress(Mutex::new((Instant::now(), Turn::Upstream)));
+            let progress = Progress(Mutex::new((clock::monotonic(), Turn::Upstream)));
             (self.left, self.idle) = (most, Some(idle));
             self.progress = Some(Arc::new(progress));
         }
@@ -114,7 +115,7 @@ impl RequestBody {
             self.waits = true;
             self.tell(Turn::Client);
             if let Some(sleep) = &mut self.sleep {
-                sleep.as_mut().reset(Instant::now() + idle);
+                sleep.set(tokio::time::sleep(idle));
             }
         }
         let sleep = self

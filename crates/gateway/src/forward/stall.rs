@@ -10,7 +10,7 @@ use std::{
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 /// Ends a connection that takes nothing for so long. A request that nobody waits for any more would
 /// else keep its client's connection with it, for as long as the upstream does not read.
@@ -46,7 +46,7 @@ impl<T> Stall<T> {
         if !self.waits {
             self.waits = true;
             if let Some(sleep) = &mut self.sleep {
-                sleep.as_mut().reset(Instant::now() + self.idle);
+                sleep.set(tokio::time::sleep(self.idle));
             }
         }
         let idle = self.idle;

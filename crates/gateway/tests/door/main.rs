@@ -1,6 +1,8 @@
 //! Tricks with paths and headers, as bytes on a connection: each is priced or refused, and what is
 //! let through arrives as it was matched.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 #[path = "../rig/mod.rs"]
 mod rig;
 

@@ -183,6 +183,18 @@ async fn nothing_is_sent_to_whoever_cannot_prove_who_it_is() {
 }
 
 #[tokio::test]
+async fn a_handshake_that_never_ends_is_a_connection_that_never_was() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = format!("https://{}", listener.local_addr().unwrap());
+    let rig = Rig::open(&to, &rules("connect = \"300ms\"")).await;
+    let answer = rig.ask("GET", "/free/a", &[]).await;
+    answer.is_problem(503, "upstream-unavailable", None);
+    let (_, answer) = rig.pay("POST", "/paid", b"x").await;
+    answer.is_problem(503, "upstream-unavailable", Some(false));
+    rig.assert_moved(0).await;
+}
+
+#[tokio::test]
 async fn http_2_without_tls_where_it_is_told() {
     let at = upstream(None).await;
     let rig = Rig::open(&format!("http://{at}"), &rules("http2 = true")).await;
