@@ -425,6 +425,36 @@ async fn an_idempotency_key_fetches_the_answer_and_is_not_charged_again() {
     }
 }
 
+/// A client that lost the answer has the credential it paid with, and its key.
+#[tokio::test]
+async fn a_used_credential_fetches_its_answer_by_its_key_and_not_without() {
+    for policy in POLICIES {
+        let shop = shop_with(priced(policy), |run| async move { format!("order {run}") }).await;
+        let post = |key: Option<&str>, body: &'static str| {
+            let request = shop.http.post(shop.url("/paid")).body(body);
+            match key {
+                Some(key) => request.header("idempotency-key", key),
+                None => request,
+            }
+        };
+        let credential = shop.sign_for(post(Some("k1"), "a")).await;
+        let pay = async |key, body| {
+            let request = post(key, body).header("authorization", &credential);
+            let response = request.send().await.unwrap();
+            (response.status().as_u16(), response.text().await.unwrap())
+        };
+        assert_eq!(pay(Some("k1"), "a").await, (200, "order 0".to_owned()));
+        shop.reached(State::Delivered).await;
+        settle_down(&shop).await;
+        assert_eq!(pay(Some("k1"), "a").await, (200, "order 0".to_owned()));
+        for (key, body) in [(None, "a"), (Some("k2"), "a"), (Some("k1"), "b")] {
+            assert_eq!(pay(key, body).await.0, 402, "{policy:?} {key:?} {body}");
+        }
+        assert_eq!(shop.runs(), 1);
+        shop.assert_paid(1).await;
+    }
+}
+
 #[tokio::test]
 async fn limits_come_before_money() {
     let one = NonZeroU32::MIN;

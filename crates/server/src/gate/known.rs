@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use farthing_core::{
     domain::{
         claims::{Change, ChangeError, Held},
@@ -14,6 +15,7 @@ use farthing_core::{
     port::{backend::StoreError, method::Rail},
     value::{Fingerprint, Secret, Timestamp},
 };
+use http::Response;
 
 use super::{
     Asked, Gate,
@@ -23,7 +25,7 @@ use super::{
     seal,
     settle::{After, advance},
 };
-use crate::{event, refused::Refused};
+use crate::{event, fingerprint, refused::Refused};
 
 impl Gate {
     /// Answers a credential whose claim is held. `proof` is absent where the payer was proven in
@@ -47,6 +49,13 @@ impl Gate {
         let about =
             |refused, payment: &Payment| Err(Stop::About(refused, Box::new(payment.clone())));
         match payment.state {
+            // What was served and remembered is told again to whoever has the key as well.
+            State::Delivered if is_keyed(asked, payment) => {
+                match self.remembered(payment).await.map_err(Refused::Store)? {
+                    Some(answer) => Err(Stop::Replay(Box::new((answer, held)))),
+                    None => about(Refused::Used(payment.state), payment),
+                }
+            }
             State::Delivered | State::Failed | State::Voided | State::Refunded => {
                 about(Refused::Used(payment.state), payment)
             }
@@ -80,15 +89,10 @@ impl Gate {
         if payment.fingerprint != asked.whole_fingerprint() {
             return Err(Refused::IdempotencyMismatch.into());
         }
-        if let (State::Delivered, Some(print)) = (payment.state, payment.idempotency) {
-            let stored = self
-                .0
-                .responses
-                .get(Slot::Idempotency(print))
-                .await
-                .map_err(Refused::Store)?;
+        if payment.state == State::Delivered && payment.idempotency.is_some() {
+            let stored = self.remembered(payment).await.map_err(Refused::Store)?;
             return Err(match stored {
-                Some(stored) => Stop::Replay(Box::new((delivery::restore(stored), held))),
+                Some(answer) => Stop::Replay(Box::new((answer, held))),
                 None => Refused::IdempotencyMismatch.into(),
             });
         }
@@ -98,6 +102,15 @@ impl Gate {
             State::Owed | State::Refunded => self.known(asked, held, None).await,
             _ => Err(Refused::IdempotencyInFlight.into()),
         }
+    }
+
+    /// The answer that is kept for a payment's idempotency key.
+    async fn remembered(&self, payment: &Payment) -> Result<Option<Response<Bytes>>, StoreError> {
+        let Some(print) = payment.idempotency else {
+            return Ok(None);
+        };
+        let stored = self.0.responses.get(Slot::Idempotency(print)).await?;
+        Ok(stored.map(delivery::restore))
     }
 
     /// Settles what was sent without an answer, or what was refused while its answer was held.
@@ -255,6 +268,17 @@ impl Gate {
             tracing::error!(payment = %payment.id, method = %payment.method, "a payment is held by a method this gate does not have");
             Refused::Internal
         })
+    }
+}
+
+/// Whether the request has the idempotency key that a payment was made with, in its payer's scope.
+fn is_keyed(asked: &Asked, payment: &Payment) -> bool {
+    let payer = payment.payer.as_ref();
+    let scope = payer.map_or(payment.challenge.as_str(), |payer| payer.as_str());
+    let print = |key: &str| fingerprint::of_idempotency(scope, key);
+    match &asked.idempotency {
+        Some(key) => payment.idempotency == Some(print(key)),
+        None => false,
     }
 }
 
