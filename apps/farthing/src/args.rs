@@ -11,6 +11,7 @@ use farthing::core::value::Price;
 use http::Method;
 
 use crate::{
+    check::Check,
     complete, exit, gateway,
     inspect::Inspect,
     keystore::{Keystore, WalletName},
@@ -59,6 +60,11 @@ pub(crate) enum Command {
     /// With a URL and a price nothing else is needed; a file says more. Payments are kept in a store
     /// on this machine, and buyers have accounts in it: `farthing ledger deposit` gives them money.
     Gateway(gateway::Args),
+    /// Find out whether a server asks for payments as the specification has it
+    ///
+    /// Nothing is paid without --pay. The requests it makes are those of a hostile client too, so it is
+    /// for servers of one's own.
+    Check(Check),
     /// Say what a payment header or a saved response means, and what is wrong with it
     Inspect(Inspect),
     /// The accounts of a seller's ledger: who has what, and money in and out
@@ -170,6 +176,7 @@ impl Command {
             Self::Dev(dev) => dev.json,
             Self::Wallet(wallet) => wallet.is_json(),
             Self::Inspect(inspect) => inspect.json,
+            Self::Check(check) => check.json,
             Self::Gateway(gateway) => gateway.is_json(),
             Self::Receipts(receipts) => receipts.is_json(),
             Self::Ledger(ledger) => ledger.is_json(),

@@ -7,7 +7,7 @@ use std::{any::TypeId, net::SocketAddr, path::PathBuf};
 
 use clap::{Arg, ArgAction, Command, CommandFactory};
 use farthing::{
-    core::value::{PaymentId, Price},
+    core::value::{PaymentId, Price, Timestamp},
     ledger::{Account, TransferId},
 };
 use http::Method;
@@ -137,7 +137,7 @@ fn kind(arg: &Arg) -> &'static str {
         return "choice";
     }
     let id = arg.get_value_parser().type_id();
-    let types: [(TypeId, &str); 13] = [
+    let types: [(TypeId, &str); 14] = [
         (TypeId::of::<PathBuf>(), "path"),
         (TypeId::of::<u16>(), "integer"),
         (TypeId::of::<usize>(), "integer"),
@@ -151,6 +151,7 @@ fn kind(arg: &Arg) -> &'static str {
         (TypeId::of::<PaymentId>(), "payment id"),
         (TypeId::of::<Account>(), "account"),
         (TypeId::of::<When>(), "time"),
+        (TypeId::of::<Timestamp>(), "time"),
     ];
     let found = types.into_iter().find(|(of, _)| id == *of);
     match found {

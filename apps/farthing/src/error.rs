@@ -84,6 +84,13 @@ pub(crate) enum Error {
     Demo(&'static str),
     #[error("the system refused")]
     System(#[source] io::Error),
+    #[error(transparent)]
+    Secret(SecretFileError),
+    #[error("{url} cannot be reached")]
+    Unreachable {
+        url: Box<str>,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("interrupted")]
     Interrupted { moved: Moved },
 }
@@ -145,7 +152,7 @@ impl Error {
         match self {
             Self::Usage { next, .. } => nothing(Exit::Usage, Blame::You, next),
             Self::Data { .. } => nothing(Exit::Usage, Blame::You, "check the file given with -d"),
-            Self::Input { .. } => nothing(Exit::Usage, Blame::You, "name another file"),
+            Self::Input { .. } | Self::Secret(_) | Self::Unreachable { .. } => self.of_looking(),
             Self::Output { .. } => nothing(Exit::Usage, Blame::You, "choose another file for -o"),
             Self::Answer { moved, .. } | Self::TooLarge { moved, .. } => {
                 let exit = match moved {
@@ -238,6 +245,24 @@ impl Error {
                     .into(),
             ),
         }
+    }
+
+    /// The rows of `inspect` and `check`, which move nothing by themselves.
+    fn of_looking(&self) -> Row {
+        let (exit, blame, next) = match self {
+            Self::Unreachable { .. } => (
+                Exit::Network,
+                Blame::Network,
+                "check the URL, and that the server is up",
+            ),
+            Self::Secret(_) => (
+                Exit::Usage,
+                Blame::You,
+                "name the file that holds the server's challenge secret",
+            ),
+            _ => (Exit::Usage, Blame::You, "name another file"),
+        };
+        (exit, blame, Moved::No, next.into())
     }
 
     pub(crate) fn exit(&self) -> Exit {

@@ -2,6 +2,7 @@
 
 mod args;
 mod buyer;
+mod check;
 mod complete;
 mod describe;
 mod dev;
@@ -69,6 +70,7 @@ fn run(command: Command, keystore: &Keystore) -> Result<Exit, Error> {
             Command::Gateway(gateway) => gateway::run(gateway, keystore).await,
             Command::Describe => describe::run(),
             Command::Inspect(inspect) => inspect::run(&inspect),
+            Command::Check(check) => check::run(&check, keystore).await,
         }
     });
     // A thread may still wait for somebody to type.

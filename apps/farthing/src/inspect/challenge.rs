@@ -78,7 +78,7 @@ fn one(outlined: &Outlined<'_>, line: &Rc<[u8]>, context: &Context) -> Inspected
             let place = (Rc::clone(line), parameter.value_at + quote);
             texts.add(&known, text, Some(place));
         } else {
-            texts.add(&known, String::new(), None);
+            texts.add_unread(&known);
         }
         seen.push(known);
     }

@@ -20,7 +20,7 @@ mod show;
 mod slots;
 #[cfg(test)]
 mod tests;
-mod time;
+pub(crate) mod time;
 mod x402;
 
 use std::{
@@ -39,7 +39,9 @@ use farthing::{
     secret,
 };
 
-use report::{Item, Report};
+pub(crate) use finding::{Finding, Severity};
+pub(crate) use report::{Item, Report};
+pub(crate) use rule::Rule;
 
 use crate::{
     error::Error,
@@ -85,8 +87,20 @@ pub(crate) struct Context {
     pub(crate) secret: Option<Secret>,
 }
 
+impl Context {
+    /// Looks with no secret, and shows none.
+    pub(crate) const fn at(now: Timestamp) -> Self {
+        Self {
+            now,
+            reveal: false,
+            secret: None,
+        }
+    }
+}
+
 pub(crate) fn run(args: &Inspect) -> Result<Exit, Error> {
-    let secret = args.secret_file.as_deref().map(secret::load).transpose()?;
+    let secret = args.secret_file.as_deref().map(secret::load).transpose();
+    let secret = secret.map_err(Error::Secret)?;
     let context = Context {
         now: args.at.unwrap_or_else(|| SystemClock.now()),
         reveal: args.reveal,
@@ -112,12 +126,27 @@ pub(crate) fn run(args: &Inspect) -> Result<Exit, Error> {
 }
 
 /// Looks at any bytes. `None` where nothing in them is known.
-fn look(bytes: &[u8], context: &Context) -> Option<Report> {
+pub(crate) fn look(bytes: &[u8], context: &Context) -> Option<Report> {
     let report = match input::read(bytes) {
         input::Input::Messages(messages) => message::inspect(&messages, context),
         input::Input::Text(text) => recognise::inspect(&text, context)?,
     };
     Some(report).filter(|report| !report.items.is_empty())
+}
+
+/// Looks at the challenges of one header line.
+pub(crate) fn challenges(line: &[u8], context: &Context) -> Vec<Item> {
+    let found = challenge::inspect(line, context);
+    found
+        .into_iter()
+        .filter(|one| one.texts.is_some())
+        .map(|one| one.item)
+        .collect()
+}
+
+/// Looks at a receipt's header value.
+pub(crate) fn receipt_header(value: &str, context: &Context) -> Item {
+    receipt::inspect(value, context)
 }
 
 fn nothing_known() -> Error {

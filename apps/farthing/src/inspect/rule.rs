@@ -10,6 +10,7 @@ pub(crate) struct Rule(Source, &'static str);
 enum Source {
     Core,
     Charge,
+    Discovery,
     X402(u8),
     X402Http(u8),
     Rfc(u16),
@@ -25,6 +26,11 @@ impl Rule {
     /// Of `draft-payment-intent-charge-00`.
     pub(crate) const fn charge(section: &'static str) -> Self {
         Self(Source::Charge, section)
+    }
+
+    /// Of `draft-payment-discovery-00`.
+    pub(crate) const fn discovery(section: &'static str) -> Self {
+        Self(Source::Discovery, section)
     }
 
     /// Of the x402 specification, by its version.
@@ -52,6 +58,7 @@ impl Rule {
         match self.0 {
             Source::Core => "draft-httpauth-payment-00".into(),
             Source::Charge => "draft-payment-intent-charge-00".into(),
+            Source::Discovery => "draft-payment-discovery-00".into(),
             Source::X402(version) => format!("x402-specification-v{version}"),
             Source::X402Http(version) => format!("x402 transports-v{version}/http"),
             Source::Rfc(number) => format!("RFC {number}"),

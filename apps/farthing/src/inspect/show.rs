@@ -4,7 +4,7 @@ use super::{
     finding::{Finding, Mark, Severity},
     report::{Field, Item, Report},
 };
-use crate::screen::{Paint, clean};
+use crate::screen::{Paint, clean, wrap};
 
 /// Columns of a line.
 const WIDTH: usize = 80;
@@ -131,44 +131,9 @@ fn mark(mark: &Mark, paint: Paint, lines: &mut Vec<String>) {
     lines.push(format!("{:12}{}", "", paint.bad(caret)));
 }
 
-/// Breaks a text at spaces, and in the middle of a word that is longer than a line.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut used = 0;
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if used > 0 && used + 1 + length > width {
-            lines.push(String::new());
-            used = 0;
-        }
-        let last = lines.len() - 1;
-        if used > 0 {
-            lines[last].push(' ');
-            used += 1;
-        }
-        for c in word.chars() {
-            if used == width {
-                lines.push(String::new());
-                used = 0;
-            }
-            let last = lines.len() - 1;
-            lines[last].push(c);
-            used += 1;
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_are_broken_at_spaces_or_where_they_must() {
-        assert_eq!(wrap("ab cd ef", 5), ["ab cd", "ef"]);
-        assert_eq!(wrap("abcdefg h", 3), ["abc", "def", "g h"]);
-        assert_eq!(wrap("", 3), [""]);
-    }
 
     #[test]
     fn a_caret_stands_under_its_column() {

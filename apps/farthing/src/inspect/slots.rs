@@ -39,6 +39,8 @@ const REQUIRED: [&str; 5] = ["id", "realm", "method", "intent", "request"];
 #[derive(Clone, Debug, Default)]
 pub(super) struct Texts {
     entries: Vec<Entry>,
+    /// Those that are there and cannot be read, which is told already.
+    unread: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +63,15 @@ impl Texts {
             let name = name.to_owned();
             self.entries.push(Entry { name, text, place });
         }
+    }
+
+    /// Says that a text is there and cannot be read.
+    pub(super) fn add_unread(&mut self, name: &str) {
+        self.unread.push(name.to_owned());
+    }
+
+    fn is_unread(&self, name: &str) -> bool {
+        self.unread.iter().any(|unread| unread == name)
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
@@ -127,6 +138,7 @@ fn missing(texts: &Texts, item: &mut Item) {
     let rule = Rule::core("5.1.1");
     for name in REQUIRED {
         let finding = match texts.get(name) {
+            None if texts.is_unread(name) => continue,
             None => Finding::error(rule, name, format!("{name} is missing")),
             Some("") => Finding::error(rule, name, format!("{name} is empty")),
             Some(_) => continue,
@@ -177,6 +189,9 @@ fn names(texts: &Texts, item: &mut Item) {
 fn time_of(texts: &Texts, context: &Context, item: &mut Item) {
     let rule = Rule::core("5.1.2");
     let Some(text) = texts.get("expires") else {
+        if texts.is_unread("expires") {
+            return;
+        }
         let right = "an end, so that an old challenge cannot be paid";
         item.findings
             .push(Finding::warning(rule, "expires", "there is no expires").right(right));

@@ -12,11 +12,7 @@ use serde_json::{Value, json};
 use super::{Context, look};
 
 fn context() -> Context {
-    Context {
-        now: "2026-01-01T00:00:00Z".parse().unwrap(),
-        reveal: false,
-        secret: None,
-    }
+    Context::at("2026-01-01T00:00:00Z".parse().unwrap())
 }
 
 fn b64(value: &Value) -> String {

@@ -5,7 +5,7 @@ use farthing::{client::Ask, core::port::BoxFuture};
 use crate::screen::{self, Paint, clean};
 
 /// Shows what would be paid and asks. Nothing but a yes is one.
-pub(super) fn ask(ask: Ask) -> BoxFuture<'static, bool> {
+pub(crate) fn ask(ask: Ask) -> BoxFuture<'static, bool> {
     Box::pin(async move {
         let answer = tokio::task::spawn_blocking(move || {
             screen::tell(question(&ask));

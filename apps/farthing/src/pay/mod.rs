@@ -1,7 +1,7 @@
 //! `farthing pay`: fetch a URL, and pay for it where that is asked.
 
 mod answer;
-mod confirm;
+pub(crate) mod confirm;
 mod json;
 mod request;
 

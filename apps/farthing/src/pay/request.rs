@@ -21,6 +21,12 @@ pub(crate) struct HeaderLine {
     value: HeaderValue,
 }
 
+impl HeaderLine {
+    pub(crate) const fn parts(&self) -> (&HeaderName, &HeaderValue) {
+        (&self.name, &self.value)
+    }
+}
+
 impl FromStr for HeaderLine {
     type Err = &'static str;
 

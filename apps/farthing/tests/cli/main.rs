@@ -8,9 +8,11 @@
 
 mod attack;
 mod budget;
+mod check;
 mod dev;
 mod gateway_file;
 mod hostile;
+mod inspect;
 mod keys;
 mod operator;
 mod past;

@@ -77,6 +77,8 @@ fn the_help() {
         ("help-pay.txt", &["pay", "--help"]),
         ("help-wallet-balance.txt", &["wallet", "balance", "--help"]),
         ("help-dev.txt", &["dev", "--help"]),
+        ("help-inspect.txt", &["inspect", "--help"]),
+        ("help-check.txt", &["check", "--help"]),
         ("help-wallet.txt", &["wallet", "--help"]),
         (
             "help-wallet-budget-set.txt",
