@@ -27,6 +27,7 @@ use farthing::{
 use crate::{
     error::Error,
     keystore::{Keystore, KeystoreError, Kind, SecretKey, WalletName},
+    operator::OperatorError,
     signer,
 };
 
@@ -63,7 +64,7 @@ impl Opened {
     /// A store that somebody else made.
     pub(crate) fn at(path: &Path) -> Result<Self, Error> {
         if !path.exists() {
-            return Err(Error::MissingStore(path.to_owned()));
+            return Err(OperatorError::MissingStore(path.to_owned()).into());
         }
         open_existing(path).map(Self::of)
     }

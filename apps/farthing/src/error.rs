@@ -11,9 +11,9 @@ use farthing::{
         port::backend::StoreError,
         value::{PaymentId, PriceError, TextError},
     },
-    ledger::{LedgerError, TransferId},
+    ledger::LedgerError,
     secret::SecretFileError,
-    server::{RefundError, RouteError, SetupError, discovery::DiscoveryError},
+    server::{RouteError, SetupError, discovery::DiscoveryError},
 };
 use serde_json::{Value, json};
 
@@ -21,6 +21,7 @@ use crate::{
     exit::Exit,
     gateway::{self, GatewayError},
     keystore::KeystoreError,
+    operator::OperatorError,
     screen::{self, Paint, clean},
 };
 
@@ -54,20 +55,10 @@ pub(crate) enum Error {
     OwnLimits(ClientError),
     #[error("it was not confirmed")]
     Declined,
-    #[error("there is no payment {0} in this store")]
-    NoPayment(PaymentId),
     #[error(transparent)]
     Price(#[from] PriceError),
-    #[error("no store was named")]
-    NoStore,
-    #[error("there is no store at {0}")]
-    MissingStore(PathBuf),
-    #[error("the account has less than {0}")]
-    Short(String),
-    #[error("the transfer {id} was not booked")]
-    Funding { id: TransferId, source: LedgerError },
-    #[error("the payment was not refunded")]
-    Refund(#[from] RefundError),
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
     #[error("the sum is larger than any amount")]
     Sum,
     #[error("there is no receipt and no payment {0}")]
@@ -143,7 +134,7 @@ impl Blame {
 }
 
 /// How a run ends, who is to blame, whether money moved, and what to do next.
-type Row = (Exit, Blame, Moved, Cow<'static, str>);
+pub(crate) type Row = (Exit, Blame, Moved, Cow<'static, str>);
 
 impl Error {
     /// The error's row: how the run ends, who is to blame, whether money moved, what to do.
@@ -176,33 +167,12 @@ impl Error {
                 (exit, blame, moved, OWN_LIMITS.into())
             }
             Self::Declined => nothing(Exit::Refused, Blame::Answer, "run it again to confirm it"),
-            Self::NoPayment(_) => nothing(
-                Exit::Other,
-                Blame::You,
-                "see `farthing payments list` for the ids",
-            ),
             Self::Price(_) => nothing(
                 Exit::Usage,
                 Blame::You,
                 "write an amount that can be counted exactly",
             ),
-            Self::NoStore => nothing(
-                Exit::Usage,
-                Blame::You,
-                "name the seller's store with --store FILE, or the gateway's file with --config",
-            ),
-            Self::MissingStore(_) => nothing(
-                Exit::Storage,
-                Blame::You,
-                "check the path; a store is made by the server that is paid",
-            ),
-            Self::Short(_) => nothing(
-                Exit::Other,
-                Blame::You,
-                "see `farthing ledger balance`; what is held cannot be withdrawn",
-            ),
-            Self::Funding { source, .. } => of_ledger(source),
-            Self::Refund(error) => of_refund(error),
+            Self::Operator(error) => error.row(),
             Self::Sum => nothing(Exit::Other, Blame::Machine, "look at a shorter time"),
             Self::Build(_) => nothing(Exit::Other, Blame::Program, "report it: this is a defect"),
             Self::NoReceipt(_) => nothing(
@@ -369,57 +339,6 @@ const fn next_of_answer(error: &Error, moved: Moved) -> &'static str {
 
 const OWN_LIMITS: &str = "see `farthing wallet budget`; the keystore's owner raises it with `farthing wallet budget set`";
 
-fn of_ledger(error: &LedgerError) -> Row {
-    let nothing = |exit, blame, next: &'static str| (exit, blame, Moved::No, next.into());
-    match error {
-        LedgerError::Store(source) if source.in_doubt() => (
-            Exit::Unresolved,
-            Blame::Machine,
-            Moved::Unknown,
-            "repeat it with this id as --id: it is booked once".into(),
-        ),
-        LedgerError::Store(source) => nothing(Exit::Storage, Blame::Machine, of_store(source)),
-        LedgerError::Reused(_) => nothing(
-            Exit::Other,
-            Blame::You,
-            "give another --id; see `farthing ledger history`",
-        ),
-        LedgerError::Zero => nothing(Exit::Usage, Blame::You, "name an amount"),
-        _ => nothing(Exit::Other, Blame::You, "name a smaller amount"),
-    }
-}
-
-fn of_refund(error: &RefundError) -> Row {
-    let (exit, blame, next) = match error {
-        RefundError::Store(source) if source.in_doubt() => {
-            return (
-                Exit::Unresolved,
-                Blame::Machine,
-                Moved::Unknown,
-                "see `farthing payments show` for what became of it".into(),
-            );
-        }
-        RefundError::Store(source) => (Exit::Storage, Blame::Machine, of_store(source)),
-        RefundError::InFlight => (Exit::Other, Blame::Server, "try again in a minute"),
-        RefundError::Short => (
-            Exit::Other,
-            Blame::You,
-            "put money into the account that was paid, with `farthing ledger deposit`",
-        ),
-        RefundError::Unsupported(_) => (
-            Exit::Other,
-            Blame::Rail,
-            "send the value back by the method's own means",
-        ),
-        _ => (
-            Exit::Other,
-            Blame::You,
-            "see `farthing payments show` for where it stands",
-        ),
-    };
-    (exit, blame, Moved::No, next.into())
-}
-
 fn of_client(error: &ClientError) -> Row {
     let moved = error.moved();
     let (exit, blame) = match error {
@@ -491,55 +410,12 @@ fn denies(said: &Said) -> bool {
     problem.is_some_and(|problem| problem.moved == Some(Moved::No))
 }
 
-const fn of_store(error: &StoreError) -> &'static str {
+pub(crate) const fn of_store(error: &StoreError) -> &'static str {
     match error {
         StoreError::Busy(_) => "another process holds the file; try again",
         StoreError::Full(_) => "make room on the disk",
         StoreError::Schema { .. } => "use the newer version of farthing that wrote it",
         _ => "check the file and its folder",
-    }
-}
-
-impl KeystoreError {
-    /// What is there can be put right by the wallet's owner, what cannot be read is the machine's.
-    const fn blame(&self) -> Blame {
-        match self {
-            Self::Read { .. } | Self::Write { .. } | Self::Prompt(_) | Self::Randomness => {
-                Blame::Machine
-            }
-            _ => Blame::Wallet,
-        }
-    }
-
-    const fn next(&self) -> &'static str {
-        match self {
-            Self::NoKey => "write it as `wallet export` does, or as 64 hexadecimal digits",
-            Self::Writable { .. } => {
-                "run `chmod go-w` on it, and look whether everything in it is yours"
-            }
-            Self::Exposed { .. } => "run `chmod 600` on it",
-            Self::Hosts(_) => "take some away with --realm HOST --clear",
-            Self::Empty { .. } => {
-                "make one with `farthing wallet create`, or name another folder with --keystore"
-            }
-            Self::NoWallet { .. } => "see `farthing wallet list`",
-            Self::Several { .. } => "say which with --wallet",
-            Self::Exists(_) => "choose another name",
-            Self::Name(_) => "choose another name, for example travel-2",
-            Self::NoPassphrase => "name a file that holds it in FARTHING_PASSPHRASE_FILE",
-            Self::EmptyPassphrase => "put a passphrase into the file's first line",
-            Self::Sealed { .. } => "try again with the right passphrase, or restore the file",
-            Self::Version { .. } => "use the newer version of farthing that wrote it",
-            Self::Work { .. } | Self::Format { .. } | Self::Account { .. } => {
-                "restore the file from a copy"
-            }
-            Self::Key => "write 64 hexadecimal digits, or the key's multibase",
-            Self::Differ => "try again",
-            Self::Read { .. } | Self::Write { .. } | Self::Prompt(_) => {
-                "check the file, its folder and their permissions"
-            }
-            Self::Randomness => "check the system's random source",
-        }
     }
 }
 

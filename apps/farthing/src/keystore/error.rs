@@ -5,6 +5,7 @@ use std::{io, path::PathBuf};
 use farthing::ledger::AccountError;
 
 use super::{VERSION, WalletName};
+use crate::error::Blame;
 
 /// What goes wrong with a keystore. Nothing here ever moved money.
 #[derive(Debug, thiserror::Error)]
@@ -56,4 +57,47 @@ pub(crate) enum KeystoreError {
     Hosts(usize),
     #[error("the system gave no randomness")]
     Randomness,
+}
+
+impl KeystoreError {
+    /// What is there can be put right by the wallet's owner, what cannot be read is the machine's.
+    pub(crate) const fn blame(&self) -> Blame {
+        match self {
+            Self::Read { .. } | Self::Write { .. } | Self::Prompt(_) | Self::Randomness => {
+                Blame::Machine
+            }
+            _ => Blame::Wallet,
+        }
+    }
+
+    pub(crate) const fn next(&self) -> &'static str {
+        match self {
+            Self::NoKey => "write it as `wallet export` does, or as 64 hexadecimal digits",
+            Self::Writable { .. } => {
+                "run `chmod go-w` on it, and look whether everything in it is yours"
+            }
+            Self::Exposed { .. } => "run `chmod 600` on it",
+            Self::Hosts(_) => "take some away with --realm HOST --clear",
+            Self::Empty { .. } => {
+                "make one with `farthing wallet create`, or name another folder with --keystore"
+            }
+            Self::NoWallet { .. } => "see `farthing wallet list`",
+            Self::Several { .. } => "say which with --wallet",
+            Self::Exists(_) => "choose another name",
+            Self::Name(_) => "choose another name, for example travel-2",
+            Self::NoPassphrase => "name a file that holds it in FARTHING_PASSPHRASE_FILE",
+            Self::EmptyPassphrase => "put a passphrase into the file's first line",
+            Self::Sealed { .. } => "try again with the right passphrase, or restore the file",
+            Self::Version { .. } => "use the newer version of farthing that wrote it",
+            Self::Work { .. } | Self::Format { .. } | Self::Account { .. } => {
+                "restore the file from a copy"
+            }
+            Self::Key => "write 64 hexadecimal digits, or the key's multibase",
+            Self::Differ => "try again",
+            Self::Read { .. } | Self::Write { .. } | Self::Prompt(_) => {
+                "check the file, its folder and their permissions"
+            }
+            Self::Randomness => "check the system's random source",
+        }
+    }
 }

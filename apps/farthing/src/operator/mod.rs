@@ -1,5 +1,6 @@
 //! What an operator does with a seller's store: accounts, money in and out, what is owed.
 
+mod error;
 pub(crate) mod ledger;
 pub(crate) mod payments;
 
@@ -10,6 +11,8 @@ use farthing::{core::port::backend::Backend, store::SqliteBackend};
 use farthing_gateway::config::{self as gateway, Config};
 
 use crate::{args::any_path, buyer, error::Error, exit::Exit, gateway::GatewayError, screen};
+
+pub(crate) use error::OperatorError;
 
 /// Rows that are read at once.
 const PAGE: usize = 200;
@@ -45,20 +48,20 @@ impl StoreAt {
             let config = Config::read(file).map_err(GatewayError::File)?;
             return match config.store {
                 gateway::Store::Sqlite(path) => Ok(path),
-                _ => Err(Error::NoStore),
+                _ => Err(OperatorError::NoStore.into()),
             };
         }
         let named = self.store.clone();
         named
             .filter(|path| !path.as_os_str().is_empty())
-            .ok_or(Error::NoStore)
+            .ok_or_else(|| OperatorError::NoStore.into())
     }
 
     /// Opens it. One that is not there is not made: its name would be a slip.
     fn open(&self) -> Result<Store, Error> {
         let path = self.path()?;
         if !path.exists() {
-            return Err(Error::MissingStore(path));
+            return Err(OperatorError::MissingStore(path).into());
         }
         let file = buyer::open_existing(&path)?;
         Ok(Store { path, file })

@@ -15,7 +15,7 @@ use farthing::{
 };
 use serde_json::{Value, json};
 
-use super::{PAGE, Store, put};
+use super::{OperatorError, PAGE, Store, put};
 use crate::{
     error::Error,
     exit::Exit,
@@ -91,8 +91,8 @@ impl Ledger {
             _ => self.accounts.deposit(&funding).await,
         };
         let funded = funded.map_err(|source| match source {
-            LedgerError::Short(_) => Error::Short(currency.display(amount)),
-            source => Error::Funding {
+            LedgerError::Short(_) => OperatorError::Short(currency.display(amount)),
+            source => OperatorError::Funding {
                 id: id.clone(),
                 source,
             },

@@ -17,7 +17,7 @@ use farthing::{
 };
 use serde_json::{Value, json};
 
-use super::{PAGE, Store, put};
+use super::{OperatorError, PAGE, Store, put};
 use crate::{
     error::{Error, as_json, told},
     exit::Exit,
@@ -104,7 +104,8 @@ async fn list(
 
 async fn find(payments: &Payments, id: PaymentId) -> Result<Payment, Error> {
     let held = payments.claims().load(&id.to_key()).await.map_err(failed)?;
-    held.map(|held| held.record).ok_or(Error::NoPayment(id))
+    held.map(|held| held.record)
+        .ok_or_else(|| OperatorError::NoPayment(id).into())
 }
 
 async fn give_back(
@@ -124,7 +125,9 @@ async fn give_back(
         // The books take the payee from the payment; without one they refuse.
         methods.extend(payee.map(|payee| Arc::new(Ledger::new(payee)) as Arc<dyn Charge>));
     }
-    let refunded = refund(payments, &methods, id, SystemClock.now()).await?;
+    let refunded = refund(payments, &methods, id, SystemClock.now())
+        .await
+        .map_err(OperatorError::from)?;
     if json {
         return put(object(&refunded));
     }
