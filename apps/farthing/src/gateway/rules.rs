@@ -12,8 +12,8 @@ use crate::screen::{self, Paint};
 /// Columns of a screen.
 const COLUMNS: usize = 80;
 
-/// The fewest columns of a path.
-const PATH: usize = 16;
+/// The fewest columns of what may be cut.
+const LEAST: usize = 16;
 
 /// A table of every rule. The upstream is shown where it is not the same for all.
 pub(super) fn table(config: &Config, paint: Paint) -> String {
@@ -51,8 +51,7 @@ fn fitted<const N: usize>(head: [&str; N], mut rows: Vec<[String; N]>) -> Vec<[S
     for at in (4..N).rev().chain([1]) {
         let now = widths(&rows);
         let excess = (now.iter().sum::<usize>() + 2 * (N - 1)).saturating_sub(COLUMNS);
-        let least = if at == 1 { PATH } else { 20 };
-        let most = now[at].saturating_sub(excess).max(least);
+        let most = now[at].saturating_sub(excess).max(LEAST);
         for row in &mut rows {
             row[at] = cut(&row[at], most, at != 4);
         }
