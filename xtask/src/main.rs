@@ -12,6 +12,7 @@ mod bench;
 mod demo;
 mod exec;
 mod fuzz;
+mod interop;
 mod mutants;
 mod repo;
 mod sim;
@@ -37,6 +38,8 @@ Usage: cargo xtask <CHORE> [ARGS]
   fuzz [TARGET]     build and run every fuzz target, or one
        --seconds N    how long each runs (10)
        --list         name the targets and stop
+  interop           run against implementations that were not written here
+       openapi FILE|URL  say whether that is an OpenAPI document
   sim [ARGS]        run the simulator (--steps N, --seed S)
   mutants [PART]    break one guarantee at a time, and say which test noticed
        --list         name the mutants and stop
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         "tidy" => tidy::run(&args),
         "bench" => bench::run(&args),
         "fuzz" => fuzz::run(&args),
+        "interop" => interop::run(&args),
         "sim" => sim::run(&args),
         "mutants" => mutants::run(&args),
         "tools" => tools::run(&args),

@@ -46,7 +46,7 @@ impl Shop {
         let store = Arc::new(MemoryBackend::new());
         let accounts = books(store.clone()).await;
         let gate = Gate::builder()
-            .realm(&realm)
+            .realm("127.0.0.1")
             .secret(Secret::new([7; 32]))
             .store(store)
             .clock(Arc::new(SystemClock))
@@ -98,10 +98,19 @@ impl Drop for Shop {
     }
 }
 
+/// The seed of the buyer's key.
+const BUYER: [u8; 32] = [1; 32];
+
+/// The seed of the buyer's key in hexadecimal, for those who sign in another language.
+#[must_use]
+pub fn buyer_seed() -> String {
+    BUYER.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The key of whoever buys.
 #[must_use]
 pub fn buyer() -> AccountKey {
-    AccountKey::from_seed(KeyType::Ed25519, [1; 32]).expect("any 32 bytes are an Ed25519 seed")
+    AccountKey::from_seed(KeyType::Ed25519, BUYER).expect("any 32 bytes are an Ed25519 seed")
 }
 
 /// The account of whoever sells.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::{Notes, Outcome, Step, trace};
 use crate::tools::{Tool, packages};
-use crate::{exec, fuzz, tidy, tools};
+use crate::{exec, fuzz, interop, tidy, tools};
 
 /// Where a test writes a line for what it could not check here, such as a server that cannot be
 /// started; the lines are repeated at the end of the run.
@@ -35,6 +35,11 @@ pub(super) const STEPS: &[Step] = &[
         run: nextest,
     },
     Step {
+        name: "interop",
+        what: "others read and pay what we write and offer",
+        run: others,
+    },
+    Step {
         name: "doctests",
         what: "the examples in the documentation pass",
         run: doctests,
@@ -61,9 +66,11 @@ fn format(_: &mut Notes) -> Outcome {
         return Outcome::Skipped(why);
     }
     let workspace = exec::stream(exec::cargo().args(["fmt", "--all", "--check"]));
-    let mut targets = exec::cargo();
-    targets.args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]);
-    workspace.and(exec::stream(&mut targets)).into()
+    let beside = ["fuzz/Cargo.toml", "interop/mpp/Cargo.toml"].map(|manifest| {
+        let mut cargo = exec::cargo();
+        exec::stream(cargo.args(["fmt", "--manifest-path", manifest, "--check"]))
+    });
+    beside.into_iter().fold(workspace, Result::and).into()
 }
 
 fn tidy_rules(_: &mut Notes) -> Outcome {
@@ -91,19 +98,37 @@ fn nextest(notes: &mut Notes) -> Outcome {
         eprintln!("  {why}");
     }
     with_tool(&tools::NEXTEST, |cargo| {
-        let skips = std::env::temp_dir().join(format!("farthing-skips-{}", std::process::id()));
+        let skips = skips();
         cargo.args([
             "nextest",
             "run",
             "--locked",
             "--workspace",
             "--all-features",
+            // A step of its own, with what it has to install.
+            "--exclude",
+            "farthing-interop",
         ]);
         let trace = trace::Folder::new()?;
         let done = exec::stream(cargo.env(SKIPS, &skips).env(trace::FOLDER, trace.path()));
         notes.extend(take_lines(&skips));
         done.and(trace.search())
     })
+}
+
+fn others(notes: &mut Notes) -> Outcome {
+    if let Err(why) = tools::NEXTEST.folder() {
+        return Outcome::Skipped(why);
+    }
+    let skips = skips();
+    let done = interop::check(SKIPS, &skips);
+    notes.extend(take_lines(&skips));
+    done.into()
+}
+
+/// A file for what the tests of a step cannot check here.
+fn skips() -> PathBuf {
+    std::env::temp_dir().join(format!("farthing-skips-{}", std::process::id()))
 }
 
 /// The distinct lines of a file that may not exist, which is then removed.

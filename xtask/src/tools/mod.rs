@@ -86,7 +86,7 @@ impl Tool {
 }
 
 /// The cache folder, which is never inside the checkout unless someone asks for it.
-fn cache() -> Result<PathBuf, String> {
+pub(crate) fn cache() -> Result<PathBuf, String> {
     let given = |name| {
         std::env::var_os(name)
             .filter(|value| !value.is_empty())

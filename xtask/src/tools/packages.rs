@@ -33,16 +33,19 @@ pub(crate) const UPSTREAMS: Package = Package {
     from: Registry::Npm,
 };
 
+/// Says whether a document is OpenAPI.
+pub(crate) const OPENAPI: Package = Package {
+    name: "openapi",
+    from: Registry::Npm,
+};
+
 /// What only `interop` needs.
 pub(crate) const PEERS: [&Package; 3] = [
     &Package {
         name: "mppx",
         from: Registry::Npm,
     },
-    &Package {
-        name: "openapi",
-        from: Registry::Npm,
-    },
+    &OPENAPI,
     &Package {
         name: "pympp",
         from: Registry::PyPi,

@@ -1,0 +1,241 @@
+//! npm's `mppx` over sockets: its client pays our server, its checks try our server, our client reads its
+//! offers and pays its server.
+#![allow(clippy::unwrap_used, reason = "a test fails by them")]
+
+use std::{path::PathBuf, process::Command, sync::Arc};
+
+use farthing::{
+    client::{self, Client, Error, PayerFault, Policy},
+    clock::SystemClock,
+    core::{header::www_authenticate, memory::MemoryBackend, noun::Challenge},
+    ledger::LedgerPayer,
+};
+use farthing_interop::shop::{self, OPENING, PRICE, Shop};
+use farthing_testkit::peer::{self, Upstream};
+use serde_json::{Value, json};
+
+fn mppx(test: &str) -> Option<PathBuf> {
+    client::provide_crypto();
+    peer::or_skip(&format!("interop: {test}"), peer::npm("mppx"))
+}
+
+/// What a program prints, off the runtime, which serves it meanwhile.
+async fn output(mut command: Command) -> (bool, String) {
+    let run = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let output = run.await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        !said.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    (output.status.success(), said)
+}
+
+/// The one challenge of an answer.
+fn challenge(answer: &reqwest::Response) -> Challenge {
+    let lines = answer.headers().get_all("www-authenticate").iter();
+    let mut read = www_authenticate::parse(lines.map(|line| line.as_bytes()));
+    assert_eq!(read.len(), 1);
+    read.remove(0).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_client_reads_our_offer_and_pays_it() {
+    let Some(folder) = mppx("mppx pays us") else {
+        return;
+    };
+    let shop = Shop::open().await;
+    let url = format!("{}/weather", shop.url);
+    let mut buy = peer::node(&folder, "buy.mjs");
+    let buyer = shop::buyer();
+    buy.args([&url, &shop::buyer_seed(), buyer.account().did().as_str()]);
+    let (_, said) = output(buy).await;
+    let seen: Value = serde_json::from_str(&said).unwrap();
+
+    // Another 402 has another id, expiry and opaque data; the rest is the same.
+    let ours = challenge(&reqwest::get(&url).await.unwrap());
+    let [offer] = seen["offers"].as_array().unwrap().as_slice() else {
+        unreachable!("one offer: {seen}");
+    };
+    for minted in ["id", "expires", "opaque"] {
+        assert!(offer[minted].is_string(), "{minted}");
+    }
+    let request = json!({
+        "amount": "2000",
+        "currency": "usd6",
+        "recipient": shop::seller().did(),
+    });
+    assert_eq!(offer["request"], request);
+    assert_eq!(offer["request"], ours.request.value());
+    assert_eq!(offer["realm"], ours.realm.as_str());
+    assert_eq!(
+        (&offer["method"], &offer["intent"]),
+        (&json!("ledger"), &json!("charge"))
+    );
+    assert_eq!(offer["description"], "The weather, today");
+
+    assert_eq!(seen["problem"]["type"], "application/problem+json");
+    let problem = &seen["problem"]["body"];
+    assert_eq!(
+        problem["type"],
+        "https://paymentauth.org/problems/payment-required"
+    );
+    assert_eq!(
+        (&problem["status"], &problem["challengeId"]),
+        (&json!(402), &offer["id"])
+    );
+
+    assert_eq!(seen["paid"]["status"], 200);
+    assert_eq!(seen["paid"]["body"], "sunny for 2000 usd6");
+    let receipt = &seen["paid"]["receipt"];
+    assert_eq!(
+        (&receipt["status"], &receipt["method"]),
+        (&json!("success"), &json!("ledger"))
+    );
+    assert!(
+        receipt["reference"]
+            .as_str()
+            .is_some_and(|text| !text.is_empty())
+    );
+    assert!(receipt["timestamp"].is_string());
+    assert_eq!(shop.balance(buyer.account()).await, OPENING - PRICE);
+    assert_eq!(shop.balance(&shop::seller()).await, PRICE);
+}
+
+/// What `mppx validate` says of our server: each check and its verdict. A line that changes is a
+/// change of ours, or of the pinned peer.
+const VERDICTS: &str = include_str!("golden/mppx-validate.txt");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_checks_find_nothing_wrong() {
+    let Some(folder) = mppx("mppx validates us") else {
+        return;
+    };
+    let shop = Shop::open().await;
+    let mut validate = peer::node(&folder, "node_modules/mppx/dist/bin.js");
+    validate.args(["validate", &shop.url, "--output-json"]);
+    let (passed, said) = output(validate).await;
+    let seen: Value = serde_json::from_str(&said).unwrap();
+    let mut verdicts = Vec::new();
+    checks(&seen, &mut verdicts);
+    let verdicts = verdicts.join("\n") + "\n";
+    if std::env::var_os("FARTHING_GOLDEN").is_some() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/golden/mppx-validate.txt"
+        );
+        std::fs::write(path, &verdicts).unwrap();
+    }
+    assert!(passed && !verdicts.contains("fail: "), "{verdicts}");
+    assert_eq!(verdicts, VERDICTS, "FARTHING_GOLDEN=1 writes what was seen");
+    assert_eq!(shop.balance(&shop::seller()).await, 0, "checks pay nothing");
+}
+
+/// Every check anywhere in what the validator prints.
+fn checks(seen: &Value, found: &mut Vec<String>) {
+    match seen {
+        Value::Array(all) => all.iter().for_each(|one| checks(one, found)),
+        Value::Object(fields) => {
+            if let (Some(severity), Some(label)) = (fields.get("severity"), fields.get("label")) {
+                let detail = fields
+                    .get("detail")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default();
+                // What differs from run to run: ports and minutes.
+                let detail: String = detail
+                    .chars()
+                    .map(|c| if c.is_ascii_digit() { '#' } else { c })
+                    .collect();
+                let line = format!(
+                    "{}: {}{}{detail}",
+                    severity.as_str().unwrap(),
+                    label.as_str().unwrap(),
+                    if detail.is_empty() { "" } else { ": " }
+                );
+                found.push(squeezed(&line));
+            }
+            fields.values().for_each(|one| checks(one, found));
+        }
+        _ => {}
+    }
+}
+
+/// A run of digits is as long as another.
+fn squeezed(line: &str) -> String {
+    let mut out = String::new();
+    for c in line.chars().filter(|c| *c != '\n') {
+        if c != '#' || !out.ends_with('#') {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_client_reads_its_offers_and_pays_what_it_can() {
+    let Some(folder) = mppx("we pay mppx") else {
+        return;
+    };
+    let mut program = peer::node(&folder, "shop.mjs");
+    let payee = shop::seller();
+    program.args([&shop::buyer_seed(), payee.did().as_str()]);
+    let started = peer::or_skip("interop: we pay mppx", Upstream::start(&mut program));
+    let theirs = started.expect("node is there, for npm is");
+    let client = Client::builder()
+        .payer(LedgerPayer::new(shop::buyer()))
+        .policy(Policy::new().max_per_request("$0.002".parse().unwrap()))
+        .backend(Arc::new(MemoryBackend::new()))
+        .clock(Arc::new(SystemClock))
+        .build()
+        .unwrap();
+
+    let url = format!("{}/tempo", theirs.url());
+    let read = challenge(&reqwest::get(&url).await.unwrap());
+    let asked = json!({
+        "amount": "1000000",
+        "currency": "0x20c0000000000000000000000000000000000000",
+        "methodDetails": { "chainId": 4217 },
+        "recipient": "0x742d35Cc6634C0532925a3b844Bc9e7595f8fE00",
+    });
+    assert_eq!(read.request.value(), asked);
+    assert_eq!(
+        (read.realm.as_str(), read.method.as_str()),
+        ("127.0.0.1", "tempo")
+    );
+    assert_eq!(
+        (read.intent.as_str(), read.id.as_str().len()),
+        ("charge", 43)
+    );
+    assert!(read.expires.is_some() && read.description.is_some());
+    assert!(read.digest.is_none() && read.header.is_none());
+    let declined = client.get(&url).send().await.unwrap_err();
+    assert!(
+        matches!(&declined, Error::Payer(PayerFault::Method(_))),
+        "{declined:?}"
+    );
+    assert_eq!(declined.to_string(), "nothing in the wallet pays by tempo");
+
+    for bought in 1..=2 {
+        let answer = client
+            .get(format!("{}/ledger", theirs.url()))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.paid().unwrap().price(), "0.002 USD");
+        let reference = answer.receipt().unwrap().reference().to_string();
+        assert_eq!(reference, format!("entry-{bought}"));
+        assert_eq!(answer.text().await.unwrap(), "bought");
+    }
+    let entries = reqwest::get(format!("{}/entries", theirs.url()))
+        .await
+        .unwrap();
+    let entry = json!({
+        "amount": "2000",
+        "currency": "usd6",
+        "recipient": payee.did(),
+        "source": shop::buyer().account().did(),
+    });
+    let entries: Value = serde_json::from_str(&entries.text().await.unwrap()).unwrap();
+    assert_eq!(entries, json!([entry, entry]));
+}
