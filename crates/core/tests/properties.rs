@@ -100,6 +100,25 @@ fn any_range() -> impl Strategy<Value = Range> {
 }
 
 proptest! {
+    /// What tells where the parts of a line stand sees the challenges that are read, and no others.
+    #[test]
+    fn outlines(line in r#"[ -~]{0,40}((Payment|Basic|, |id="|="|\\"|",|=|[a-z]{1,3}|[ -~]){0,30})"#) {
+        let outlined = www_authenticate::outline(line.as_bytes());
+        let payments = outlined.iter().filter(|one| one.scheme.eq_ignore_ascii_case(b"payment"));
+        prop_assert_eq!(payments.count(), www_authenticate::parse([&line]).len(), "{}", line);
+        for parameter in outlined.iter().flat_map(|one| &one.parameters) {
+            let end = parameter.at + parameter.name.len();
+            prop_assert_eq!(&line.as_bytes()[parameter.at..end], parameter.name);
+            prop_assert!(parameter.value_at <= line.len());
+        }
+    }
+
+    /// Every text that is no base64url has a fault, and no other has one.
+    #[test]
+    fn faults(text in "[A-Za-z0-9_+/= -]{0,12}") {
+        prop_assert_eq!(base64url::fault(&text).is_none(), base64url::decode(&text).is_ok());
+    }
+
     #[test]
     fn challenges(challenges in vec(any_challenge(), 1..4), split in any::<bool>()) {
         let lines: Vec<String> = challenges.iter().map(www_authenticate::format).collect();

@@ -144,7 +144,7 @@ fn missing(texts: &Texts, item: &mut Item) {
             Some(_) => continue,
         };
         item.findings
-            .push(finding.right(format!("every challenge has a {name} that says something")));
+            .push(finding.right(format!("a challenge whose {name} says something")));
     }
 }
 
