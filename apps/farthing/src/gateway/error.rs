@@ -4,7 +4,7 @@ use std::{borrow::Cow, io, path::PathBuf};
 
 use farthing::core::noun::discovery::DocumentError;
 use farthing_gateway::{
-    config::{Finding, QuickError, SecretError},
+    config::{Finding, KeyError, QuickError, SecretError},
     serve::{LiveError, StartError},
 };
 
@@ -31,8 +31,8 @@ pub(crate) enum GatewayError {
     },
     #[error(transparent)]
     Quick(#[from] QuickError),
-    #[error("`{rule}` is no rule: {why}")]
-    Free { rule: String, why: String },
+    #[error("`{rule}` is no rule")]
+    Free { rule: String, source: KeyError },
     #[error("the seller's key cannot be kept in {path}")]
     Seller { path: PathBuf, source: io::Error },
     #[error("the seller's key in {path} cannot be used")]

@@ -207,10 +207,10 @@ fn told(run: Run, keystore: &Keystore) -> Result<Told, Error> {
 }
 
 fn free(rule: String) -> Result<RuleKey, GatewayError> {
-    rule.parse::<RuleKey>().map_err(|error| GatewayError::Free {
-        why: error.to_string(),
-        rule,
-    })
+    match rule.parse::<RuleKey>() {
+        Ok(key) => Ok(key),
+        Err(source) => Err(GatewayError::Free { rule, source }),
+    }
 }
 
 /// A folder's name for an upstream: `127.0.0.1-3000`.

@@ -3,19 +3,21 @@
 //! It can while its store takes writes, one of its upstreams can be reached, and it is not on its
 //! way out. What is found is kept for a moment, so that many who ask cost as much as one.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use farthing::core::{
-    port::backend::{Backend, Batch, Key, Partition, Table, Write},
-    value::Timestamp,
+use farthing::{
+    clock,
+    core::{
+        port::backend::{Backend, Batch, Key, Partition, Table, Write},
+        value::Timestamp,
+    },
 };
 use http::uri::{Authority, Scheme};
 use serde_json::{Value, json};
-use tokio::{
-    net::TcpStream,
-    sync::Mutex,
-    time::{Instant, timeout},
-};
+use tokio::{net::TcpStream, sync::Mutex, time::timeout};
 
 const READY: Table = Table::new("gateway.ready");
 
@@ -60,7 +62,7 @@ impl Readiness {
             return report.clone();
         }
         let report = report(subject).await;
-        *last = Some((Instant::now(), report.clone()));
+        *last = Some((clock::monotonic(), report.clone()));
         report
     }
 }

@@ -5,13 +5,13 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Instant,
 };
 
 use bytes::Bytes;
-use farthing::{core::header::PAYMENT_RECEIPT, server::body::GateBody};
+use farthing::{clock, core::header::PAYMENT_RECEIPT, server::body::GateBody};
 use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::Instant;
 
 use super::{Shared, line::Line, via::Via};
 use crate::{
@@ -137,7 +137,7 @@ impl Passage {
         Self {
             shared: Arc::clone(shared),
             line: Arc::clone(line),
-            since: Instant::now(),
+            since: clock::monotonic(),
             waits: true,
             head_only: *request.method() == Method::HEAD,
             whole: false,

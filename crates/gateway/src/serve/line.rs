@@ -7,10 +7,10 @@
 use std::{
     net::IpAddr,
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use tokio::time::Instant;
+use farthing::clock;
 
 /// How long a client may take nothing of what is there for it.
 const STALLED: Duration = Duration::from_secs(60);
@@ -45,7 +45,7 @@ impl Line {
     pub(super) fn new(hop: IpAddr) -> Self {
         Self {
             hop,
-            since: Instant::now(),
+            since: clock::monotonic(),
             running: AtomicUsize::new(0),
             ours: AtomicUsize::new(0),
             moved: AtomicU64::new(0),
@@ -54,8 +54,12 @@ impl Line {
 
     /// Looks whether somebody is still there. A first request has to come within `head_within`.
     pub(super) fn verdict(&self, head_within: Duration) -> Verdict {
+        self.verdict_at(self.now(), head_within)
+    }
+
+    fn verdict_at(&self, now: u64, head_within: Duration) -> Verdict {
         let moved = self.moved.load(Ordering::Relaxed);
-        let still = self.now().saturating_sub(moved);
+        let still = now.saturating_sub(moved);
         let longer_than = |time: Duration| still > millis(time);
         if self.running.load(Ordering::Relaxed) == 0 {
             let patience = if moved == 0 { head_within } else { IDLE };
@@ -110,47 +114,36 @@ fn millis(time: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    const HEAD: Duration = Duration::from_secs(10);
-
-    async fn after(seconds: u64) {
-        tokio::time::advance(Duration::from_secs(seconds)).await;
+    /// What is said of a line so many seconds from now.
+    #[track_caller]
+    fn check(line: &Line, seconds: u64, expect: Verdict) {
+        let then = line.now() + seconds * 1000;
+        let verdict = line.verdict_at(then, Duration::from_secs(10));
+        assert_eq!(verdict, expect, "after {seconds} s");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn whoever_never_asks_is_sent_away() {
+    #[test]
+    fn whoever_never_asks_is_sent_away() {
         let line = Line::new([127, 0, 0, 1].into());
-        after(10).await;
-        assert_eq!(line.verdict(HEAD), Verdict::Goes);
-        after(1).await;
-        assert_eq!(line.verdict(HEAD), Verdict::Idle);
+        check(&line, 9, Verdict::Goes);
+        check(&line, 11, Verdict::Idle);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_answer_that_is_not_taken_ends_the_connection() {
+    #[test]
+    fn an_answer_that_is_not_taken_ends_the_connection() {
         let line = Line::new([127, 0, 0, 1].into());
         line.begins();
-        after(600).await;
-        assert_eq!(
-            line.verdict(HEAD),
-            Verdict::Goes,
-            "the upstream takes its time"
-        );
+        // The upstream takes its time.
+        check(&line, 600, Verdict::Goes);
         line.has();
-        after(59).await;
-        assert_eq!(line.verdict(HEAD), Verdict::Goes);
-        after(2).await;
-        assert_eq!(line.verdict(HEAD), Verdict::Stalled);
+        check(&line, 59, Verdict::Goes);
+        check(&line, 61, Verdict::Stalled);
+        // It takes again, and waits for more.
         line.waits();
-        assert_eq!(
-            line.verdict(HEAD),
-            Verdict::Goes,
-            "it takes again, and waits for more"
-        );
+        check(&line, 600, Verdict::Goes);
         line.has();
         line.ends();
-        after(75).await;
-        assert_eq!(line.verdict(HEAD), Verdict::Goes);
-        after(1).await;
-        assert_eq!(line.verdict(HEAD), Verdict::Idle);
+        check(&line, 74, Verdict::Goes);
+        check(&line, 76, Verdict::Idle);
     }
 }
