@@ -128,7 +128,7 @@ fn odd(name: &str, random: &mut Random) -> &'static str {
         "opaque" => &[
             "trace-123",
             "e30",
-            "eyJiIjoiMSIsImEiOiIyIn0",
+            "eyJiIjoiMTIiLCJhIjoiMiJ9",
             "eyJhIjoxfQ",
             "a|b",
             "W10",
