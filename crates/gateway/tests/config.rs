@@ -278,3 +278,19 @@ fn the_manual_has_every_key() {
         (64 << 10, 16 << 20, 10_000)
     );
 }
+
+#[test]
+fn what_a_file_holds_cannot_move_a_cursor() {
+    let desk = Desk::new();
+    let least = fs::read_to_string(folder().join("good-least.toml")).unwrap();
+    for odd in [
+        "GET /a = \"\u{e}\"",
+        "\"GET /\\u001b[2J\" = \"\\u001b[2J\"",
+        "\"x\\u202ey\" = 1",
+    ] {
+        let findings = desk.read(format!("{least}\n{odd}\n")).unwrap_err();
+        let screen = desk.screen(&findings);
+        let moves = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!screen.contains(moves), "{screen:?}");
+    }
+}

@@ -77,7 +77,9 @@ impl Place {
             let place = start + offset;
             if hidden.iter().any(|range| range.contains(&place)) {
                 '…'
-            } else if c.is_control() {
+            } else if c.is_control()
+                || matches!(c, '\u{200e}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            {
                 ' '
             } else {
                 c

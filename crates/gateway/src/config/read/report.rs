@@ -126,8 +126,8 @@ impl<'a> Report<'a> {
         let placed = |(at, wrong): (Range<usize>, Wrong)| Finding {
             file: file.to_owned(),
             place: Some(Place::of(text, at, &hidden)),
-            what: wrong.what,
-            instead: wrong.instead,
+            what: plain(&wrong.what),
+            instead: wrong.instead.as_deref().map(plain),
         };
         let mut findings: Vec<_> = self.found.into_iter().map(placed).collect();
         let whole = |wrong: Wrong| Finding::whole(file, wrong.what, wrong.instead);
@@ -138,4 +138,14 @@ impl<'a> Report<'a> {
         }
         findings
     }
+}
+
+/// A sentence that may hold a piece of the file, without what could move a terminal's cursor or
+/// turn the direction of its text.
+fn plain(text: &str) -> String {
+    let strange = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.replace(strange, "\u{fffd}")
 }

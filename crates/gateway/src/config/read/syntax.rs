@@ -58,8 +58,8 @@ fn told(message: &str, meant: &str, at: &Range<usize>, report: &Report<'_>) -> (
         let is_rule = rule
             .iter()
             .any(|method| line.trim_start().starts_with(method));
-        if let Some((key, value)) = line.split_once('=').filter(|_| is_rule) {
-            let instead = format!("write \"{}\" = {}", key.trim(), value.trim());
+        if let Some((key, _)) = line.split_once('=').filter(|_| is_rule) {
+            let instead = format!("write \"{}\" = …", shown(key.trim()));
             return (Wrong::write("a rule's key needs quotes", instead), false);
         }
         return (
