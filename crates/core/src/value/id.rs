@@ -42,7 +42,7 @@ impl ClaimKey {
     /// The key that consumes a challenge.
     #[must_use]
     pub fn challenge(id: &ChallengeId) -> Self {
-        Self(format!("challenge:{id}").into())
+        Self(["challenge:", id.as_str()].concat().into())
     }
 
     /// The key that consumes a method's own proof, for example a transaction hash.

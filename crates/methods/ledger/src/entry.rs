@@ -76,7 +76,7 @@ impl<'a> Holder<'a> {
             Self::Account(did) => did,
             Self::Operator => "equity",
         };
-        Key::from(format!("{name} {currency}").as_str())
+        Key::from([name, " ", currency.as_str()].concat().as_str())
     }
 
     fn did(self) -> Option<Did> {
@@ -232,5 +232,6 @@ fn key(transfer: &TransferId, kind: Kind, side: Side) -> Key {
         Side::In => "in",
         Side::Out => "out",
     };
-    Key::from(format!("{kind} {side} {transfer}").as_str())
+    let text = [kind, " ", side, " ", transfer.as_str()].concat();
+    Key::from(text.as_str())
 }

@@ -8,10 +8,10 @@
 use farthing_core::port::backend::{
     Batch, Commit, Guard, Key, Place, StoreError, Table, Which, Write,
 };
-use rusqlite::{Connection, OptionalExtension as _, ffi};
+use rusqlite::{Connection, ffi};
 
 use super::{
-    codec::{self, Prefix, bits, position},
+    codec::{self, bits, position},
     error::Refused,
     names::Names,
     sql,
@@ -59,7 +59,11 @@ impl<'a> Group<'a> {
             Ok(part) => part,
             Err(refused) => return Ok(Err(refused.into())),
         };
-        let mut within = Within { group: self, part };
+        let mut within = Within {
+            group: self,
+            part,
+            found: None,
+        };
         match within.batch(batch) {
             Ok(()) => Ok(Ok(Commit::Committed)),
             Err(Stop::Conflict(which)) => Ok(Ok(Commit::Conflict(which))),
@@ -79,6 +83,17 @@ impl<'a> Group<'a> {
 struct Within<'g, 'a> {
     group: &'g mut Group<'a>,
     part: Vec<u8>,
+    /// The row that a guard found there last. Most batches change the one they are about.
+    found: Option<Found>,
+}
+
+/// A row that is there, and its place.
+struct Found {
+    k: Vec<u8>,
+    version: i64,
+    fence: i64,
+    group: Option<Vec<u8>>,
+    at: Option<i64>,
 }
 
 impl Within<'_, '_> {
@@ -101,29 +116,42 @@ impl Within<'_, '_> {
 
     fn holds(&mut self, guard: &Guard) -> Result<bool, Stop> {
         Ok(match guard {
-            Guard::Absent { table, key } => self.state(*table, key)?.is_none(),
+            Guard::Absent { table, key } => !self.find(*table, key)?,
             Guard::Version {
                 table,
                 key,
                 version,
-            } => self
-                .state(*table, key)?
-                .is_some_and(|(now, _)| now == bits(*version)),
-            Guard::Fence { table, key, fence } => self
-                .state(*table, key)?
-                .is_some_and(|(_, now)| now == bits(*fence)),
+            } => self.find(*table, key)? && self.is_found(|row| row.version == bits(*version)),
+            Guard::Fence { table, key, fence } => {
+                self.find(*table, key)? && self.is_found(|row| row.fence == bits(*fence))
+            }
             _ => return Err(Stop::Unknown),
         })
     }
 
-    fn state(&mut self, table: Table, key: &Key) -> rusqlite::Result<Option<(i64, i64)>> {
+    fn is_found(&self, is: impl FnOnce(&Found) -> bool) -> bool {
+        self.found.as_ref().is_some_and(is)
+    }
+
+    /// Whether there is a row under a key.
+    fn find(&mut self, table: Table, key: &Key) -> rusqlite::Result<bool> {
         let Some(id) = self.group.names.find(self.group.connection, table)? else {
-            return Ok(None);
+            return Ok(false);
         };
         let k = self.settled(id, key)?;
         let statement = self.group.statements.of(Verb::State)?;
-        let columns = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        statement.query_row([k], columns).optional()
+        let mut rows = statement.query([&k])?;
+        let Some(row) = rows.next()? else {
+            return Ok(false);
+        };
+        self.found = Some(Found {
+            version: row.get(0)?,
+            fence: row.get(1)?,
+            group: row.get(2)?,
+            at: row.get(3)?,
+            k,
+        });
+        Ok(true)
     }
 
     /// The sums that the batch's additions lead to; nothing is written.
@@ -139,7 +167,7 @@ impl Within<'_, '_> {
             } = write
             {
                 let id = self.id(*table)?;
-                let k = self.prefix(id).with(key.as_bytes());
+                let k = self.column(id, key);
                 let now = match after.get(&k).or_else(|| self.group.sums.get(&k)) {
                     Some(sum) => sum,
                     None => self.counter(&k)?,
@@ -216,11 +244,22 @@ impl Within<'_, '_> {
     ) -> rusqlite::Result<()> {
         let id = self.id(table)?;
         let k = self.settled(id, key)?;
-        let group = place.map(|place| self.prefix(id).with(place.group.as_bytes()));
+        let group = place.map(|place| self.column(id, &place.group));
         let at = place.map(|place| position(place.at));
-        let statement = self.group.statements.of(Verb::Put)?;
-        statement.execute((k, bits(fence), group, at, value))?;
-        Ok(())
+        // A row that is known to be there is not looked for twice, and where its place stays the
+        // same, the tree of places is left alone.
+        let verb = match self.found.take_if(|found| found.k == k) {
+            Some(found) if found.group == group && found.at == at => {
+                let statement = self.group.statements.of(Verb::Change)?;
+                return statement.execute((k, bits(fence), value)).map(drop);
+            }
+            Some(_) => Verb::Move,
+            None => Verb::Put,
+        };
+        let statement = self.group.statements.of(verb)?;
+        statement
+            .execute((k, bits(fence), group, at, value))
+            .map(drop)
     }
 
     fn delete(&mut self, table: Table, key: &Key) -> rusqlite::Result<()> {
@@ -228,6 +267,7 @@ impl Within<'_, '_> {
             return Ok(());
         };
         let k = self.settled(id, key)?;
+        self.found.take_if(|found| found.k == k);
         self.group
             .statements
             .of(Verb::Delete)?
@@ -240,8 +280,7 @@ impl Within<'_, '_> {
             return Err(Stop::Misfit("the group of an appended row is too long"));
         }
         let id = self.id(table)?;
-        let prefix = self.prefix(id);
-        let group = prefix.with(group.as_bytes());
+        let group = self.column(id, group);
         let next = self.group.statements.of(Verb::Number)?;
         let number: i64 = next.query_row([&group], |row| row.get(0))?;
         let number = number.cast_unsigned();
@@ -272,13 +311,13 @@ impl Within<'_, '_> {
         self.group.names.add(self.group.connection, table)
     }
 
-    fn prefix(&self, id: u16) -> Prefix {
-        Prefix::new(id, &self.part)
+    fn column(&self, id: u16, key: &Key) -> Vec<u8> {
+        codec::column(id, &self.part, key.as_bytes())
     }
 
     /// A row's key, with what was added to the row written.
     fn settled(&mut self, id: u16, key: &Key) -> rusqlite::Result<Vec<u8>> {
-        let k = self.prefix(id).with(key.as_bytes());
+        let k = self.column(id, key);
         self.group
             .sums
             .write_one(id, &k, &mut self.group.statements)?;

@@ -23,9 +23,7 @@ pub(super) struct Prefix(Vec<u8>);
 
 impl Prefix {
     pub(super) fn new(table: u16, part: &[u8]) -> Self {
-        // A partition is a key and one byte, so its length fits.
-        let length = u16::try_from(part.len()).unwrap_or(u16::MAX);
-        Self([&table.to_be_bytes()[..], &length.to_be_bytes(), part].concat())
+        Self(column(table, part, b""))
     }
 
     /// A key or a group, as a column has it.
@@ -38,6 +36,18 @@ impl Prefix {
             .strip_prefix(&self.0[..])
             .ok_or_else(|| broken(column, Misplaced))
     }
+}
+
+/// A key or a group, as a column has it.
+pub(super) fn column(table: u16, part: &[u8], key: &[u8]) -> Vec<u8> {
+    // A partition is a key and one byte, so its length fits.
+    let length = u16::try_from(part.len()).unwrap_or(u16::MAX);
+    let mut bytes = Vec::with_capacity(4 + part.len() + key.len());
+    bytes.extend_from_slice(&table.to_be_bytes());
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(part);
+    bytes.extend_from_slice(key);
+    bytes
 }
 
 /// Sixty-four bits as SQLite has them. The order is lost for the upper half.

@@ -1,15 +1,14 @@
 //! Tables by number: a name would be most of a small row.
 
-use std::collections::HashMap;
-
 use farthing_core::port::backend::Table;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::sql;
 
-/// The numbers of table names that are known to be committed, or written in this transaction.
+/// The numbers of table names that are known to be committed, or written in this transaction. A
+/// program has a dozen tables, and names differ in length or early: looking is faster than hashing.
 #[derive(Default)]
-pub(super) struct Names(HashMap<Table, u16>);
+pub(super) struct Names(Vec<(Table, u16)>);
 
 impl Names {
     pub(super) fn find(
@@ -17,7 +16,7 @@ impl Names {
         connection: &Connection,
         table: Table,
     ) -> rusqlite::Result<Option<u16>> {
-        if let Some(id) = self.0.get(&table) {
+        if let Some((_, id)) = self.0.iter().find(|(known, _)| *known == table) {
             return Ok(Some(*id));
         }
         let mut statement = connection.prepare_cached(sql::FIND_NAME)?;
@@ -34,7 +33,7 @@ impl Names {
         }
         let mut statement = connection.prepare_cached(sql::ADD_NAME)?;
         let id = statement.query_row([table.name()], |row| row.get(0))?;
-        self.0.insert(table, id);
+        self.0.push((table, id));
         Ok(id)
     }
 

@@ -94,12 +94,18 @@ pub(super) const SCHEMA: &str = "PRAGMA user_version";
 pub(super) const FIND_NAME: &str = "SELECT id FROM names WHERE name = ?1";
 pub(super) const ADD_NAME: &str = "INSERT INTO names (name) VALUES (?1) RETURNING id";
 
-pub(super) const STATE: &str = "SELECT version, fence FROM rows WHERE k = ?1";
+pub(super) const STATE: &str = "SELECT version, fence, grp, at FROM rows WHERE k = ?1";
 pub(super) const COUNTER: &str = "SELECT value FROM rows WHERE k = ?1";
 pub(super) const PUT: &str = "
     INSERT INTO rows (k, version, fence, grp, at, value) VALUES (?1, 1, ?2, ?3, ?4, ?5)
     ON CONFLICT (k) DO UPDATE SET version = version + 1, fence = excluded.fence,
         grp = excluded.grp, at = excluded.at, value = excluded.value";
+/// [`PUT`] for a row that is there.
+pub(super) const MOVE: &str = "
+    UPDATE rows SET version = version + 1, fence = ?2, grp = ?3, at = ?4, value = ?5 WHERE k = ?1";
+/// [`PUT`] for a row that is there and stays at its place.
+pub(super) const CHANGE: &str = "
+    UPDATE rows SET version = version + 1, fence = ?2, value = ?3 WHERE k = ?1";
 pub(super) const DELETE: &str = "DELETE FROM rows WHERE k = ?1";
 pub(super) const COUNT: &str = "
     INSERT INTO rows (k, version, fence, value) VALUES (?1, ?2, 0, ?3)

@@ -10,6 +10,8 @@ pub(super) enum Verb {
     State,
     Counter,
     Put,
+    Move,
+    Change,
     Delete,
     Count,
     Number,
@@ -17,7 +19,7 @@ pub(super) enum Verb {
 }
 
 /// As many as there are verbs.
-const VERBS: usize = 7;
+const VERBS: usize = 9;
 
 impl Verb {
     const fn sql(self) -> &'static str {
@@ -25,6 +27,8 @@ impl Verb {
             Self::State => sql::STATE,
             Self::Counter => sql::COUNTER,
             Self::Put => sql::PUT,
+            Self::Move => sql::MOVE,
+            Self::Change => sql::CHANGE,
             Self::Delete => sql::DELETE,
             Self::Count => sql::COUNT,
             Self::Number => sql::NUMBER,

@@ -17,7 +17,8 @@ fn plan(connection: &Connection, query: &str) -> String {
 fn no_read_scans_or_sorts() {
     let dir = TempDir::new().unwrap();
     let store = schema::open(&SqliteOptions::new(dir.path().join("store.db"))).unwrap();
-    for query in [sql::GET, sql::STATE, sql::COUNTER, sql::DELETE] {
+    let by_key = [sql::GET, sql::STATE, sql::COUNTER, sql::DELETE];
+    for query in by_key.into_iter().chain([sql::MOVE, sql::CHANGE]) {
         let plan = plan(&store, query);
         assert_eq!(plan, "SEARCH rows USING PRIMARY KEY (k=?)", "{query}");
     }
