@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 mod differential;
 mod files;
+mod groups;
 mod kernel;
 mod limits;
 mod older;
