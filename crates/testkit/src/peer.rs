@@ -307,10 +307,7 @@ mod tests {
         let Err(Missing(why)) = npm("nothing") else {
             unreachable!("there is no tools/nothing");
         };
-        assert!(
-            why.starts_with("tools/nothing/package-lock.json: "),
-            "{why}"
-        );
+        assert!(why.contains("no tools/nothing/package-lock.json"), "{why}");
         let absent = Upstream::start(&mut Command::new("no-such-program-here"));
         assert!(absent.is_err());
     }
