@@ -87,7 +87,7 @@ pub(crate) fn gateway(farthing: &Path, folder: &Path, to: SocketAddr) -> Result<
     let text = format!(
         "site = \"127.0.0.1\"\nto = \"http://{to}\"\nlisten = \"127.0.0.1:0\"\nstore = \"{}\"\n\
          pay.ledger = {{ account = \"{account}\" }}\n[log]\nformat = \"off\"\n[limits]\n\
-         per_peer = 4000000000\npeer_burst = 4000000000\ntotal = 4000000000\n[routes]\n\
+         per_peer = 10000000\npeer_burst = 10000000\ntotal = 10000000\n[routes]\n\
          \"GET {FREE}\" = \"free\"\n\"GET /stream\" = \"free\"\n\"GET {PAID}\" = \"$0.002\"\n",
         store.display()
     );

@@ -42,7 +42,7 @@ pub use pools::Pools;
 pub use request_body::{RequestBody, RequestBodyError};
 pub use upstream_body::{UpstreamBody, UpstreamBodyError};
 
-use crate::{config::Upstream, door::Site};
+use crate::{config::Upstream, door::Site, serve::Via};
 use failure::Failure;
 use future::Sent;
 use pools::Way;
@@ -154,7 +154,15 @@ impl Service<Request<RequestBody>> for Forward {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<RequestBody>) -> ForwardFuture {
+    fn call(&mut self, mut request: Request<RequestBody>) -> ForwardFuture {
+        let via = request.extensions_mut().remove::<Via>();
+        self.send(request, via)
+    }
+}
+
+impl Forward {
+    /// Sets a request on its way. How it came is not looked for in its extensions.
+    pub(crate) fn send(&self, request: Request<RequestBody>, via: Option<Via>) -> ForwardFuture {
         let (mut parts, body) = request.into_parts();
         let moved = moved(&parts.extensions);
         let refuse = |failure: Failure| {
@@ -164,7 +172,7 @@ impl Service<Request<RequestBody>> for Forward {
         if self.is_too_large(&parts.headers) {
             return refuse(Failure::TooLarge);
         }
-        if let Err(error) = request_head::prepare(&mut parts, &self.way, self.plain_text) {
+        if let Err(error) = request_head::prepare(&mut parts, &self.way, via, self.plain_text) {
             return refuse(Failure::Target(error));
         }
         let (body, progress) = body.bounded(self.way.options().body, self.way.upstream().idle);

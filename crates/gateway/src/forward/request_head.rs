@@ -1,10 +1,8 @@
 //! A request's head on its way to the upstream.
 
-use std::net::IpAddr;
-
 use farthing::{
     core::header::{IDEMPOTENCY_KEY, authorization},
-    server::{Paid, layer::Peer},
+    server::Paid,
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, Uri, Version, header,
@@ -26,12 +24,17 @@ const CHAIN: usize = 1024;
 ///
 /// # Errors
 /// When base and path together are no URI.
-pub(super) fn prepare(parts: &mut Parts, way: &Way, plain_text: bool) -> Result<(), http::Error> {
+pub(super) fn prepare(
+    parts: &mut Parts,
+    way: &Way,
+    via: Option<Via>,
+    plain_text: bool,
+) -> Result<(), http::Error> {
     parts.uri = target(&parts.uri, way)?;
     parts.version = Version::HTTP_11;
     let upstream = way.upstream();
-    let via = parts.extensions.get::<Via>().copied();
     let chain = via
+        .as_ref()
         .filter(|via| via.trusted)
         .and_then(|_| chain(&parts.headers));
     let trailers = takes_trailers(&parts.headers);
@@ -60,8 +63,7 @@ pub(super) fn prepare(parts: &mut Parts, way: &Way, plain_text: bool) -> Result<
             HeaderValue::from_static("identity"),
         );
     }
-    let hop = via.map(|via| via.hop);
-    let hop = hop.or_else(|| parts.extensions.get::<Peer>().map(|peer| peer.0));
+    let hop = via.as_ref().map(|via| via.hop.text().clone());
     if let Some(value) = hop.and_then(|hop| forwarded_for(chain, hop)) {
         headers.insert(FORWARDED_FOR, value);
     }
@@ -143,16 +145,13 @@ fn chain(headers: &HeaderMap) -> Option<Vec<u8>> {
     (!chain.is_empty() && chain.len() <= CHAIN).then_some(chain)
 }
 
-fn forwarded_for(chain: Option<Vec<u8>>, hop: IpAddr) -> Option<HeaderValue> {
-    let hop = hop.to_string();
-    match chain {
-        None => HeaderValue::try_from(hop).ok(),
-        Some(mut chain) => {
-            chain.extend_from_slice(b", ");
-            chain.extend_from_slice(hop.as_bytes());
-            HeaderValue::try_from(chain).ok()
-        }
-    }
+fn forwarded_for(chain: Option<Vec<u8>>, hop: HeaderValue) -> Option<HeaderValue> {
+    let Some(mut chain) = chain else {
+        return Some(hop);
+    };
+    chain.extend_from_slice(b", ");
+    chain.extend_from_slice(hop.as_bytes());
+    HeaderValue::try_from(chain).ok()
 }
 
 /// Where a redirect of the upstream's leads, as a client of the gateway has to ask for it: what

@@ -71,7 +71,10 @@ impl Node {
     /// The most specific rule for a method, below this node. `rest` is what is left of the path,
     /// without the slash before it.
     pub(super) fn find(&self, method: &Method, rest: &str, reading: Reading) -> Option<usize> {
-        let (first, tail) = split(rest);
+        let (first, tail) = split(match reading {
+            Reading::Written => rest,
+            Reading::Plain => without_blanks(rest),
+        });
         let below = |node: &Self| match tail {
             Some(tail) => node.find(method, tail, reading),
             None => node.end(method, reading),
@@ -85,8 +88,8 @@ impl Node {
             .or_else(|| match reading {
                 Reading::Written => None,
                 Reading::Plain => self.alike(first).find_map(below).or_else(|| {
-                    // `/paid.json` is often `/paid` in another form.
-                    let (stem, _) = first.rsplit_once('.').filter(|_| tail.is_none())?;
+                    // `/paid.json` is often `/paid` in another form, and so is `/paid.json/`.
+                    let stem = stem(first).filter(|_| tail.is_none_or(is_blank))?;
                     self.formed(stem).find_map(|known| below(&known.node))
                 }),
             })
@@ -136,14 +139,16 @@ impl Node {
 
     /// The other segments that have the same plain form.
     fn alike<'a>(&'a self, segment: &'a str) -> impl Iterator<Item = &'a Self> {
-        self.formed(segment)
+        self.formed(plain(decoded(segment)))
             .filter(move |known| bytes(&known.text).ne(decoded(segment)))
             .map(|known| &known.node)
     }
 
     /// The segments that have a plain form.
-    fn formed<'a>(&'a self, segment: &'a str) -> impl Iterator<Item = &'a Literal> {
-        let form = plain(decoded(segment));
+    fn formed<'a>(
+        &'a self,
+        form: impl Iterator<Item = u8> + Clone + 'a,
+    ) -> impl Iterator<Item = &'a Literal> {
         let first = self
             .literals
             .partition_point(|known| bytes(&known.plain).lt(form.clone()));
@@ -189,6 +194,32 @@ impl Leaves {
         let named = self.named.iter().map(|(_, index)| *index);
         named.chain(self.any)
     }
+}
+
+/// What follows segments that are empty in their plain form, which many servers leave out. One that
+/// is empty as it is written stays: it is a last slash.
+fn without_blanks(mut rest: &str) -> &str {
+    loop {
+        let (first, tail) = split(rest);
+        if first.is_empty() || !is_blank(first) {
+            return rest;
+        }
+        rest = tail.unwrap_or_default();
+    }
+}
+
+/// Whether nothing is left of what may be several segments, in their plain form.
+fn is_blank(rest: &str) -> bool {
+    rest.split('/')
+        .all(|segment| plain(decoded(segment)).next().is_none())
+}
+
+/// The plain form of a segment up to its last dot.
+fn stem(segment: &str) -> Option<impl Iterator<Item = u8> + Clone> {
+    let form = plain(decoded(segment));
+    let dots = form.clone().enumerate().filter(|(_, byte)| *byte == b'.');
+    let (at, _) = dots.last()?;
+    Some(form.take(at))
 }
 
 /// The first segment, and what follows its slash.

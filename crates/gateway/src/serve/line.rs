@@ -6,11 +6,15 @@
 
 use std::{
     net::IpAddr,
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
-    time::{Duration, Instant},
+    sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+    time::Duration,
 };
 
-use farthing::clock;
+use super::via::Hop;
+
+/// How often a connection is looked at. No request reads the clock for this: it leaves a mark, and
+/// the looks that find none are counted.
+pub(super) const LOOK: Duration = Duration::from_secs(5);
 
 /// How long a client may take nothing of what is there for it.
 const STALLED: Duration = Duration::from_secs(60);
@@ -21,14 +25,16 @@ const IDLE: Duration = Duration::from_secs(75);
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Line {
-    pub(super) hop: IpAddr,
-    since: Instant,
+    pub(super) hop: Hop,
     /// Requests whose answers are not all handed over.
     running: AtomicUsize,
     /// How many of them wait for us, or for an upstream.
     ours: AtomicUsize,
-    /// When something moved last, in milliseconds from the beginning.
-    moved: AtomicU64,
+    /// Whether something moved since the last look, and whether anything ever did.
+    moved: AtomicBool,
+    began: AtomicBool,
+    /// Looks in a row that found nothing moved.
+    still: AtomicU32,
 }
 
 /// What is to become of a connection.
@@ -44,25 +50,30 @@ pub(super) enum Verdict {
 impl Line {
     pub(super) fn new(hop: IpAddr) -> Self {
         Self {
-            hop,
-            since: clock::monotonic(),
+            hop: Hop::new(hop),
             running: AtomicUsize::new(0),
             ours: AtomicUsize::new(0),
-            moved: AtomicU64::new(0),
+            moved: AtomicBool::new(false),
+            began: AtomicBool::new(false),
+            still: AtomicU32::new(0),
         }
     }
 
-    /// Looks whether somebody is still there. A first request has to come within `head_within`.
+    /// Looks whether somebody is still there, once in [`LOOK`]. A first request has to come within
+    /// `head_within`.
     pub(super) fn verdict(&self, head_within: Duration) -> Verdict {
-        self.verdict_at(self.now(), head_within)
-    }
-
-    fn verdict_at(&self, now: u64, head_within: Duration) -> Verdict {
-        let moved = self.moved.load(Ordering::Relaxed);
-        let still = now.saturating_sub(moved);
-        let longer_than = |time: Duration| still > millis(time);
+        if self.moved.swap(false, Ordering::Relaxed) {
+            self.began.store(true, Ordering::Relaxed);
+            self.still.store(0, Ordering::Relaxed);
+            return Verdict::Goes;
+        }
+        let looks = self.still.fetch_add(1, Ordering::Relaxed) + 1;
+        let longer_than = |time: Duration| LOOK.saturating_mul(looks) > time;
         if self.running.load(Ordering::Relaxed) == 0 {
-            let patience = if moved == 0 { head_within } else { IDLE };
+            let patience = match self.began.load(Ordering::Relaxed) {
+                true => IDLE,
+                false => head_within,
+            };
             if longer_than(patience) {
                 return Verdict::Idle;
             }
@@ -97,36 +108,33 @@ impl Line {
     }
 
     fn moves(&self) {
-        // Never zero, which is what no request has been seen for.
-        self.moved.store(self.now().max(1), Ordering::Relaxed);
+        // Most find the mark set, and leave its cache line alone.
+        if !self.moved.load(Ordering::Relaxed) {
+            self.moved.store(true, Ordering::Relaxed);
+        }
     }
-
-    fn now(&self) -> u64 {
-        millis(self.since.elapsed())
-    }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What is said of a line so many seconds from now.
+    /// What is said of a line after so many looks.
     #[track_caller]
-    fn check(line: &Line, seconds: u64, expect: Verdict) {
-        let then = line.now() + seconds * 1000;
-        let verdict = line.verdict_at(then, Duration::from_secs(10));
-        assert_eq!(verdict, expect, "after {seconds} s");
+    fn check(line: &Line, looks: u32, expect: Verdict) {
+        let verdicts: Vec<_> = (0..looks)
+            .map(|_| line.verdict(Duration::from_secs(10)))
+            .collect();
+        let (last, before) = verdicts.split_last().unwrap();
+        assert_eq!(*last, expect, "after {looks} looks");
+        assert!(before.iter().all(|verdict| *verdict == Verdict::Goes));
     }
 
     #[test]
     fn whoever_never_asks_is_sent_away() {
         let line = Line::new([127, 0, 0, 1].into());
-        check(&line, 9, Verdict::Goes);
-        check(&line, 11, Verdict::Idle);
+        check(&line, 2, Verdict::Goes);
+        check(&line, 1, Verdict::Idle);
     }
 
     #[test]
@@ -134,16 +142,16 @@ mod tests {
         let line = Line::new([127, 0, 0, 1].into());
         line.begins();
         // The upstream takes its time.
-        check(&line, 600, Verdict::Goes);
+        check(&line, 120, Verdict::Goes);
         line.has();
-        check(&line, 59, Verdict::Goes);
-        check(&line, 61, Verdict::Stalled);
+        check(&line, 13, Verdict::Goes);
+        check(&line, 1, Verdict::Stalled);
         // It takes again, and waits for more.
         line.waits();
-        check(&line, 600, Verdict::Goes);
+        check(&line, 120, Verdict::Goes);
         line.has();
         line.ends();
-        check(&line, 74, Verdict::Goes);
-        check(&line, 76, Verdict::Idle);
+        check(&line, 16, Verdict::Goes);
+        check(&line, 1, Verdict::Idle);
     }
 }

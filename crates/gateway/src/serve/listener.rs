@@ -1,8 +1,7 @@
 //! The listener: connections in, with a bound on how many, and out again at the end.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
-use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
@@ -16,14 +15,10 @@ use tokio::{
 
 use super::{
     Phase, Shared,
-    answer::Passage,
-    line::{Line, Verdict},
+    line::{LOOK, Line, Verdict},
     live::Live,
-    via::Via,
+    service::Requests,
 };
-
-/// How often a connection is looked at.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// How long to wait where the system has no more room for connections.
 const BREATHE: Duration = Duration::from_millis(100);
@@ -54,7 +49,7 @@ pub(super) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-type Taken = (TcpStream, std::net::IpAddr, OwnedSemaphorePermit);
+type Taken = (TcpStream, IpAddr, OwnedSemaphorePermit);
 
 /// The next connection, once there is room for it. Until then it waits where the system keeps it.
 async fn take(listener: &TcpListener, shared: &Shared) -> io::Result<Taken> {
@@ -137,17 +132,17 @@ where
 {
     let Terms { http, head_within } = terms;
     let mut phase = shared.phase.subscribe();
-    let asked = Arc::clone(&line);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let (shared, line) = (Arc::clone(&shared), Arc::clone(&asked));
-        async move { Ok::<_, Infallible>(answer(shared, line, request).await) }
-    });
+    let service = Requests {
+        line: Arc::clone(&line),
+        shared,
+    };
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(io), service));
     let mut looks = interval(LOOK);
     let mut known = Phase::Serving;
     let mut is_leaving = false;
     loop {
         tokio::select! {
+            biased;
             // How a connection ends is its client's affair.
             _ = connection.as_mut() => return,
             () = leaves(&mut phase, known) => {
@@ -167,25 +162,10 @@ where
                     connection.as_mut().graceful_shutdown();
                 }
                 Verdict::Stalled => {
-                    tracing::debug!(client = %line.hop, "a client takes nothing of its answer");
+                    tracing::debug!(client = %line.hop.address, "a client takes nothing of its answer");
                     return;
                 }
             },
         }
     }
-}
-
-async fn answer(
-    shared: Arc<Shared>,
-    line: Arc<Line>,
-    mut request: Request<Incoming>,
-) -> http::Response<super::answer::AnswerBody> {
-    let live = shared.live.load_full();
-    let via = Via::read(&live.config.listen.trust, line.hop, request.headers());
-    let passage = Passage::begin(&shared, &line, &via, &request);
-    let extensions = request.extensions_mut();
-    extensions.insert(farthing::server::layer::Peer(via.client));
-    extensions.insert(via);
-    let (response, route) = live.answer(&shared.metrics, &via, request).await;
-    passage.answered(response, &route)
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use bytes::Bytes;
 use farthing::{
     core::{
         noun::problem::{Problem, ProblemKind},
@@ -9,10 +10,10 @@ use farthing::{
     },
     server::{
         Gate, PreparedRoute, Route,
-        layer::{PaymentLayer, PaymentService, Pricing},
+        layer::{PaymentLayer, PaymentService, Peer, Pricing},
     },
 };
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
@@ -22,10 +23,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    answer::Content,
     change::Changes,
     documents::Documents,
     error::LiveError,
+    service::Going,
     till::{Parts, Till, Told},
     tls,
     via::Via,
@@ -186,13 +187,13 @@ impl Live {
         metrics.keep(rules.map(|(_, leaf)| Arc::clone(&leaf.metrics)));
     }
 
-    /// Answers a request, and says under which name it is counted.
-    pub(super) async fn answer(
+    /// Answers a request, or sets it on its way, and says under which name it is counted.
+    pub(super) fn answer(
         &self,
         metrics: &Metrics,
-        via: &Via,
+        via: Via,
         request: Request<Incoming>,
-    ) -> (Response<Content>, Arc<RouteMetrics>) {
+    ) -> (Going, Arc<RouteMetrics>) {
         if let Err(refused) = door::check(&request, &self.site) {
             return refused_at(metrics, &metrics.door, &refused.problem());
         }
@@ -201,12 +202,12 @@ impl Live {
             .documents
             .answer(request.method(), path, request.headers())
         {
-            return (page.map(Content::held), Arc::clone(&metrics.discovery));
+            return (held(page), Arc::clone(&metrics.discovery));
         }
         match self.table.find(request.method(), path) {
-            Found::Rule(leaf) => self.pass(metrics, leaf, via, request).await,
+            Found::Rule(leaf) => self.pass(metrics, leaf, via, request),
             Found::TwoWays { written, plain } if written.is_free() && plain.is_free() => {
-                self.pass(metrics, written, via, request).await
+                self.pass(metrics, written, via, request)
             }
             Found::TwoWays { .. } => refused_at(metrics, &metrics.door, &two_ways()),
             Found::OtherMethod(methods) => other_method(metrics, &methods),
@@ -214,26 +215,32 @@ impl Live {
         }
     }
 
-    async fn pass(
+    fn pass(
         &self,
         metrics: &Metrics,
         leaf: &Leaf,
-        via: &Via,
-        request: Request<Incoming>,
-    ) -> (Response<Content>, Arc<RouteMetrics>) {
-        let request = request.map(RequestBody::from);
-        let response = match &leaf.way {
-            Way::Free(forward) => call(forward.clone(), request)
-                .await
-                .map(|body| Content::Free { body }),
-            Way::Priced(priced, forward) => match self.not_for_sale(via, forward, &request) {
-                None => call(priced.clone(), request)
-                    .await
-                    .map(|body| Content::Priced { body }),
-                Some(problem) => return refused_at(metrics, &leaf.metrics, &problem),
+        via: Via,
+        mut request: Request<Incoming>,
+    ) -> (Going, Arc<RouteMetrics>) {
+        let going = match &leaf.way {
+            Way::Free(forward) => Going::Free {
+                future: forward.send(request.map(RequestBody::from), Some(via)),
             },
+            Way::Priced(priced, forward) => {
+                if let Some(problem) = self.not_for_sale(&via, forward, &request) {
+                    return refused_at(metrics, &leaf.metrics, &problem);
+                }
+                let extensions = request.extensions_mut();
+                extensions.insert(Peer(via.client));
+                extensions.insert(via);
+                // It is ready at all times: so is what it stands in front of.
+                Going::Priced {
+                    future: priced.clone().call(request.map(RequestBody::from)),
+                    till: Arc::clone(&self.till),
+                }
+            }
         };
-        (response, Arc::clone(&leaf.metrics))
+        (going, Arc::clone(&leaf.metrics))
     }
 
     /// Why nobody may be asked for money with this request. Whether the upstream is there, the
@@ -393,14 +400,28 @@ fn refused_at(
     metrics: &Metrics,
     route: &Arc<RouteMetrics>,
     problem: &Problem,
-) -> (Response<Content>, Arc<RouteMetrics>) {
+) -> (Going, Arc<RouteMetrics>) {
+    refused_with(metrics, route, problem, |_| {})
+}
+
+fn refused_with(
+    metrics: &Metrics,
+    route: &Arc<RouteMetrics>,
+    problem: &Problem,
+    more: impl FnOnce(&mut HeaderMap),
+) -> (Going, Arc<RouteMetrics>) {
     if let Some(kind) = problem.kind() {
         metrics.refused(kind);
     }
-    (
-        answer::problem(problem).map(Content::held),
-        Arc::clone(route),
-    )
+    let mut answer = answer::problem(problem);
+    more(answer.headers_mut());
+    (held(answer), Arc::clone(route))
+}
+
+const fn held(answer: Response<Bytes>) -> Going {
+    Going::Held {
+        answer: Some(answer),
+    }
 }
 
 /// A refusal before anybody looked for a payment: nothing moved.
@@ -432,17 +453,17 @@ fn unprotected(via: &Via) -> Problem {
     problem(ProblemKind::BadRequest, detail)
 }
 
-fn other_method(metrics: &Metrics, methods: &[Method]) -> (Response<Content>, Arc<RouteMetrics>) {
+fn other_method(metrics: &Metrics, methods: &[Method]) -> (Going, Arc<RouteMetrics>) {
     let problem = problem(
         ProblemKind::MethodNotAllowed,
         "There are rules for this path, for other methods only.",
     );
-    let (mut response, route) = refused_at(metrics, &metrics.unmatched, &problem);
     let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
-    if let Ok(allow) = HeaderValue::from_str(&names.join(", ")) {
-        response.headers_mut().insert(header::ALLOW, allow);
-    }
-    (response, route)
+    refused_with(metrics, &metrics.unmatched, &problem, |headers| {
+        if let Ok(allow) = HeaderValue::from_str(&names.join(", ")) {
+            headers.insert(header::ALLOW, allow);
+        }
+    })
 }
 
 /// The upstreams of a configuration, each once.

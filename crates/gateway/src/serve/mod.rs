@@ -3,6 +3,7 @@
 //! | file | what is there |
 //! |---|---|
 //! | `listener` | connections, their limits, their end |
+//! | `service` | the requests of a connection |
 //! | `line` | a connection, and who waits for whom on it |
 //! | `via` | how a request came, and whose word on that counts |
 //! | `tls` | certificates by files |
@@ -20,6 +21,7 @@ mod error;
 mod line;
 mod listener;
 mod live;
+mod service;
 mod till;
 mod tls;
 mod via;
@@ -49,7 +51,7 @@ use tokio_util::task::TaskTracker;
 
 pub use change::Changes;
 pub use error::{LiveError, ReloadError, StartError, TlsError};
-pub use via::Via;
+pub use via::{Hop, Via};
 pub use watch::Watch;
 
 use crate::{

@@ -2,15 +2,42 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::config::{Network, Trust};
 
+/// Who is on a connection, as an address and as the text that goes into headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// The address.
+    pub address: IpAddr,
+    text: HeaderValue,
+}
+
+impl Hop {
+    /// The other side of a connection.
+    #[must_use]
+    pub fn new(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        let text = HeaderValue::try_from(address.to_string());
+        Self {
+            address,
+            text: text.expect("an address is a header's value"),
+        }
+    }
+
+    /// As it stands in `X-Forwarded-For`.
+    #[must_use]
+    pub const fn text(&self) -> &HeaderValue {
+        &self.text
+    }
+}
+
 /// How a request came. The listener puts it into the request's extensions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Via {
     /// Who is on the connection.
-    pub hop: IpAddr,
+    pub hop: Hop,
     /// Who asks: the hop, or whom a trusted proxy names.
     pub client: IpAddr,
     /// Whether the client's own connection was protected, or never left this machine.
@@ -29,20 +56,19 @@ impl Via {
     /// Reads how a request came. What a hop that is no trusted proxy says of others is not
     /// believed.
     #[must_use]
-    pub fn read(trust: &Trust, hop: IpAddr, headers: &HeaderMap) -> Self {
-        let hop = hop.to_canonical();
+    pub fn read(trust: &Trust, hop: &Hop, headers: &HeaderMap) -> Self {
         let plain = |https| Self {
-            hop,
-            client: hop,
+            hop: hop.clone(),
+            client: hop.address,
             https,
             trusted: false,
         };
         match trust {
             Trust::Loopback => plain(false),
             Trust::Tls(_) => plain(true),
-            Trust::BehindTls(proxies) if is_among(proxies, hop) => Self {
-                hop,
-                client: client(proxies, hop, headers),
+            Trust::BehindTls(proxies) if is_among(proxies, hop.address) => Self {
+                hop: hop.clone(),
+                client: client(proxies, hop.address, headers),
                 https: is_https(headers),
                 trusted: true,
             },
@@ -136,9 +162,10 @@ mod tests {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             map.append(name, value.parse().unwrap());
         }
-        let via = Via::read(&trust, hop.parse().unwrap(), &map);
+        let hop_of = Hop::new(hop.parse().unwrap());
+        let via = Via::read(&trust, &hop_of, &map);
         let expect = Via {
-            hop: hop.parse::<IpAddr>().unwrap().to_canonical(),
+            hop: hop_of,
             client: client.parse().unwrap(),
             https,
             trusted,
