@@ -42,6 +42,7 @@ pub(super) fn prepare(
     let headers = &mut parts.headers;
     names::remove(headers, |name| names::is_kept_back(name, &upstream.inject));
     without_payment(headers);
+    join_cookies(headers);
     if let Some(paid) = parts.extensions.get::<Paid>() {
         scope_idempotency(headers, paid);
     }
@@ -114,6 +115,20 @@ fn without_payment(headers: &mut HeaderMap) {
     for line in others {
         headers.append(header::AUTHORIZATION, line);
     }
+}
+
+/// HTTP/2 may send a cookie in several lines; elsewhere there is one (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut lines = headers.get_all(header::COOKIE).iter();
+    if lines.next().and(lines.next()).is_none() {
+        return;
+    }
+    let lines = headers.get_all(header::COOKIE).iter();
+    let crumbs: Vec<_> = lines.map(HeaderValue::as_bytes).collect();
+    let mut whole = HeaderValue::try_from(crumbs.join(&b"; "[..]))
+        .expect("what stands between values of a header may stand in one");
+    whole.set_sensitive(true);
+    headers.insert(header::COOKIE, whole);
 }
 
 /// To the upstream all buyers are one client, the gateway. A key of one buyer's must not fetch

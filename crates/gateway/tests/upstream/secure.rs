@@ -56,6 +56,7 @@ async fn echo(
         .header("x-host", told("host"))
         .header("x-connection", told("connection"))
         .header("x-te", told("te"))
+        .header("x-cookie", told("cookie"))
         .header("x-from", told("x-forwarded-for"))
         .header("x-site", told("x-forwarded-host"))
         .header("trailer", "x-sum");
@@ -272,6 +273,24 @@ async fn a_client_of_http_2_meets_the_same_door() {
             // What is no message of HTTP/2 is a reset, and no answer.
             Err(error) => assert_eq!(status, 400, "{method} {uri} {headers:?}: {error}"),
         }
+    }
+}
+
+/// HTTP/2 may send one in several lines, and what reads HTTP/1.1 takes the first for all of it.
+#[tokio::test]
+async fn a_cookie_in_crumbs_arrives_as_one() {
+    for settings in ["", "http2 = true"] {
+        let at = upstream(None).await;
+        let rig = Rig::open(&format!("http://{at}"), &rules(settings)).await;
+        let mut client = client(&rig).await;
+        let crumbs = [("cookie", "a=1"), ("cookie", "b=2; c=3"), ("cookie", "d=4")];
+        let sent = request("GET", "http://x/free/a", &crumbs);
+        let answer = client.send_request(sent).await.unwrap();
+        assert_eq!(
+            answer.headers()["x-cookie"],
+            "a=1; b=2; c=3; d=4",
+            "{settings}"
+        );
     }
 }
 
