@@ -8,6 +8,10 @@ use super::{names, pools::Way, request_head};
 /// Takes out what is not for the client: what is of the connection, and every word about payment,
 /// which only the gate speaks. The map is edited in place.
 pub(super) fn clean(headers: &mut HeaderMap, way: &Way) {
+    // Who reads chunks does not look at it, and who comes next would (RFC 9112, section 6.3).
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
     names::remove(headers, names::is_held_back);
     without_payment(headers);
     for name in [header::LOCATION, header::CONTENT_LOCATION] {

@@ -54,6 +54,27 @@ async fn answers_without_a_body_have_none() {
     }
 }
 
+/// Chunks decide where both are told, and the other length would be read by whoever comes next: as
+/// an answer that does not end, or as one that swallows the one behind it.
+#[tokio::test]
+async fn an_answer_of_two_lengths_has_the_one_it_was_read_by() {
+    for says in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 200\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    ] {
+        let upstream = Upstream::says(says).await;
+        let rig = Rig::open(&upstream.url(), RULES).await;
+        let free = rig.ask("GET", "/free", &[]).await;
+        assert_eq!((free.status, free.text(), free.whole), (200, "ok", true));
+        for path in ["/paid", "/rpc"] {
+            let (_, paid) = rig.pay("GET", path, b"").await;
+            assert_eq!((paid.status, paid.text(), paid.whole), (200, "ok", true));
+            assert!(paid.receipt().is_some());
+        }
+        rig.assert_moved(4_000).await;
+    }
+}
+
 #[tokio::test]
 async fn what_an_upstream_says_of_payment_is_not_passed_on() {
     let says = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close, x-hop\r\nX-Hop: 1\r\n\
