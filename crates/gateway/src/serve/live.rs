@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use farthing::{
     core::{
+        header::{PAYMENT_AUTHORIZATION, authorization},
         noun::problem::{Problem, ProblemKind},
         payment::Moved,
     },
@@ -209,9 +210,15 @@ impl Live {
             Found::TwoWays { written, plain } if written.is_free() && plain.is_free() => {
                 self.pass(metrics, written, via, request)
             }
-            Found::TwoWays { .. } => refused_at(metrics, &metrics.door, &two_ways()),
-            Found::OtherMethod(methods) => other_method(metrics, &methods),
-            Found::None => refused_at(metrics, &metrics.unmatched, &none()),
+            Found::TwoWays { .. } => {
+                let problem = as_far_as_known(two_ways(), request.headers());
+                refused_at(metrics, &metrics.door, &problem)
+            }
+            Found::OtherMethod(methods) => other_method(metrics, &methods, request.headers()),
+            Found::None => {
+                let problem = as_far_as_known(none(), request.headers());
+                refused_at(metrics, &metrics.unmatched, &problem)
+            }
         }
     }
 
@@ -228,6 +235,7 @@ impl Live {
             },
             Way::Priced(priced, forward) => {
                 if let Some(problem) = self.not_for_sale(&via, forward, &request) {
+                    let problem = as_far_as_known(problem, request.headers());
                     return refused_at(metrics, &leaf.metrics, &problem);
                 }
                 let extensions = request.extensions_mut();
@@ -429,6 +437,17 @@ fn problem(kind: ProblemKind, detail: &'static str) -> Problem {
     Problem::new(kind).with_detail(detail).with_moved(Moved::No)
 }
 
+/// What is presented may have been paid under rules that are gone, and nobody looked it up here.
+fn as_far_as_known(problem: Problem, headers: &HeaderMap) -> Problem {
+    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+    let is_presented =
+        headers.contains_key(PAYMENT_AUTHORIZATION) || lines.any(authorization::is_payment);
+    match is_presented {
+        true => problem.with_moved(Moved::Unknown),
+        false => problem,
+    }
+}
+
 fn none() -> Problem {
     problem(
         ProblemKind::NotFound,
@@ -453,11 +472,16 @@ fn unprotected(via: &Via) -> Problem {
     problem(ProblemKind::BadRequest, detail)
 }
 
-fn other_method(metrics: &Metrics, methods: &[Method]) -> (Going, Arc<RouteMetrics>) {
+fn other_method(
+    metrics: &Metrics,
+    methods: &[Method],
+    headers: &HeaderMap,
+) -> (Going, Arc<RouteMetrics>) {
     let problem = problem(
         ProblemKind::MethodNotAllowed,
         "There are rules for this path, for other methods only.",
     );
+    let problem = as_far_as_known(problem, headers);
     let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
     refused_with(metrics, &metrics.unmatched, &problem, |headers| {
         if let Ok(allow) = HeaderValue::from_str(&names.join(", ")) {

@@ -67,6 +67,40 @@ async fn rules_come_and_go() {
     assert_eq!(rig.send("POST", "/new", &[], b"x").await.status, 200);
 }
 
+/// What was paid and not served is not denied because its rule is gone.
+#[tokio::test]
+async fn a_payment_under_a_rule_that_went_is_not_called_unmoved() {
+    let upstream = Upstream::says("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n").await;
+    let first = "[routes]\n\"GET /paid\" = { price = \"$0.002\", settle = \"first\" }\n";
+    let rig = Rig::open(&upstream.url(), first).await;
+    let (credential, answer) = rig.pay("GET", "/paid", b"").await;
+    answer.is_problem(502, "not-served", Some(true));
+    for (rules, status, kind) in [
+        ("\"GET /free\" = \"free\"", 404, "not-found"),
+        ("\"POST /paid\" = \"free\"", 405, "method-not-allowed"),
+    ] {
+        let rules = format!("[routes]\n{rules}\n");
+        rig.reload(&upstream.url(), &rules).await.unwrap();
+        let answer = rig.present("GET", "/paid", &credential, b"").await;
+        let problem = answer.problem();
+        assert_eq!(answer.status, status, "{problem}");
+        assert!(
+            problem["type"].as_str().unwrap().ends_with(kind),
+            "{problem}"
+        );
+        assert!(
+            problem
+                .get("moneyMoved")
+                .is_some_and(serde_json::Value::is_null),
+            "{problem}"
+        );
+        // Whoever presents nothing has paid nothing.
+        let answer = rig.ask("GET", "/paid", &[]).await;
+        answer.is_problem(status, kind, Some(false));
+    }
+    rig.assert_moved(2_000).await;
+}
+
 #[tokio::test]
 async fn a_bad_file_changes_nothing_and_is_told() {
     let upstream = Upstream::says(OK).await;
