@@ -1,7 +1,8 @@
-//! Encodings: base64url without padding, bounded JSON and canonical JSON for the wire, packed bytes
-//! for the store.
+//! Encodings: base64url without padding, bounded JSON, canonical JSON and percent-encoding for the
+//! wire, packed bytes for the store.
 
 pub mod base64url;
 pub mod jcs;
 pub mod json;
 pub mod packed;
+pub mod percent;

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use farthing::core::encoding::percent;
 use http::Method;
 
 use super::{Pattern, RuleKey, Verb};
@@ -278,7 +279,7 @@ fn segment(part: &str, last: bool, before: &str) -> Result<(), KeyError> {
 fn literal(part: &str) -> Result<(), KeyError> {
     let mut rest = part.as_bytes();
     while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
-        let byte = escape(&rest[at..])
+        let byte = percent::escape(&rest[at..])
             .ok_or_else(|| KeyError::new("after `%` stand two hexadecimal digits, as in `%20`"))?;
         if matches!(byte, b'/' | b'\\' | b'.' | 0) {
             return Err(KeyError::new(
@@ -293,15 +294,6 @@ fn literal(part: &str) -> Result<(), KeyError> {
 /// `pchar` of RFC 3986, without the escapes.
 fn is_path(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~!$&'()+,;=:@".contains(c)
-}
-
-/// The byte that an escape at the front stands for.
-pub(crate) fn escape(bytes: &[u8]) -> Option<u8> {
-    let [b'%', high, low, ..] = bytes else {
-        return None;
-    };
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()
 }
 
 impl fmt::Display for Pattern {

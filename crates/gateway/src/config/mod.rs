@@ -13,8 +13,6 @@ mod secret;
 mod service;
 mod upstream;
 
-pub(crate) use key::escape;
-
 pub use finding::{Finding, Place};
 pub use key::{KeyError, Segment};
 pub use listen::{Limits, Listen, Network, Tls, Trust};
@@ -33,6 +31,7 @@ use farthing::core::value::Realm;
 
 /// A whole gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// The public host of the service: the realm of each challenge.
     pub site: Realm,

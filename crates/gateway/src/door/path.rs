@@ -1,5 +1,7 @@
 //! Paths that two readers take for two.
 
+use farthing::core::encoding::percent;
+
 use super::DoorRefusal;
 
 /// Checks a path as it came. It is walked once.
@@ -45,7 +47,7 @@ fn segment(segment: &[u8]) -> Result<(), DoorRefusal> {
 
 /// An escape whose meaning is not structure, however often it is decoded.
 fn escape(from: &[u8]) -> Result<(), DoorRefusal> {
-    match pair(from.get(1..3)).ok_or(DoorRefusal::Path("has a broken escape"))? {
+    match percent::escape(from).ok_or(DoorRefusal::Path("has a broken escape"))? {
         b'/' | b'\\' => Err(DoorRefusal::Path("has an escaped slash")),
         b'.' => Err(DoorRefusal::Path("has an escaped dot")),
         0..=0x1f | 0x7f => Err(DoorRefusal::Path("has an escaped control character")),
@@ -58,20 +60,13 @@ fn escape(from: &[u8]) -> Result<(), DoorRefusal> {
 fn is_escaped_again(mut after: &[u8]) -> bool {
     (0..2).all(|_| {
         let (digit, length) = match after {
-            [b'%', ..] => (pair(after.get(1..3)), 3),
+            [b'%', ..] => (percent::escape(after), 3),
             [byte, ..] => (Some(*byte), 1),
             [] => (None, 1),
         };
         after = after.get(length..).unwrap_or_default();
         digit.is_some_and(|digit| digit.is_ascii_hexdigit())
     })
-}
-
-/// The byte that two hexadecimal digits are.
-fn pair(digits: Option<&[u8]>) -> Option<u8> {
-    let [high, low] = digits? else { return None };
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
 /// The query is the upstream's business, but for what is no part of a URI.

@@ -1,10 +1,10 @@
 //! Segments of a path, as they are written and as an upstream may read them.
 
-use crate::config::escape;
+use farthing::core::encoding::percent;
 
 /// The bytes of a segment with its escapes decoded.
 pub(super) fn decoded(segment: &str) -> impl Iterator<Item = u8> + Clone {
-    Decoded(segment.as_bytes())
+    percent::decode(segment)
 }
 
 /// The same in its plain form: in small letters, and without parameters or what follows a space,
@@ -21,21 +21,4 @@ pub(super) fn is_odd(path: &str) -> bool {
         || path
             .bytes()
             .any(|byte| byte.is_ascii_uppercase() || matches!(byte, b'%' | b';' | b'.'))
-}
-
-#[derive(Clone)]
-struct Decoded<'a>(&'a [u8]);
-
-impl Iterator for Decoded<'_> {
-    type Item = u8;
-
-    fn next(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        if let Some(byte) = escape(self.0) {
-            self.0 = &self.0[3..];
-            return Some(byte);
-        }
-        self.0 = rest;
-        Some(*first)
-    }
 }

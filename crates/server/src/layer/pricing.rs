@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use farthing_core::encoding::percent;
 use http::{Method, Request};
 
 use crate::{gate::PreparedRoute, refused::Refused};
@@ -160,20 +161,6 @@ fn may_be_odd(path: &[u8]) -> bool {
 
 /// The path with its escapes decoded.
 pub(crate) fn unescaped(path: &str) -> String {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let [first, after @ ..] = rest {
-        let escaped = after
-            .get(..2)
-            .filter(|_| *first == b'%')
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() {
-            &after[2..]
-        } else {
-            after
-        };
-    }
+    let bytes: Vec<u8> = percent::decode(path).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
