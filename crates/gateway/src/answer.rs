@@ -5,8 +5,7 @@ use farthing::core::{header::PROBLEM_JSON, noun::problem::Problem};
 use http::{HeaderValue, Response, StatusCode, header};
 
 /// A problem as a response.
-#[must_use]
-pub fn problem(problem: &Problem) -> Response<Bytes> {
+pub(crate) fn problem(problem: &Problem) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(problem.to_json()));
     *response.status_mut() =
         StatusCode::from_u16(problem.status()).expect("the table's rows hold statuses");

@@ -9,11 +9,11 @@
 //!               limits   tricks   rule    or paid              headers     deadlines
 //! ```
 
-pub mod answer;
+mod answer;
 pub mod config;
 pub mod door;
 pub mod forward;
 pub mod observe;
 pub mod routes;
 pub mod serve;
-pub mod served;
+mod served;

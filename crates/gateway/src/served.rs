@@ -5,10 +5,11 @@
 //! charged.
 //!
 //! What cannot be looked at counts as not served, where the answer says that it is JSON: a body that
-//! is no JSON after all, one that is compressed, one that is larger than the rule stores. A `null` is
+//! is no JSON after all, and under `first` one that is larger than the rule stores. One that is
+//! compressed although it was asked not to be is held back before anybody judges it. A `null` is
 //! nothing, and so is an empty body.
 
-use std::{borrow::Cow, fmt, str};
+use std::{borrow::Cow, fmt};
 
 use farthing::server::Served;
 use http::{HeaderMap, StatusCode, header};
@@ -18,8 +19,7 @@ use serde_json::value::RawValue;
 use crate::config::{NotJson, ServedWhen, Step};
 
 /// What a rule calls served, as the gate asks it.
-#[must_use]
-pub fn judge(when: &ServedWhen) -> Served {
+pub(crate) fn judge(when: &ServedWhen) -> Served {
     if *when == ServedWhen::default() {
         return Served::default();
     }
@@ -40,7 +40,7 @@ fn is_served(
 /// Whether there is nothing at any of the places.
 fn says_nothing(places: &[NotJson], headers: &HeaderMap, body: Option<&[u8]>) -> bool {
     let said = says_json(headers);
-    if said != Some(false) && headers.contains_key(header::CONTENT_ENCODING) {
+    if is_compressed(headers) {
         return false;
     }
     let Some(body) = body else {
@@ -50,10 +50,19 @@ fn says_nothing(places: &[NotJson], headers: &HeaderMap, body: Option<&[u8]>) ->
     if body.trim_ascii().is_empty() {
         return true;
     }
-    match read(body) {
+    // A reader that is not strict with its encoding sees the same places.
+    match read(&String::from_utf8_lossy(body)) {
         Some(document) => !places.iter().any(|place| is_at(document, place)),
         None => said != Some(true),
     }
+}
+
+/// Whether an answer may be JSON that is compressed. What a buyer can read and nobody else looked at
+/// must not go out unpaid.
+pub(crate) fn is_compressed(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    says_json(headers) != Some(false)
+        && codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// Whether the headers call the body JSON; `None` where they do not say what it is.
@@ -66,8 +75,8 @@ fn says_json(headers: &HeaderMap) -> Option<bool> {
 }
 
 /// A whole JSON document, not taken apart. Numbers are not read, so none is too large.
-fn read(body: &[u8]) -> Option<&RawValue> {
-    serde_json::from_str(str::from_utf8(body).ok()?).ok()
+fn read(body: &str) -> Option<&RawValue> {
+    serde_json::from_str(body).ok()
 }
 
 /// Whether something is at a place. Where a key stands twice, each of its values is looked at: what

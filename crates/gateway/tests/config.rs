@@ -202,19 +202,17 @@ fn the_whole_file_means_what_it_says() {
         (config.limits.body, config.limits.total.get()),
         (1 << 20, 1000)
     );
-    let about = About {
-        discovery: true,
-        title: Some("Weather".into()),
-        version: Some("1.0.0".into()),
-        description: Some("What the sky does.".into()),
-        categories: vec!["weather".into(), "data".into()],
-        docs: Docs {
-            reference: Some("https://docs.example.com/api".into()),
-            homepage: Some("https://example.com".into()),
-            llms: Some("https://example.com/llms.txt".into()),
-        },
-        openapi: Some(OpenApi::Upstream("/openapi.json".parse().unwrap())),
-    };
+    let mut docs = Docs::default();
+    docs.reference = Some("https://docs.example.com/api".into());
+    docs.homepage = Some("https://example.com".into());
+    docs.llms = Some("https://example.com/llms.txt".into());
+    let mut about = About::default();
+    about.title = Some("Weather".into());
+    about.version = Some("1.0.0".into());
+    about.description = Some("What the sky does.".into());
+    about.categories = vec!["weather".into(), "data".into()];
+    about.docs = docs;
+    about.openapi = Some(OpenApi::Upstream("/openapi.json".parse().unwrap()));
     assert_eq!(config.about, about);
     let sources = ["farthing.toml", "cert.pem", "secret"].map(|name| desk.path(name));
     assert_eq!(config.sources, sources);

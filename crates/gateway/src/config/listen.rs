@@ -9,6 +9,7 @@ use std::{
 
 /// The listener that buyers come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Listen {
     /// The address. Port 0 takes any free one.
     pub address: SocketAddr,
@@ -29,6 +30,7 @@ pub enum Trust {
 
 /// A certificate and its key, by files. They are read again when they change.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Tls {
     /// The chain, PEM.
     pub cert: PathBuf,
@@ -47,6 +49,7 @@ pub struct Network {
 
 /// Limits that come before money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Payment requests of one peer, a second.
     pub per_peer: NonZeroU32,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 /// The listener for health and metrics. It never takes a request for the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Admin {
     /// The address.
     pub address: SocketAddr,
@@ -11,6 +12,7 @@ pub struct Admin {
 
 /// The access log, on stderr.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Log {
     /// How it is written.
     pub format: LogFormat,

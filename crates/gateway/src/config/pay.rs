@@ -18,6 +18,7 @@ pub struct Pay {
 
 /// Paid on the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LedgerPay {
     /// The account of the seller.
     pub account: Account,

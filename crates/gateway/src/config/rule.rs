@@ -9,6 +9,7 @@ use super::Upstream;
 
 /// What a file says of one kind of request.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rule {
     /// The requests it takes.
     pub key: RuleKey,

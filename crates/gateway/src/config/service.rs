@@ -6,6 +6,7 @@ use http::uri::PathAndQuery;
 
 /// The service, as its buyers read of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct About {
     /// Whether there are documents at all.
     pub discovery: bool,
@@ -39,6 +40,7 @@ impl Default for About {
 
 /// Where a person reads on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Docs {
     /// The reference of the interface, a URL.
     pub reference: Option<String>,

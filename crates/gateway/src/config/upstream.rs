@@ -9,6 +9,7 @@ use http::{
 
 /// The service behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Upstream {
     /// `http` or `https`.
     pub scheme: Scheme,
