@@ -20,6 +20,11 @@ const JOURNAL: Table = Table::new("core.journal");
 /// How long a final payment is remembered after its proof ran out, for late questions.
 pub const REMEMBER: Duration = Duration::from_secs(60 * 60);
 
+/// How long one is remembered that ended with nothing moved. Its challenge has run out by then, and
+/// would a gate whose clock is behind take it once more, it would be for the first time that value
+/// moves. Whoever can make a handler fail leaves such rows, so they go soon.
+const REMEMBER_UNMOVED: Duration = Duration::from_secs(60);
+
 /// The groups of the index: what the reconciler looks at, and what is listed for people.
 const DUE: &str = "due";
 const OWED: &str = "owed";
@@ -60,10 +65,13 @@ pub fn due_at(payment: &Payment) -> Timestamp {
 }
 
 fn forget_at(payment: &Payment) -> Timestamp {
-    let end = payment
-        .owed_from()
-        .map_or(payment.proof_until, |end| end.max(payment.proof_until));
-    let end = end.saturating_add(REMEMBER);
+    let end = match payment.state {
+        State::Failed | State::Voided => payment.proof_until.saturating_add(REMEMBER_UNMOVED),
+        _ => {
+            let owed = payment.owed_from().unwrap_or(payment.proof_until);
+            owed.max(payment.proof_until).saturating_add(REMEMBER)
+        }
+    };
     payment.remember_until.map_or(end, |until| end.max(until))
 }
 

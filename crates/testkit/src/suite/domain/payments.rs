@@ -67,7 +67,13 @@ pub async fn a_final_payment_is_due_when_it_may_be_forgotten(store: Arc<dyn Back
     let voided = Change::to(stepped(&held.record, Event::Void));
     let held = change(&payments, held, voided).await;
     let when = due_at(&held.record);
-    assert!(when > held.record.proof_until);
+    // Nothing moved: there is little to be asked about, and whoever makes handlers fail must not
+    // leave rows for long.
+    let soon = held
+        .record
+        .proof_until
+        .saturating_add(Duration::from_secs(60));
+    assert_eq!(when, soon);
     let just_before = when.saturating_sub(Duration::from_millis(1));
     assert_eq!(due(&payments, just_before).await, []);
     assert_eq!(due(&payments, when).await, [payment(1).id]);
