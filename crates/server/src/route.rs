@@ -247,8 +247,11 @@ pub struct Served(Option<Arc<Judge>>);
 type Judge = dyn Fn(StatusCode, &HeaderMap, Option<&[u8]>) -> bool + Send + Sync;
 
 impl Served {
-    /// Decides by a function of the status, the headers, and the body where it is not larger than
-    /// what the route stores.
+    /// Decides by a function of the status, the headers, and the body where it is in memory: all that
+    /// is held under `after`, and under `first` what is not larger than the route stores.
+    ///
+    /// Under `after` the answer that is not served goes to the buyer, who did not pay: a function
+    /// that says so of what it cannot read gives it away.
     #[must_use]
     pub fn when(
         judge: impl Fn(StatusCode, &HeaderMap, Option<&[u8]>) -> bool + Send + Sync + 'static,

@@ -35,6 +35,9 @@ pub(super) enum Failure {
     /// It asks for a payment of its own.
     #[error("the service behind asks the gateway for a payment")]
     AsksForPayment,
+    /// It compressed what it was asked not to, and what has to be looked at.
+    #[error("the service behind compresses an answer that has to be looked at")]
+    Compressed,
     /// Base and path are no URI together.
     #[error("the path is too long for the service behind")]
     Target(#[source] http::Error),
@@ -72,7 +75,9 @@ impl Failure {
         match self {
             Self::Unreachable(_) => ProblemKind::UpstreamUnavailable,
             Self::Late | Self::Stuck => ProblemKind::UpstreamTimeout,
-            Self::Broken(_) | Self::Upgraded | Self::AsksForPayment => ProblemKind::UpstreamBroken,
+            Self::Broken(_) | Self::Upgraded | Self::AsksForPayment | Self::Compressed => {
+                ProblemKind::UpstreamBroken
+            }
             Self::TooLarge => ProblemKind::BodyTooLarge,
             Self::Target(_) | Self::Client(_) => ProblemKind::BadRequest,
         }

@@ -23,6 +23,7 @@ use super::{
     request_body::{Progress, Turn},
     response_head,
 };
+use crate::served;
 
 pin_project_lite::pin_project! {
     /// A request on its way. Dropped, it gives the upstream's work up.
@@ -50,6 +51,8 @@ pub(super) struct Sent {
     pub(super) way: Arc<Way>,
     pub(super) progress: Option<Arc<Progress>>,
     pub(super) moved: Option<Moved>,
+    /// Whether the answer is to be looked at.
+    pub(super) plain_text: bool,
 }
 
 impl ForwardFuture {
@@ -118,6 +121,10 @@ impl Sent {
                 return self.fail(&Failure::AsksForPayment);
             }
             _ => health.answered(),
+        }
+        let is_success = response.status().is_success();
+        if self.plain_text && is_success && served::is_compressed(response.headers()) {
+            return self.fail(&Failure::Compressed);
         }
         response_head::clean(response.headers_mut(), &self.way);
         let idle = self.way.upstream().idle;

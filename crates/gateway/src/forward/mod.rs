@@ -184,6 +184,7 @@ impl Forward {
                 way,
                 progress,
                 moved,
+                plain_text: self.plain_text,
             },
         )
     }

@@ -174,10 +174,14 @@ async fn an_error_inside_a_200_is_not_charged() {
             body.len()
         )
     };
+    let [large, large_error] =
+        ["result", "error"].map(|name| format!(r#"{{"{name}":"{}"}}"#, "x".repeat(100_000)));
     let bodies = [
         r#"{"error":{"code":-32601}}"#,
         r#"{"result":1"#,
         r#"{"result":1,"error":null}"#,
+        large.as_str(),
+        large_error.as_str(),
     ];
     let says: Vec<_> = bodies.iter().map(|body| json(body)).collect();
     let upstream = Upstream::start(move |number, mut conn| {
@@ -186,7 +190,14 @@ async fn an_error_inside_a_200_is_not_charged() {
     })
     .await;
     let rig = Rig::open(&upstream.url(), RULES).await;
-    for (body, paid) in [(bodies[0], 0), (bodies[1], 0), (bodies[2], 2_000)] {
+    // What is larger than is stored is looked at as well: it would be a way to get it for nothing.
+    for (body, paid, all) in [
+        (bodies[0], false, 0),
+        (bodies[1], false, 0),
+        (bodies[2], true, 2_000),
+        (bodies[3], true, 4_000),
+        (bodies[4], false, 4_000),
+    ] {
         let credential = rig.credential("GET", "/rpc", b"").await;
         let headers = [
             ("Authorization", credential.as_str()),
@@ -194,8 +205,28 @@ async fn an_error_inside_a_200_is_not_charged() {
         ];
         let answer = rig.ask("GET", "/rpc", &headers).await;
         assert_eq!((answer.status, answer.text()), (200, body));
-        assert_eq!(answer.receipt().is_some(), paid > 0);
-        rig.assert_moved(paid).await;
+        assert_eq!(answer.receipt().is_some(), paid);
+        rig.assert_moved(all).await;
     }
     assert_eq!(upstream.asked()[0].all("accept-encoding"), ["identity"]);
+}
+
+#[tokio::test]
+async fn what_is_compressed_against_the_rule_is_not_given_away() {
+    for (coding, status, moved) in [("gzip", 502, 0), ("identity", 200, 2_000)] {
+        let says = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: {coding}\r\n\
+             Connection: close\r\nContent-Length: 2\r\n\r\n{{}}"
+        );
+        let upstream = Upstream::start(move |_, mut conn| {
+            let says = says.clone();
+            Box::pin(async move { conn.say(says).await })
+        })
+        .await;
+        let rig = Rig::open(&upstream.url(), RULES).await;
+        let (_, answer) = rig.pay("GET", "/rpc", b"").await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(answer.text() == "{}", moved > 0, "{answer:?}");
+        rig.assert_moved(moved).await;
+    }
 }

@@ -96,8 +96,11 @@ where
             return Gathered::Unserved(None, refused);
         }
     };
-    let seen = (bytes.len() <= route.store_up_to).then_some(&*bytes);
-    if route.served.is_served(parts.status, &parts.headers, seen) {
+    // All that is held is looked at: what is not served goes out for nothing.
+    if route
+        .served
+        .is_served(parts.status, &parts.headers, Some(&bytes))
+    {
         Gathered::Served(Response::from_parts(parts, bytes))
     } else {
         Gathered::Unserved(
