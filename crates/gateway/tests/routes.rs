@@ -123,6 +123,7 @@ fn what_an_upstream_may_take_for_another_path_is_said() {
             ("GET /paid.json/;v=1", "GET /* or GET /paid"),
             ("GET /paid.json;v=1.0", "GET /* or GET /paid"),
             ("GET /dir;v=1/;v=2", "GET /* or GET /dir/"),
+            ("GET /%20v/paid", "GET /*"),
             ("GET /;v=1", "GET /*"),
             ("GET /;v=1/other", "GET /*"),
             ("GET /paid.d/x", "GET /*"),

@@ -210,8 +210,10 @@ fn without_blanks(mut rest: &str) -> &str {
 
 /// Whether nothing is left of what may be several segments, in their plain form.
 fn is_blank(rest: &str) -> bool {
-    rest.split('/')
-        .all(|segment| plain(decoded(segment)).next().is_none())
+    rest.split('/').all(|segment| {
+        let first = decoded(segment).find(|byte| *byte != b' ');
+        first.is_none_or(|byte| matches!(byte, b';' | b'?' | b'#'))
+    })
 }
 
 /// The plain form of a segment up to its last dot.
