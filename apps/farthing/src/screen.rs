@@ -100,7 +100,7 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     // Control characters, and those that turn the direction of the text.
     let strange = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     if text.contains(strange) {
         Cow::Owned(text.replace(strange, "\u{fffd}"))
@@ -191,6 +191,7 @@ mod tests {
             "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d"
         );
         assert_eq!(clean("\u{202e}DSU 1"), "\u{fffd}DSU 1");
+        assert_eq!(clean("1\u{61c} USD"), "1\u{fffd} USD");
     }
 
     #[test]
