@@ -31,6 +31,14 @@ const CRASH: &[&str] = &[
     "--test=crash",
 ];
 
+const DISCOVERY: &[&str] = &["--package=farthing-server", "--test=discovery"];
+const PACKED: &[&str] = &["--package=farthing-core", "--test=packed"];
+const SCHEMA: &[&str] = &["--package=farthing-store", "--lib"];
+const ROUTES: &[&str] = &["--package=farthing-gateway", "--test=routes"];
+const DOOR: &[&str] = &["--package=farthing-gateway", "--test=door"];
+const UPSTREAM: &[&str] = &["--package=farthing-gateway", "--test=upstream"];
+const SERVE: &[&str] = &["--package=farthing-gateway", "--test=serve"];
+
 const CLAIMS: &str = "crates/core/src/domain/claims.rs";
 const STEPS: &str = "crates/server/src/gate/steps.rs";
 const KNOWN: &str = "crates/server/src/gate/known.rs";
@@ -195,5 +203,89 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         find: "                drop(slot);",
         replace: "                let _keep = slot;",
         killers: &[HELD],
+    },
+    Mutant {
+        name: "any idempotency key fetches a used credential's answer",
+        file: KNOWN,
+        find: "Some(key) => payment.idempotency == Some(print(key)),",
+        replace: "Some(key) => payment.idempotency.is_some() || Some(print(key)).is_none(),",
+        killers: &[LIFE],
+    },
+    Mutant {
+        name: "a discovery document tells the price of the broadest route",
+        file: "crates/server/src/discovery/paths.rs",
+        find: "breadth(*one)
+                .cmp(breadth(*other))",
+        replace: "breadth(*other)
+                .cmp(breadth(*one))",
+        killers: &[DISCOVERY],
+    },
+    Mutant {
+        name: "a packed record may go on behind its end",
+        file: "crates/core/src/encoding/packed.rs",
+        find: "if self.0.is_empty() {",
+        replace: "if self.0.is_empty() || true {",
+        killers: &[PACKED],
+    },
+    Mutant {
+        name: "a migration of the store is committed step by step",
+        file: "crates/store/src/sqlite/schema.rs",
+        find: "connection.execute_batch(migration)?;",
+        replace: "connection.execute_batch(migration)?;
+            connection.execute_batch(sql::COMMIT)?;
+            connection.execute_batch(sql::BEGIN)?;",
+        killers: &[SCHEMA],
+    },
+    Mutant {
+        name: "a store that a newer program migrated is gone on with",
+        file: "crates/store/src/sqlite/schema.rs",
+        find: "if found > known {",
+        replace: "if found > known && false {",
+        killers: &[STORE],
+    },
+    Mutant {
+        name: "gateway: an escaped dot gets through the door",
+        file: "crates/gateway/src/door/path.rs",
+        find: "        b'.' => Err(DoorRefusal::Path(\"has an escaped dot\")),
+",
+        replace: "",
+        killers: &[DOOR],
+    },
+    Mutant {
+        name: "gateway: a path that can be read in two ways falls to the rule it is written for",
+        file: "crates/gateway/src/routes/mod.rs",
+        find: "if self.odd || is_odd(path) {",
+        replace: "if self.odd && is_odd(\"\") {",
+        killers: &[ROUTES, DOOR],
+    },
+    Mutant {
+        name: "gateway: challenges of the service behind are passed on",
+        file: "crates/gateway/src/forward/response_head.rs",
+        find: "    without_payment(headers);
+    for name",
+        replace: "    for name",
+        killers: &[UPSTREAM],
+    },
+    Mutant {
+        name: "gateway: half an answer looks whole",
+        file: "crates/gateway/src/forward/upstream_body.rs",
+        find: "Err(UpstreamBodyError::Broken(error))",
+        replace: "let _ = error;
+                        Ok(Frame::data(Bytes::new()))",
+        killers: &[UPSTREAM],
+    },
+    Mutant {
+        name: "gateway: a service that is down is sold",
+        file: "crates/gateway/src/forward/health.rs",
+        find: "self.unreachable.load(Ordering::Relaxed) >= IN_A_ROW",
+        replace: "self.unreachable.load(Ordering::Relaxed) == u32::MAX",
+        killers: &[UPSTREAM],
+    },
+    Mutant {
+        name: "gateway: a former gate is drained while requests may turn to it",
+        file: "crates/gateway/src/serve/mod.rs",
+        find: "while till.strong_count() > 0 {",
+        replace: "while till.strong_count() == usize::MAX {",
+        killers: &[SERVE],
     },
 ];
