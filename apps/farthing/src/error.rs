@@ -390,7 +390,9 @@ fn next_of_client(error: &ClientError) -> Cow<'static, str> {
              stays in `farthing receipts list --pending`, and a new try is a new payment"
                 .into()
         }
-        ClientError::Unresolved(unresolved) if denies(&unresolved.said) => {
+        ClientError::Unresolved(unresolved)
+            if denies(&unresolved.said) && !unresolved.is_undecided() =>
+        {
             "the payment stays in `farthing receipts list --pending`; a new try is a new payment"
                 .into()
         }

@@ -57,18 +57,18 @@ impl Inner {
             credential,
             work,
         } = ticket;
-        let (mut waited, mut last) = (Duration::ZERO, Said::default());
+        let (mut waited, mut last) = (Duration::ZERO, None);
         for sends in 0..at_most.max(1) {
             let sending = self.send_once(carrier, request, &header);
             let (alive, sent) = self.leased(held, sending).await;
             held = alive;
             let after = match sent? {
                 Sent::Judged(Verdict::Again { after, said }) => {
-                    last = said;
+                    last = Some(said);
                     after
                 }
                 Sent::Away(said) => {
-                    last = said;
+                    last = Some(said);
                     break;
                 }
                 Sent::Judged(Verdict::Served(response)) => {
@@ -83,7 +83,8 @@ impl Inner {
                     ));
                 }
                 Sent::Judged(Verdict::Refused { said, headers }) => {
-                    return self.refused(held, &credential, said, headers).await;
+                    let refused = self.refused(held, &credential, said, headers).await;
+                    return refused.map_err(|error| sent_before(error, last));
                 }
             };
             let delay = after.unwrap_or_else(|| self.options.backoff_after(sends + 1));
@@ -100,7 +101,7 @@ impl Inner {
                     credential,
                     work,
                 },
-                last,
+                last.unwrap_or_default(),
             )
             .await)
     }
@@ -294,5 +295,14 @@ pub(crate) fn unresolved(record: &Outgoing, said: Said) -> Error {
         moved: record.moved(),
         reference: record.reference.clone(),
         said,
+        before: None,
     }))
+}
+
+/// The error of a payment that was sent before, and with what outcome.
+fn sent_before(mut error: Error, before: Option<Said>) -> Error {
+    if let Error::Unresolved(unresolved) = &mut error {
+        unresolved.before = before;
+    }
+    error
 }

@@ -99,6 +99,25 @@ async fn every_transient_answer_sends_the_same_payment_again() {
 }
 
 #[tokio::test]
+async fn a_payment_that_was_given_up_still_says_why() {
+    let server = answering(|_, count| match count {
+        0 => common::bare(500).into(),
+        _ => problem(&refusing(ProblemKind::InvalidChallenge, Moved::No)).into(),
+    })
+    .await;
+    let buyer = buyer(generous());
+    let failed = unresolved(buyer.client.get(server.url("/")).send().await.unwrap_err());
+    assert!(!failed.is_undecided());
+    let before = failed.before.as_ref().and_then(|said| said.status);
+    assert_eq!(before, Some(http::StatusCode::INTERNAL_SERVER_ERROR));
+    let told = failed.to_string();
+    assert!(
+        told.contains("500 Internal Server Error, then Invalid Challenge"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
 async fn a_server_that_never_answers_leaves_a_payment_that_the_next_call_sends_again() {
     let server = answering(|seen, count| {
         if count < 3 {
@@ -111,6 +130,7 @@ async fn a_server_that_never_answers_leaves_a_payment_that_the_next_call_sends_a
     let buyer = buyer(generous());
     let failed = unresolved(buyer.client.get(server.url("/")).send().await.unwrap_err());
     assert_eq!((failed.moved, failed.said.status), (Moved::Unknown, None));
+    assert!(failed.is_undecided());
     assert_eq!(
         pending(&buyer.client).await,
         [(Standing::Signed, Moved::Unknown, 1_000)]

@@ -16,7 +16,7 @@ use farthing_core::{
 
 pub use fault::{PayerFault, Refused, RequestFault, ServerFault};
 
-use crate::response::Outlay;
+use crate::{judge, response::Outlay};
 
 /// Why a request was not served, or not paid for.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +99,7 @@ impl fmt::Display for Said {
 
 /// A payment that was signed, with what is known of it.
 #[derive(Debug, thiserror::Error)]
-#[error("the payment {payment} is unresolved: {said}")]
+#[error("the payment {payment} is unresolved: {}{said}", Then(.before.as_ref()))]
 pub struct Unresolved {
     /// Under what it is kept and listed.
     pub payment: PaymentId,
@@ -109,6 +109,26 @@ pub struct Unresolved {
     pub reference: Option<Reference>,
     /// What the server said last.
     pub said: Said,
+    /// What the sending before that led to, where the payment was sent again. A server that gave a
+    /// payment up says no more than that, and the reason stands here.
+    pub before: Option<Said>,
+}
+
+impl Unresolved {
+    /// Whether nothing is decided yet, so that the same request sends the same payment once more.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        matches!(judge::weigh(&self.said), judge::Weight::Again)
+    }
+}
+
+/// Something that was said earlier, in front of what was said last.
+struct Then<'a>(Option<&'a Said>);
+
+impl fmt::Display for Then<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |said| write!(f, "{said}, then "))
+    }
 }
 
 impl Error {
