@@ -20,7 +20,7 @@ pub enum WriteOffError {
     #[error("there is no payment {0}")]
     Unknown(PaymentId),
     /// Its outcome is known.
-    #[error("the payment is {0:?}, and nothing of it is pending")]
+    #[error("the payment is {}, and nothing of it is pending", .0.as_str())]
     Decided(Standing),
     /// A program works on it.
     #[error("a program works on the payment at the moment")]

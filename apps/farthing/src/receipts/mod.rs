@@ -214,7 +214,7 @@ fn pending_row(payment: &Outgoing) -> [String; 6] {
         payment.id.to_string(),
         payment.at.to_string(),
         payment.currency().display(payment.amount),
-        standing(payment.standing).to_owned(),
+        payment.standing.as_str().to_owned(),
         told(payment.moved()).to_owned(),
         format!("{} {}", payment.method, clean(&payment.url)),
     ]
@@ -248,7 +248,7 @@ fn receipt_rows(kept: &Kept) -> String {
 fn outgoing_rows(payment: &Outgoing) -> String {
     let mut rows = vec![
         ("id", payment.id.to_string()),
-        ("standing", standing(payment.standing).to_owned()),
+        ("standing", payment.standing.as_str().to_owned()),
         ("money", told(payment.moved()).to_owned()),
         ("price", payment.currency().display(payment.amount)),
         ("for", format!("{} {}", payment.method, clean(&payment.url))),
@@ -296,18 +296,6 @@ fn outgoing(payment: &Outgoing) -> Value {
         "problem": payment.problem,
         "at": payment.at,
     })
-}
-
-pub(crate) const fn standing(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Reserved => "reserved",
-        Standing::Signed => "signed",
-        Standing::Doubtful => "doubtful",
-        Standing::Paid => "paid",
-        Standing::Unconfirmed => "unconfirmed",
-        Standing::Void => "void",
-        _ => "unknown",
-    }
 }
 
 /// A kept receipt names a currency by its code; what is known of the code is this program's.

@@ -18,7 +18,7 @@ use crate::{
     error::Error,
     exit::Exit,
     keystore::Keystore,
-    receipts::{PAGE, Records, decimals, price, standing},
+    receipts::{PAGE, Records, decimals, price},
     screen::{self, Paint, clean},
     signer,
 };
@@ -149,7 +149,7 @@ impl Statement {
                 amount: payment.amount,
                 currency: payment.currency.clone(),
                 method: payment.rail.clone(),
-                standing: standing(payment.standing),
+                standing: payment.standing.as_str(),
                 bought: format!("{} {}", payment.method, payment.url),
                 realm: Some(payment.realm.to_string()),
                 recipient: payment.payee.as_ref().map(ToString::to_string),

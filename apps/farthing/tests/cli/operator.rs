@@ -352,7 +352,11 @@ fn what_is_owed_is_listed_and_given_back_once() {
     let again = operator
         .run(&["payments", "refund", &ids[0], "--yes"])
         .ends(1);
-    assert!(again.stderr.contains("Refunded"), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("is refunded and cannot"),
+        "{}",
+        again.stderr
+    );
     assert_eq!(dev.balances(), (10_000_000 - 9_000, 9_000));
     assert_eq!(owed().as_array().unwrap().len(), 1);
     let shown = operator.json(&["payments", "show", &ids[0]]);

@@ -33,6 +33,19 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// Its name, as people and programs read it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::Signed => "signed",
+            Self::Doubtful => "doubtful",
+            Self::Paid => "paid",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Void => "void",
+        }
+    }
+
     /// Whether something may yet become of it.
     #[must_use]
     pub const fn is_pending(self) -> bool {

@@ -47,6 +47,24 @@ pub enum Moved {
 }
 
 impl State {
+    /// Its name, as people and programs read it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Answered => "answered",
+            Self::Sent => "sent",
+            Self::Pending => "pending",
+            Self::Unknown => "unknown",
+            Self::Settled => "settled",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Voided => "voided",
+            Self::Owed => "owed",
+            Self::Refunded => "refunded",
+        }
+    }
+
     /// Whether money moved in this state.
     #[must_use]
     pub const fn moved(self) -> Moved {

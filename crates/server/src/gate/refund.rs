@@ -25,7 +25,7 @@ pub enum RefundError {
     #[error("there is no payment {0}")]
     Unknown(PaymentId),
     /// Its value did not move, or moved back before.
-    #[error("the payment is {0:?} and cannot be refunded")]
+    #[error("the payment is {} and cannot be refunded", .0.as_str())]
     State(State),
     /// Somebody works on it at the moment.
     #[error("the payment is being worked on")]

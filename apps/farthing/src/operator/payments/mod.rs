@@ -164,7 +164,7 @@ fn row(payment: &Payment) -> [String; 5] {
         payment.id.to_string(),
         payment.claimed_at.whole_secs().to_string(),
         price(&payment.currency, payment.amount),
-        state(payment.state).to_owned(),
+        payment.state.as_str().to_owned(),
         clean(payment.route.as_str()).into_owned(),
     ]
 }
@@ -180,7 +180,7 @@ fn shown(payment: &Payment, json: bool) -> String {
 fn rows(payment: &Payment, paint: Paint, indent: usize) -> String {
     let mut rows = vec![
         ("id", payment.id.to_string()),
-        ("state", state(payment.state).to_owned()),
+        ("state", payment.state.as_str().to_owned()),
         ("money", told(payment.state.moved()).to_owned()),
         ("price", price(&payment.currency, payment.amount)),
         ("route", clean(payment.route.as_str()).into_owned()),
@@ -215,23 +215,6 @@ fn object(payment: &Payment) -> Value {
         "reference": payment.reference,
         "deliveries": payment.attempts,
     })
-}
-
-const fn state(state: State) -> &'static str {
-    match state {
-        State::Claimed => "claimed",
-        State::Answered => "answered",
-        State::Sent => "sent",
-        State::Pending => "pending",
-        State::Unknown => "unknown",
-        State::Settled => "settled",
-        State::Delivered => "delivered",
-        State::Failed => "failed",
-        State::Voided => "voided",
-        State::Owed => "owed",
-        State::Refunded => "refunded",
-        _ => "other",
-    }
 }
 
 fn failed(source: StoreError) -> Error {
