@@ -99,6 +99,20 @@ impl GatewayError {
             Self::Quick(QuickError::Open(_)) => "listen on 127.0.0.1, or write a file with \
                  `tls` or `behind_tls`: `farthing gateway init`"
                 .into(),
+            Self::Quick(
+                QuickError::To {
+                    instead: Some(instead),
+                    ..
+                }
+                | QuickError::Price {
+                    instead: Some(instead),
+                    ..
+                }
+                | QuickError::Site {
+                    instead: Some(instead),
+                    ..
+                },
+            ) => instead.clone().into(),
             Self::Quick(_) => "see `farthing gateway --help`".into(),
             Self::Free { .. } => "write it like --free 'GET /health'".into(),
             Self::Seller { .. } => "name who is paid with --account".into(),

@@ -41,7 +41,7 @@ pub(super) fn listening(gateway: &Gateway, told: &Told, paint: Paint) -> String 
         ));
     }
     let _ = writeln!(text, "{}\n", screen::rows(paint, 2, &rows));
-    text.push_str(&lines_to_try(&url, told, paint));
+    text.push_str(&lines_to_try(&url, config.site.as_str(), told, paint));
     text
 }
 
@@ -67,7 +67,7 @@ fn prices(told: &Told, paint: Paint) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn lines_to_try(url: &str, told: &Told, paint: Paint) -> String {
+fn lines_to_try(url: &str, site: &str, told: &Told, paint: Paint) -> String {
     let me = program::name();
     let path = example(told);
     let store = program::quoted(&store(&told.config));
@@ -84,8 +84,26 @@ fn lines_to_try(url: &str, told: &Told, paint: Paint) -> String {
     for (about, line) in lines {
         let _ = writeln!(text, "  {}\n  {line}", paint.dim(format!("# {about}")));
     }
+    if let Some(called) = called_otherwise(url, site, told) {
+        let change = match &told.file {
+            Some(file) => format!("say site = \"{called}\" in {}", file.display()),
+            None => "leave --site out".to_owned(),
+        };
+        let note = format!(
+            "A buyer pays only the site it called, and this one is {site}:\n  \
+             to pay from this machine, {change}"
+        );
+        let _ = writeln!(text, "\n  {}", paint.asks(note));
+    }
     text.push_str("\nIt is up until Ctrl-C.");
     text
+}
+
+/// What the lines to try call, where that is not the site and a buyer would refuse to pay.
+fn called_otherwise<'a>(url: &'a str, site: &str, told: &Told) -> Option<&'a str> {
+    let (_, called) = url.split_once("://")?;
+    let is_local = matches!(told.config.listen.trust, Trust::Loopback);
+    (is_local && site != called).then_some(called)
 }
 
 /// A path that costs something, with something in place of its wild parts.

@@ -96,6 +96,39 @@ fn the_first_line_says_where_it_listens() {
 }
 
 #[test]
+fn where_the_site_is_another_it_says_that_no_buyer_here_would_pay() {
+    let upstream = Upstream::open();
+    let machine = Machine::new();
+    let url = upstream.url();
+    let args = [
+        "gateway",
+        &url,
+        "--price",
+        "$0.002",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    for (site, told) in [(None, false), (Some(["--site", "api.example.com"]), true)] {
+        let mut child = machine
+            .command(&args)
+            .args(site.iter().flatten())
+            .arg("--store")
+            .arg(machine.path("a.db"))
+            .spawn()
+            .unwrap();
+        let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut first = String::new();
+        std::io::BufRead::read_line(&mut out, &mut first).unwrap();
+        send(&child, "INT");
+        let mut rest = String::new();
+        std::io::Read::read_to_string(&mut out, &mut rest).unwrap();
+        assert!(child.wait().unwrap().success());
+        let note = "A buyer pays only the site it called, and this one is api.example.com";
+        assert_eq!(rest.contains(note), told, "{rest}");
+    }
+}
+
+#[test]
 fn a_port_that_is_taken_says_what_to_do() {
     let upstream = Upstream::open();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -130,6 +163,11 @@ fn what_cannot_be_is_a_mistake_of_the_command_line() {
     check(&[&url, "--price", "free"], "price");
     check(&[&url, "--price", "$0.0000001"], "$0.0000001");
     check(&["ftp://x", "--price", "$1"], "http");
+    check(
+        &["127.0.0.1:3000", "--price", "$1"],
+        "http://127.0.0.1:3000",
+    );
+    check(&[&url, "--price", "$1", "--site", "http://x.y"], "x.y");
     check(
         &[&url, "--price", "$1", "--listen", "0.0.0.0:0"],
         "plain HTTP",

@@ -52,9 +52,17 @@ pub enum QuickError {
         /// What would be right.
         instead: Option<String>,
     },
-    /// The public host is none.
+    /// The address cannot be a realm.
     #[error(transparent)]
-    Site(#[from] TextError),
+    Realm(#[from] TextError),
+    /// The public host is none.
+    #[error("{what}")]
+    Site {
+        /// What is wrong with it.
+        what: String,
+        /// What would be right.
+        instead: Option<String>,
+    },
     /// Others could reach it over plain HTTP.
     #[error("{0} can be reached by others, and plain HTTP shows them every payment")]
     Open(SocketAddr),
@@ -74,7 +82,8 @@ impl Config {
             return Err(QuickError::Open(quick.listen));
         }
         let site = match quick.site {
-            Some(site) => site,
+            Some(site) => read::site(site.as_str())
+                .map_err(|read::Said { what, instead }| QuickError::Site { what, instead })?,
             None => Realm::new(quick.listen.to_string())?,
         };
         let to = |read::Said { what, instead }| QuickError::To { what, instead };

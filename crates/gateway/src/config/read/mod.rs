@@ -118,6 +118,11 @@ pub(super) fn price(text: &str) -> Result<Price, Said> {
     values::price(text)
 }
 
+/// A public host of the command line, looked at as one of a file is.
+pub(super) fn site(text: &str) -> Result<Realm, Said> {
+    values::site(text)
+}
+
 /// An upstream of the command line, looked at as one of a file is.
 pub(super) fn upstream(url: &str, site: &Realm, listen: SocketAddr) -> Result<Upstream, Said> {
     let upstream = upstream::plain(values::service(url)?);
