@@ -149,7 +149,10 @@ impl Shelf {
                 self.pages.store(pages.map(Arc::new));
                 self.theirs.store(Some(Arc::new(theirs)));
             }
-            Err(error) => tracing::warn!("the upstream's document is left out: {error}"),
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(tracing::field::display);
+                tracing::warn!(cause, "the upstream's document is left out: {error}");
+            }
         }
     }
 }

@@ -205,6 +205,11 @@ impl Permit {
             Gathered::Served(response) => response,
             Gathered::Streamed(..) => return Err(Refused::Internal.into()),
             Gathered::Unserved(own, refused) => {
+                if matches!(refused, Refused::TooLargeToHold) {
+                    // No buyer can do anything about it, and nobody else sees it.
+                    let route = self.held.record.route.as_str();
+                    tracing::warn!(route, %now, "{refused}: raise its `hold_up_to`, or settle first");
+                }
                 self.gate
                     .void(self.held, Some(&*self.charge), Vec::new())
                     .await?;
