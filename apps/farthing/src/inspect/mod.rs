@@ -111,7 +111,7 @@ pub(crate) fn run(args: &Inspect) -> Result<Exit, Error> {
         (_, Some(path)) => from_file(path)?,
         _ => from_stdin(args.json)?,
     };
-    let report = look(&bytes, &context).ok_or_else(nothing_known)?;
+    let report = look(&bytes, &context).ok_or_else(|| nothing_known(&bytes))?;
     let text = if args.json {
         report.to_json().to_string()
     } else {
@@ -149,11 +149,27 @@ pub(crate) fn receipt_header(value: &str, context: &Context) -> Item {
     receipt::inspect(value, context)
 }
 
-fn nothing_known() -> Error {
+fn nothing_known(bytes: &[u8]) -> Error {
+    let text = bytes.trim_ascii();
+    let (what, next) = if text.is_empty() {
+        (
+            "there is nothing to look at",
+            "give a header's value, header lines, or what `curl -i` printed",
+        )
+    } else if text.starts_with(b"http://") || text.starts_with(b"https://") {
+        (
+            "this is a URL, and it is not asked",
+            "`curl -si URL | farthing inspect` shows what it answers; `farthing check URL` tries it",
+        )
+    } else {
+        (
+            "nothing in this is known: it is no challenge, credential, receipt or problem",
+            "give a header's value, header lines, or what `curl -i` printed; a file with -f",
+        )
+    };
     Error::Usage {
-        what: "nothing in this is known: it is no challenge, credential, receipt or problem"
-            .to_owned(),
-        next: "give a header's value, header lines, or what `curl -i` printed",
+        what: what.to_owned(),
+        next,
     }
 }
 

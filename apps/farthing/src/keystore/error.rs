@@ -86,7 +86,7 @@ impl KeystoreError {
             Self::Exists(_) => "choose another name",
             Self::Name(_) => "choose another name, for example travel-2",
             Self::NoPassphrase => "name a file that holds it in FARTHING_PASSPHRASE_FILE",
-            Self::EmptyPassphrase => "put a passphrase into the file's first line",
+            Self::EmptyPassphrase => "type one, or put it into the first line of the file",
             Self::Sealed { .. } => "try again with the right passphrase, or restore the file",
             Self::Version { .. } => "use the newer version of farthing that wrote it",
             Self::Work { .. } | Self::Format { .. } | Self::Account { .. } => {

@@ -74,6 +74,8 @@ fn screens_of_it() {
         ),
         ("x402", format!("HTTP/1.1 402 Payment Required\n\n{first}")),
         ("nothing known", "hello".to_owned()),
+        ("nothing at all", " \n".to_owned()),
+        ("a URL", "https://api.example.com/weather".to_owned()),
     ];
     let mut shown = String::new();
     for (name, input) in inputs {

@@ -23,7 +23,7 @@ pub struct Unit(Box<str>);
 #[non_exhaustive]
 pub enum PriceError {
     /// It is not written as a price.
-    #[error("{text:?} is not a price: write it like \"$0.002\" or \"0.01 USD\"")]
+    #[error("{text:?} is not a price: write it like '$0.002' or '0.01 USD'")]
     Grammar {
         /// What was given.
         text: Box<str>,
