@@ -210,6 +210,7 @@ async fn check(
     for (entry, asks) in plan {
         progress.at(http.sent, entry.id);
         let sends = asks.as_ref().is_ok_and(|asks| !asks.is_empty());
+        is_over = is_over || over.deadline() <= tokio::time::Instant::now();
         let verdict = if sends && is_over {
             None
         } else {
