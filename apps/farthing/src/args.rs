@@ -20,7 +20,7 @@ use crate::{
     receipts, wallet,
 };
 
-/// Pay for HTTP requests, and try out charging for them.
+/// Pay for HTTP requests, and charge for them.
 #[derive(Debug, Parser)]
 #[command(name = "farthing", version, after_help = exit::help())]
 #[command(disable_help_subcommand = true, max_term_width = 80)]

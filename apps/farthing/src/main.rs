@@ -1,4 +1,4 @@
-//! The `farthing` command line: pay for HTTP requests, and try out charging for them.
+//! The `farthing` command line: pay for HTTP requests, and charge for them.
 
 mod args;
 mod buyer;
