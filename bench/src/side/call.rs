@@ -70,12 +70,7 @@ where
 
 /// A service that is called as a router calls it, without HTTP around it.
 #[must_use]
-pub fn as_service<S, B>(
-    runtime: Runtime,
-    mut service: S,
-    mut asks: Asks,
-    status: u16,
-) -> Side
+pub fn as_service<S, B>(runtime: Runtime, mut service: S, mut asks: Asks, status: u16) -> Side
 where
     S: Service<Request<Body>, Response = Response<B>> + 'static,
     B: http_body::Body<Data = Bytes>,
