@@ -8,11 +8,7 @@ mod import;
 
 use std::path::PathBuf;
 
-use farthing::{
-    clock::SystemClock,
-    core::port::{backend::Backend, clock::Clock},
-    ledger::{Accounts, Balance, Currencies},
-};
+use farthing::{clock::SystemClock, core::port::clock::Clock};
 use serde_json::{Value, json};
 
 use crate::{
@@ -20,6 +16,7 @@ use crate::{
     error::Error,
     exit::Exit,
     keystore::{Cost, Keystore, KeystoreError, Kind, Passphrases, SecretKey, Wallet, WalletName},
+    operator::ledger,
     screen::{self, Paint},
     signer,
 };
@@ -134,46 +131,9 @@ async fn balance(
         None => keystore.marker()?.ok_or(Error::NoBalance)?.store,
     };
     let backend = buyer::open_existing(&path)?;
-    let currencies = Currencies::default();
-    let accounts = Accounts::new(
-        backend.clone() as std::sync::Arc<dyn Backend>,
-        currencies.clone(),
-    );
-    let mut balances = Vec::new();
-    for currency in currencies.iter() {
-        let balance = accounts.balance(&account, &currency.code).await?;
-        balances.push((currency.clone(), balance));
-    }
+    let done = ledger::balance(backend.clone(), &path, &account, json).await;
     backend.close().await;
-    if json {
-        let listed = balances
-            .iter()
-            .map(|(currency, Balance { available, held })| {
-                json!({
-                    "method": currency.rail,
-                    "currency": currency.code,
-                    "decimals": currency.decimals,
-                    "symbol": currency.symbol,
-                    "available": available,
-                    "held": held,
-                })
-            });
-        return put(json!({
-            "account": account.to_string(),
-            "store": path.display().to_string(),
-            "balances": listed.collect::<Vec<_>>(),
-        }));
-    }
-    for (currency, Balance { available, held }) in balances {
-        put(currency.display(available))?;
-        if !held.is_zero() {
-            screen::tell(format!(
-                "and {} held for payments under way",
-                currency.display(held)
-            ));
-        }
-    }
-    Ok(Exit::Done)
+    done
 }
 
 fn put(text: impl std::fmt::Display) -> Result<Exit, Error> {

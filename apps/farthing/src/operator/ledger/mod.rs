@@ -2,10 +2,12 @@
 
 mod args;
 
+use std::{path::Path, sync::Arc};
+
 use farthing::{
     clock::SystemClock,
     core::{
-        port::clock::Clock,
+        port::{backend::Backend, clock::Clock},
         value::{Currency, Did, Timestamp},
     },
     ledger::{
@@ -49,12 +51,48 @@ pub(crate) async fn run(command: Args) -> Result<Exit, Error> {
     let done = match command {
         Args::Deposit(transfer) => ledger.fund(transfer, Kind::Deposit).await,
         Args::Withdraw(transfer) => ledger.fund(transfer, Kind::Withdrawal).await,
-        Args::Balance { account, json, .. } => ledger.balance(&account, json).await,
+        Args::Balance { account, json, .. } => {
+            balance(ledger.store.backend(), &ledger.store.path, &account, json).await
+        }
         Args::Accounts { limit, json, .. } => ledger.list(limit.into(), json).await,
         Args::History(history) => ledger.history(&history).await,
     };
     ledger.store.file.close().await;
     done
+}
+
+/// Shows what an account has in a store, in each currency.
+pub(crate) async fn balance(
+    store: Arc<dyn Backend>,
+    path: &Path,
+    account: &Account,
+    json: bool,
+) -> Result<Exit, Error> {
+    let currencies = Currencies::default();
+    let accounts = Accounts::new(store, currencies.clone());
+    let mut balances = Vec::new();
+    for currency in currencies.iter() {
+        let balance = accounts.balance(account, &currency.code).await?;
+        balances.push((currency, balance));
+    }
+    if json {
+        let balances = balances.iter().map(|(currency, it)| told(currency, *it));
+        return put(json!({
+            "account": account.to_string(),
+            "store": path.display().to_string(),
+            "balances": balances.collect::<Vec<_>>(),
+        }));
+    }
+    for (currency, Balance { available, held }) in balances {
+        put(currency.display(available))?;
+        if !held.is_zero() {
+            screen::tell(format!(
+                "and {} held for payments under way",
+                currency.display(held)
+            ));
+        }
+    }
+    Ok(Exit::Done)
 }
 
 impl Ledger {
@@ -124,32 +162,6 @@ impl Ledger {
         put(screen::rows(Paint::for_stdout(), 0, &rows))?;
         if is_ours {
             screen::hint("the same --id is booked once, however often it is repeated");
-        }
-        Ok(Exit::Done)
-    }
-
-    async fn balance(&self, account: &Account, json: bool) -> Result<Exit, Error> {
-        let mut balances = Vec::new();
-        for currency in self.currencies.iter() {
-            let balance = self.accounts.balance(account, &currency.code).await?;
-            balances.push((currency, balance));
-        }
-        if json {
-            let balances = balances.iter().map(|(currency, it)| told(currency, *it));
-            return put(json!({
-                "account": account.to_string(),
-                "store": self.store.told(),
-                "balances": balances.collect::<Vec<_>>(),
-            }));
-        }
-        for (currency, Balance { available, held }) in balances {
-            put(currency.display(available))?;
-            if !held.is_zero() {
-                screen::tell(format!(
-                    "and {} held for payments under way",
-                    currency.display(held)
-                ));
-            }
         }
         Ok(Exit::Done)
     }
