@@ -100,6 +100,13 @@ impl FromStr for RuleKey {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
+        let bare = text.trim_matches(' ');
+        if bare != text {
+            return Err(KeyError::write(
+                "a rule has no space in front of it or behind it",
+                bare.to_owned(),
+            ));
+        }
         let Some((verb, path)) = text.split_once(' ') else {
             return Err(if text.starts_with('/') {
                 KeyError::write(
