@@ -210,17 +210,17 @@ async fn check(
     for (entry, asks) in plan {
         progress.at(http.sent, entry.id);
         let sends = asks.as_ref().is_ok_and(|asks| !asks.is_empty());
-        is_over = is_over || over.deadline() <= tokio::time::Instant::now();
         let verdict = if sends && is_over {
             None
         } else {
             tokio::select! {
+                // The time comes first, or answers that are always there would outlast it.
                 biased;
-                verdict = judge(entry, asks, &seen, &mut http) => Some(verdict),
-                () = &mut over, if !is_over => {
+                () = &mut over, if sends => {
                     is_over = true;
                     None
                 }
+                verdict = judge(entry, asks, &seen, &mut http) => Some(verdict),
             }
         };
         let late = || Verdict::Skipped(format!("the {} s of --timeout were over", args.timeout));
