@@ -60,7 +60,7 @@ mod tests {
         check("Settle", Some("settle"));
         check("retriable", Some("retryable"));
         check("bind-body", Some("bind_body"));
-        check("ot", Some("to"));
+        check("t0", Some("to"));
         check("colour", None);
         check("", None);
     }
