@@ -1,7 +1,7 @@
 //! What goes wrong, and how it is told: what happened, whose it is, whether money moved, what to
 //! do next.
 
-use std::{borrow::Cow, error::Error as _, io, path::PathBuf};
+use std::{borrow::Cow, io, path::PathBuf};
 
 use farthing::{
     client::{BuildError, Error as ClientError, PayerFault, Refused, Said},
@@ -239,20 +239,6 @@ impl Error {
         self.row().0
     }
 
-    /// What happened, with its causes.
-    fn what(&self) -> String {
-        let mut told = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if !told.contains(&text) {
-                told = format!("{told}: {text}");
-            }
-            cause = error.source();
-        }
-        told
-    }
-
     /// Tells a person.
     pub(crate) fn tell(&self) {
         let (_, blame, moved, next) = self.row();
@@ -260,7 +246,11 @@ impl Error {
         if let Self::Gateway(GatewayError::File(findings)) = self {
             screen::tell(format!("{}\n", gateway::findings_told(findings)));
         }
-        screen::tell(format!("{} {}", paint.bad("error:"), clean(&self.what())));
+        screen::tell(format!(
+            "{} {}",
+            paint.bad("error:"),
+            clean(&with_causes(self))
+        ));
         let mut rows = vec![
             ("whose", blame.told().to_owned()),
             ("money", told(moved).to_owned()),
@@ -283,7 +273,7 @@ impl Error {
         let mut told = json!({
             "error": exit.name(),
             "exitCode": exit.code(),
-            "message": self.what(),
+            "message": with_causes(self),
             "blame": blame.name(),
             "moneyMoved": as_json(moved),
             "next": next,
@@ -438,3 +428,17 @@ set_up!(
     SecretFileError,
     TextError
 );
+
+/// What happened, with its causes.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !told.contains(&text) {
+            told = format!("{told}: {text}");
+        }
+        cause = error.source();
+    }
+    told
+}

@@ -19,7 +19,7 @@ use hyper_util::{
 };
 
 use super::target::Target;
-use crate::error::Error;
+use crate::error::{Error, with_causes};
 
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -85,13 +85,7 @@ pub(super) enum Fault {
 impl Fault {
     /// What happened, with its causes.
     pub(super) fn told(&self) -> String {
-        let mut told = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            told = format!("{told}: {error}");
-            cause = error.source();
-        }
-        told
+        with_causes(self)
     }
 }
 

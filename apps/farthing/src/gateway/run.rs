@@ -21,7 +21,7 @@ use super::{
     signals::{Signals, Wish},
 };
 use crate::{
-    error::Error,
+    error::{Error, with_causes},
     exit::Exit,
     keystore::{Keystore, private_folder},
     screen::{self, Paint},
@@ -149,7 +149,7 @@ async fn reload(gateway: &Gateway, file: &Path, json: bool) {
         Err(error) => screen::tell(format!(
             "{} {}; it goes on as before",
             Paint::for_stderr().bad("not reloaded:"),
-            show::with_causes(&error)
+            with_causes(&error)
         )),
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::run::{Told, store};
 use crate::{
+    error::with_causes,
     program,
     screen::{self, Paint, clean},
 };
@@ -185,18 +186,4 @@ pub(super) fn stopped(stopped: Stopped) -> Option<String> {
         told.push("payments are left for the next start to finish".to_owned());
     }
     (!told.is_empty()).then(|| format!("stopped: {}", told.join(", ")))
-}
-
-/// What happened, with its causes.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut told = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !told.contains(&text) {
-            told = format!("{told}: {text}");
-        }
-        cause = error.source();
-    }
-    told
 }
