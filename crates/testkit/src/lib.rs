@@ -1,5 +1,6 @@
 //! What Farthing is tested with: a fake clock, faulty parts, the suites, the simulator.
 
+pub mod chain;
 pub mod clock;
 pub mod faulty;
 pub mod method;

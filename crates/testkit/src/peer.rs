@@ -33,6 +33,12 @@ const REQUIRED: &str = "FARTHING_PEERS_REQUIRED";
 #[derive(Debug)]
 pub struct Missing(String);
 
+impl Missing {
+    pub(crate) const fn because(why: String) -> Self {
+        Self(why)
+    }
+}
+
 /// A running server; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Upstream {

@@ -93,9 +93,11 @@ fn clippy(_: &mut Notes) -> Outcome {
 }
 
 fn nextest(notes: &mut Notes) -> Outcome {
-    // A test that does not find it says so, and its line is among the last.
-    if let Err(why) = packages::UPSTREAMS.folder() {
-        eprintln!("  {why}");
+    // A test that does not find one says so, and its line is among the last.
+    for package in [&packages::ANVIL, &packages::UPSTREAMS] {
+        if let Err(why) = package.folder() {
+            eprintln!("  {why}");
+        }
     }
     with_tool(&tools::NEXTEST, |cargo| {
         let skips = skips();

@@ -27,6 +27,12 @@ enum Registry {
     PyPi,
 }
 
+/// The chain that the rails on chains are tested on.
+pub(crate) const ANVIL: Package = Package {
+    name: "anvil",
+    from: Registry::Npm,
+};
+
 /// Servers that stand behind a gateway in its tests.
 pub(crate) const UPSTREAMS: Package = Package {
     name: "upstreams",
@@ -54,7 +60,7 @@ pub(crate) const PEERS: [&Package; 3] = [
 
 /// Everything in `tools/`.
 pub(crate) fn all() -> impl Iterator<Item = &'static Package> {
-    PEERS.into_iter().chain([&UPSTREAMS])
+    [&ANVIL].into_iter().chain(PEERS).chain([&UPSTREAMS])
 }
 
 impl Package {
