@@ -1,0 +1,366 @@
+//! A chain: its endpoints, asked in turn.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use alloy_primitives::{Bytes, U64};
+use reqwest::{Client, redirect};
+use serde::de::DeserializeOwned;
+use tokio::{task::JoinSet, time};
+
+use super::{
+    Request, Revert, RpcError,
+    endpoint::{Endpoint, Failure, Standing},
+    options::NodeOptions,
+    request,
+    revert::plain,
+    wire::{Answer, Question, WireError},
+};
+use crate::ChainId;
+
+/// The most questions in one exchange.
+const BATCH: usize = 100;
+
+/// The pause before the second round; each further one is twice as long.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A chain that can be asked. Clones are the same.
+#[derive(Clone)]
+pub struct Node {
+    pub(super) shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub(super) options: NodeOptions,
+    pub(super) endpoints: Vec<Arc<Endpoint>>,
+    pub(super) http: Client,
+}
+
+impl Node {
+    /// Reaches a chain. One endpoint of several may be down; none may be of another chain.
+    ///
+    /// # Errors
+    /// When there is no endpoint, none answers, or one is of another chain.
+    pub async fn connect(options: NodeOptions) -> Result<Self, RpcError> {
+        let http = client(&options)?;
+        let endpoints = options.endpoints.iter().cloned();
+        let endpoints = endpoints.map(|url| Arc::new(Endpoint::new(url))).collect();
+        let shared = Arc::new(Shared {
+            options,
+            endpoints,
+            http,
+        });
+        let mut checks = JoinSet::new();
+        for endpoint in &shared.endpoints {
+            let (shared, endpoint) = (shared.clone(), endpoint.clone());
+            checks.spawn(async move { shared.check(&endpoint).await });
+        }
+        let (mut any, mut down) = (false, None);
+        while let Some(checked) = checks.join_next().await {
+            match checked {
+                Ok(Ok(())) => any = true,
+                Ok(Err(wrong @ RpcError::WrongChain { .. })) => return Err(wrong),
+                Ok(Err(error)) => down = Some(error),
+                Err(source) => down = Some(misconfigured("a check ended early", source)),
+            }
+        }
+        match down {
+            Some(error) if !any => Err(error),
+            _ => Ok(Self { shared }),
+        }
+    }
+
+    /// The chain.
+    #[must_use]
+    pub fn chain(&self) -> ChainId {
+        self.shared.options.chain
+    }
+
+    /// How long to wait before looking for a new block: a fraction of the time between two.
+    #[must_use]
+    pub fn poll(&self) -> Duration {
+        (self.shared.options.block_time / 6)
+            .clamp(Duration::from_millis(10), Duration::from_secs(2))
+    }
+
+    /// Asks one question.
+    ///
+    /// # Errors
+    /// When it is not answered.
+    pub async fn ask<T: DeserializeOwned>(&self, asked: Request<T>) -> Result<T, RpcError> {
+        let mut answers = self.exchange(&[question(&asked)]).await?;
+        answers.read(&asked)
+    }
+
+    /// Asks two questions in one round trip, of one endpoint.
+    ///
+    /// # Errors
+    /// When one of them is not answered.
+    pub async fn ask2<A: DeserializeOwned, B: DeserializeOwned>(
+        &self,
+        a: Request<A>,
+        b: Request<B>,
+    ) -> Result<(A, B), RpcError> {
+        let mut answers = self.exchange(&[question(&a), question(&b)]).await?;
+        Ok((answers.read(&a)?, answers.read(&b)?))
+    }
+
+    /// Asks any number of questions of one kind, at most a hundred a round trip.
+    ///
+    /// # Errors
+    /// When they could not be asked. Each has its own answer.
+    pub async fn ask_all<T: DeserializeOwned>(
+        &self,
+        asked: &[Request<T>],
+    ) -> Result<Vec<Result<T, RpcError>>, RpcError> {
+        let mut all = Vec::with_capacity(asked.len());
+        for some in asked.chunks(BATCH) {
+            let questions: Vec<_> = some.iter().map(question).collect();
+            let mut answers = self.exchange(&questions).await?;
+            all.extend(some.iter().map(|asked| answers.read(asked)));
+        }
+        Ok(all)
+    }
+
+    /// Asks questions in one round trip, of one endpoint, in this order.
+    pub(crate) async fn exchange(&self, questions: &[Question]) -> Result<Answers, RpcError> {
+        let mut last = None;
+        let deadline = self.shared.options.deadline;
+        let rounds = self.shared.rounds(questions, &mut last);
+        match time::timeout(deadline, rounds).await {
+            Ok(Some(answers)) => Ok(answers),
+            _ => Err(last.unwrap_or_else(|| RpcError::Unreachable {
+                chain: self.chain(),
+                endpoint: "none".to_owned(),
+                source: Box::new(Failure::Slow(deadline)),
+            })),
+        }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Node").field(&self.shared.options).finish()
+    }
+}
+
+impl Shared {
+    /// The endpoints in the order in which they are tried: what answered last first.
+    pub(super) fn in_turn(&self) -> Vec<&Arc<Endpoint>> {
+        let mut all: Vec<_> = self.endpoints.iter().collect();
+        all.sort_by_key(|endpoint| endpoint.standing());
+        all
+    }
+
+    async fn rounds(&self, questions: &[Question], last: &mut Option<RpcError>) -> Option<Answers> {
+        for round in 0..self.options.rounds.max(1) {
+            if round > 0 {
+                time::sleep(jittered(PAUSE * 2_u32.saturating_pow(round - 1))).await;
+            }
+            for endpoint in self.in_turn() {
+                match self.once(endpoint, questions).await {
+                    Ok(answers) => return Some(answers),
+                    Err(error) => {
+                        tracing::debug!(endpoint = endpoint.shown(), %error, "an endpoint did not answer");
+                        *last = Some(error);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    async fn once(&self, endpoint: &Endpoint, questions: &[Question]) -> Result<Answers, RpcError> {
+        self.check(endpoint).await?;
+        let answers = self.raw(endpoint, questions).await;
+        let answers = answers.map_err(|failure| self.failed(endpoint, failure))?;
+        let busy = |answer: &Answer| answer.as_ref().is_err_and(is_busy);
+        if answers.iter().any(busy) {
+            return Err(RpcError::Unreachable {
+                chain: self.options.chain,
+                endpoint: endpoint.shown(),
+                source: "it is asked too much".into(),
+            });
+        }
+        Ok(Answers::of(endpoint.shown(), answers))
+    }
+
+    /// Makes sure that an endpoint is of our chain, unless that is known.
+    pub(super) async fn check(&self, endpoint: &Endpoint) -> Result<(), RpcError> {
+        if endpoint.standing() == Standing::Good {
+            return Ok(());
+        }
+        let asked: Request<U64> = request::chain_id();
+        let answers = self.raw(endpoint, &[question(&asked)]).await;
+        let answers = answers.map_err(|failure| self.failed(endpoint, failure))?;
+        let mut answers = Answers::of(endpoint.shown(), answers);
+        let found = answers.read(&asked)?.to::<u64>();
+        if found == self.options.chain.get() {
+            endpoint.stands(Standing::Good);
+            return Ok(());
+        }
+        endpoint.stands(Standing::Elsewhere);
+        tracing::error!(
+            endpoint = endpoint.shown(),
+            found,
+            "an endpoint is of another chain"
+        );
+        Err(RpcError::WrongChain {
+            endpoint: endpoint.shown(),
+            expected: self.options.chain,
+            found,
+        })
+    }
+
+    pub(super) async fn raw(
+        &self,
+        endpoint: &Endpoint,
+        questions: &[Question],
+    ) -> Result<Vec<Answer>, Failure> {
+        let NodeOptions {
+            attempt,
+            max_answer,
+            ..
+        } = self.options;
+        endpoint
+            .exchange(&self.http, questions, attempt, max_answer)
+            .await
+    }
+
+    pub(super) fn failed(&self, endpoint: &Endpoint, failure: Failure) -> RpcError {
+        if failure.is_nonsense() {
+            return RpcError::Nonsense {
+                endpoint: endpoint.shown(),
+                what: "it is no answer",
+                source: Some(failure.source()),
+            };
+        }
+        RpcError::Unreachable {
+            chain: self.options.chain,
+            endpoint: endpoint.shown(),
+            source: failure.source(),
+        }
+    }
+}
+
+/// The answers of one exchange, read in the order of the questions.
+pub(crate) struct Answers {
+    endpoint: String,
+    answers: std::vec::IntoIter<Answer>,
+}
+
+impl Answers {
+    pub(super) fn of(endpoint: String, answers: Vec<Answer>) -> Self {
+        let answers = answers.into_iter();
+        Self { endpoint, answers }
+    }
+
+    /// Reads the next answer, which is that to this question.
+    pub(crate) fn read<T: DeserializeOwned>(&mut self, asked: &Request<T>) -> Result<T, RpcError> {
+        let answer = self.answers.next();
+        let answer = answer.ok_or_else(|| self.nonsense("an answer is missing"))?;
+        let raw = answer.map_err(|error| refused(asked.method, error))?;
+        serde_json::from_str(raw.get()).map_err(|source| RpcError::Nonsense {
+            endpoint: self.endpoint.clone(),
+            what: "it has another form than the method's answers",
+            source: Some(source.into()),
+        })
+    }
+
+    pub(crate) fn nonsense(&self, what: &'static str) -> RpcError {
+        RpcError::Nonsense {
+            endpoint: self.endpoint.clone(),
+            what,
+            source: None,
+        }
+    }
+}
+
+pub(crate) fn question<T>(asked: &Request<T>) -> Question {
+    Question {
+        method: asked.method,
+        params: asked.params.clone(),
+    }
+}
+
+/// What a node's error means.
+pub(super) fn refused(method: &'static str, error: WireError) -> RpcError {
+    let data = error.data.as_ref().and_then(|data| data.as_str());
+    let data: Option<Bytes> = data.and_then(|data| data.parse().ok());
+    // 3 is what most write; some leave -32000 and say so in words.
+    let reverted = error.code == 3 || error.message.starts_with("execution reverted");
+    match error.code {
+        _ if reverted => RpcError::Reverted(Revert {
+            data: data.unwrap_or_default(),
+        }),
+        -32601 => RpcError::Unsupported { method },
+        code => RpcError::Rejected {
+            method,
+            code,
+            message: plain(&error.message),
+        },
+    }
+}
+
+/// Whether a node says that it could answer later (EIP-1474: limit exceeded).
+const fn is_busy(error: &WireError) -> bool {
+    matches!(error.code, -32005 | 429)
+}
+
+/// Between a half and the whole of a time, so that many do not come back together.
+fn jittered(time: Duration) -> Duration {
+    let half = time / 2;
+    let random = RandomState::new().hash_one(0_u8) % 1024;
+    half + half * u32::try_from(random).unwrap_or_default() / 1024
+}
+
+fn client(options: &NodeOptions) -> Result<Client, RpcError> {
+    if options.endpoints.is_empty() {
+        return Err(RpcError::Misconfigured {
+            what: "there is none",
+            source: None,
+        });
+    }
+    let secret_safe = |url: &url::Url| match url.scheme() {
+        "https" => true,
+        // What is sent can be bound to a key of the service, and what is answered moves money.
+        "http" => match url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        },
+        _ => false,
+    };
+    if !options.endpoints.iter().all(secret_safe) {
+        return Err(RpcError::Misconfigured {
+            what: "an endpoint is https, or http on this machine",
+            source: None,
+        });
+    }
+    // Only the first to be installed counts, and it is the same one everywhere.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .redirect(redirect::Policy::none())
+        .connect_timeout(options.attempt);
+    if options.endpoints.iter().all(|url| url.scheme() == "http") {
+        builder = builder.no_proxy();
+    }
+    builder
+        .build()
+        .map_err(|source| misconfigured("the client cannot be made", source))
+}
+
+fn misconfigured(
+    what: &'static str,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> RpcError {
+    RpcError::Misconfigured {
+        what,
+        source: Some(Box::new(source)),
+    }
+}
