@@ -21,13 +21,13 @@ async fn a_contract_says_what_it_signed() {
     let node = fixture::node(&chain).await;
     let digest = keccak256("a");
     let signature = key(0).sign(digest).to_bytes();
-    let padding = "00".repeat(28);
+    let (yes, padding) = (0x1626ba7e_u32, "00".repeat(28));
     let cases = [
-        (format!("1626ba7e{padding}"), true),
+        (format!("{yes:08x}{padding}"), true),
         // The function's name in the wrong half, one bit off, something behind it, yes as a number.
-        (format!("{padding}1626ba7e"), false),
-        (format!("1626ba7f{padding}"), false),
-        (format!("1626ba7e{}01", &padding[2..]), false),
+        (format!("{padding}{yes:08x}"), false),
+        (format!("{:08x}{padding}", yes + 1), false),
+        (format!("{yes:08x}{}01", &padding[2..]), false),
         (format!("{:064x}", 1), false),
     ];
     for (number, (word, accepted)) in (0x51..).zip(cases) {

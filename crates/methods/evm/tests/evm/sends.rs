@@ -115,3 +115,21 @@ async fn a_receipt_comes_with_the_answer_where_the_node_can() {
     chain.mine(1).await;
     assert_eq!(fixture::paid(&node).await, 2);
 }
+
+#[tokio::test]
+async fn a_receipt_that_does_not_come_in_time_leaves_a_doubt_and_not_a_failure() {
+    let Some(chain) =
+        fixture::chain("evm: a synchronous send without a block", Mining::Manual).await
+    else {
+        return;
+    };
+    let node = Node::connect(hasty(&[&chain.url()])).await.unwrap();
+    let raw = pay(&key(0), PAYEE, 0).unwrap();
+    let said = node.send_raw_sync(&raw).await;
+    assert!(
+        matches!(said, Ok(None) | Err(SendError::InDoubt(_))),
+        "{said:?}"
+    );
+    chain.mine(1).await;
+    assert_eq!(fixture::paid(&node).await, 1, "it was received");
+}
