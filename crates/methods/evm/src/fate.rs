@@ -103,8 +103,9 @@ pub async fn look(node: &Node, watched: &Watched) -> Result<Fate, RpcError> {
         return included(node, receipt, &first.latest).await;
     }
     if death(watched, &first).is_some() {
-        // Nodes answer the questions of a batch one by one, or at once: look again for what might have
-        // come between them.
+        // Nodes answer the questions of a batch one by one, or at once, and some know an account's new nonce
+        // before they know the receipt: look again, a little later.
+        time::sleep(node.poll()).await;
         let second = sight(node, watched).await?;
         return match (&second.receipt, death(watched, &second)) {
             (Some(receipt), _) => included(node, receipt.clone(), &second.latest).await,
@@ -234,6 +235,10 @@ impl NonceRead {
 }
 
 fn death(watched: &Watched, seen: &Sight) -> Option<Death> {
+    // A node that still knows the transaction is about to tell of its block.
+    if seen.known.is_some() {
+        return None;
+    }
     let used = watched.dies.nonce.as_ref().zip(seen.nonce);
     if used.is_some_and(|((_, own), next)| next > *own) {
         return Some(Death::NonceUsed);

@@ -82,6 +82,7 @@ async fn what_was_valid_until_a_time_is_dead_by_the_chains_clock() {
 /// A node that changes one answer of a real one.
 async fn liar(
     chain: &farthing_testkit::chain::Chain,
+    known: Value,
     change: impl Fn(&mut Value) + Send + Sync + 'static,
 ) -> (Hostile, Node) {
     let node = fixture::node(chain).await;
@@ -97,7 +98,7 @@ async fn liar(
     let address = chain.address();
     let server = Hostile::start(move |asked, _| match asked {
         "eth_getBlockByNumber,eth_getTransactionCount,eth_getTransactionByHash,eth_getTransactionReceipt" => {
-            Reply::Results(vec![latest.clone(), "0x1".into(), Value::Null, lie.clone()])
+            Reply::Results(vec![latest.clone(), "0x1".into(), known.clone(), lie.clone()])
         }
         "eth_chainId" => result("0x14a34"),
         _ => Reply::Forward(address),
@@ -126,10 +127,10 @@ async fn a_receipt_is_not_believed_when_it_is_of_something_else() {
     .unwrap();
     let one = watched(&raw, 0);
 
-    let (_server, node) = liar(&chain, |_| {}).await;
+    let (_server, node) = liar(&chain, Value::Null, |_| {}).await;
     assert!(matches!(look(&node, &one).await, Ok(Fate::Included(_))));
     // Of a block that the chain does not have.
-    let (_server, node) = liar(&chain, |receipt| {
+    let (_server, node) = liar(&chain, Value::Null, |receipt| {
         receipt["blockHash"] = format!("0x{:064x}", 7).into();
     })
     .await;
@@ -141,15 +142,19 @@ async fn a_receipt_is_not_believed_when_it_is_of_something_else() {
         |receipt| *receipt = "yes".into(),
     ];
     for lie in lies {
-        let (_server, node) = liar(&chain, lie).await;
+        let (_server, node) = liar(&chain, Value::Null, lie).await;
         let told = look(&node, &one).await;
         assert!(matches!(told, Err(RpcError::Nonsense { .. })), "{told:?}");
     }
     // A nonce that is used and a receipt that is not told prove a death; nothing less does.
-    let (_server, node) = liar(&chain, |receipt| *receipt = Value::Null).await;
+    let (_server, node) = liar(&chain, Value::Null, |receipt| *receipt = Value::Null).await;
     assert_eq!(
         look(&node, &one).await.unwrap(),
         Fate::Dead(Death::NonceUsed)
     );
     assert_eq!(look(&node, &watched(&raw, 1)).await.unwrap(), Fate::Unseen);
+    // Nor does it where the node still knows the transaction.
+    let known = serde_json::json!({"hash": raw.hash(), "blockNumber": null});
+    let (_server, node) = liar(&chain, known, |receipt| *receipt = Value::Null).await;
+    assert_eq!(look(&node, &one).await.unwrap(), Fate::Pending);
 }
