@@ -94,7 +94,12 @@ fn clippy(_: &mut Notes) -> Outcome {
 
 fn nextest(notes: &mut Notes) -> Outcome {
     // A test that does not find one says so, and its line is among the last.
-    for package in [&packages::ANVIL, &packages::UPSTREAMS] {
+    for package in [
+        &packages::ANVIL,
+        &packages::UPSTREAMS,
+        &packages::OPENAPI,
+        &packages::MPPX,
+    ] {
         if let Err(why) = package.folder() {
             eprintln!("  {why}");
         }

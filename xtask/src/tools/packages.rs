@@ -45,12 +45,15 @@ pub(crate) const OPENAPI: Package = Package {
     from: Registry::Npm,
 };
 
-/// What only `interop` needs.
+/// The protocol's TypeScript SDK.
+pub(crate) const MPPX: Package = Package {
+    name: "mppx",
+    from: Registry::Npm,
+};
+
+/// What `interop` needs.
 pub(crate) const PEERS: [&Package; 3] = [
-    &Package {
-        name: "mppx",
-        from: Registry::Npm,
-    },
+    &MPPX,
     &OPENAPI,
     &Package {
         name: "pympp",
