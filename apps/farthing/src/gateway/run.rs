@@ -1,6 +1,7 @@
 //! A gateway's run: started, told about, reloaded, ended.
 
 use std::{
+    io::IsTerminal as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -43,6 +44,7 @@ pub(super) struct Told {
 
 pub(super) async fn run(run: Run, keystore: &Keystore) -> Result<Exit, Error> {
     let mut signals = Signals::listen().map_err(Error::System)?;
+    let terminal = Terminal::now();
     let json = run.json;
     let told = told(run, keystore)?;
     trace(told.config.log.format);
@@ -66,15 +68,15 @@ pub(super) async fn run(run: Run, keystore: &Keystore) -> Result<Exit, Error> {
         tokio::select! {
             wish = signals.next() => match (wish, &file) {
                 (Wish::End, _) => break,
+                // Whoever started it closed the terminal, or means the signal's plain sense.
+                (Wish::Reload, file) if file.is_none() || terminal.is_gone() => break,
                 (Wish::Reload, Some(file)) => {
                     if let Some(watch) = &mut watch {
                         watch.know(&files(file, &gateway.config()));
                     }
                     reload(&gateway, file, json).await;
                 }
-                (Wish::Reload, None) => {
-                    tell(json, "there is no file to read again: the command line told it all");
-                }
+                (Wish::Reload, None) => break,
             },
             _ = looks.tick() => if let (Some(watch), Some(file)) = (&mut watch, &file)
                 && watch.has_changed(&files(file, &gateway.config()))
@@ -84,6 +86,20 @@ pub(super) async fn run(run: Run, keystore: &Keystore) -> Result<Exit, Error> {
         }
     }
     end(&gateway, &mut signals, json).await
+}
+
+/// The terminal a gateway was started at.
+struct Terminal(bool);
+
+impl Terminal {
+    fn now() -> Self {
+        Self(std::io::stdout().is_terminal())
+    }
+
+    /// Whether there was one, and it was closed.
+    fn is_gone(&self) -> bool {
+        self.0 && !std::io::stdout().is_terminal()
+    }
 }
 
 /// What goes wrong is told on stderr, in the form of the access log, where `RUST_LOG` does not ask

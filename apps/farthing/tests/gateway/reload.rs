@@ -1,8 +1,20 @@
 //! Told anew: by a signal, by a change of the file, by a link that is swapped, by a secret.
 
-use std::{fs, os::unix::fs::symlink};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    net::{SocketAddr, TcpStream},
+    os::unix::fs::symlink,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
-use crate::{Gateway, Upstream, ask, world::private, write};
+use crate::{
+    Gateway, Upstream, ask,
+    world::{Machine, private},
+    write,
+};
 
 const RULES: &str = "[routes]\n\"GET /paid\" = \"$0.002\"\n\"GET /slow\" = \"free\"\n";
 
@@ -83,13 +95,42 @@ fn a_secret_that_changes_is_read_again() {
 }
 
 #[test]
-fn without_a_file_there_is_nothing_to_read_again() {
+fn without_a_file_a_hang_up_ends_it() {
     let upstream = Upstream::open();
     let mut gateway = Gateway::quick(&upstream);
     gateway.signal("HUP");
-    assert_eq!(gateway.line()["event"], "note");
-    gateway.signal("TERM");
     assert_eq!(gateway.line()["event"], "stopping");
     assert_eq!(gateway.line()["event"], "stopped");
     assert_eq!(gateway.ended().code(), Some(0));
+}
+
+/// A gateway that outlived its terminal would go on selling, and nobody would know of it.
+#[test]
+fn a_terminal_that_is_closed_takes_its_gateway_with_it() {
+    let upstream = Upstream::open();
+    let machine = Machine::new();
+    write(&machine.path("farthing.toml"), &upstream, RULES);
+    let program = machine.command(&[]).get_program().to_owned();
+    let line = format!("exec {} gateway --json", program.to_str().unwrap());
+    let mut terminal = Command::new("script")
+        .args(["-qfec", &line, "/dev/null"])
+        .current_dir(machine.path(""))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    BufReader::new(terminal.stdout.take().unwrap())
+        .read_line(&mut said)
+        .unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let address: SocketAddr = ready["address"].as_str().unwrap().parse().unwrap();
+    assert!(TcpStream::connect(address).is_ok());
+    terminal.kill().unwrap();
+    terminal.wait().unwrap();
+    let is_gone = (0..200).any(|_| {
+        thread::sleep(Duration::from_millis(50));
+        TcpStream::connect(address).is_err()
+    });
+    assert!(is_gone, "it still listens at {address}");
 }
