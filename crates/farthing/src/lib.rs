@@ -158,6 +158,8 @@
 
 pub mod clock;
 #[cfg(feature = "server")]
+pub mod file;
+#[cfg(feature = "server")]
 pub mod secret;
 
 #[cfg(feature = "client")]

@@ -24,6 +24,8 @@ use farthing_core::{
 };
 use ring::rand::{SecureRandom, SystemRandom};
 
+use crate::file::{self, FileError, Readers};
+
 /// Bytes of a secret that is made here, and the fewest of one that is read.
 pub const BYTES: usize = 32;
 
@@ -56,6 +58,30 @@ pub enum SecretFileError {
         /// The file.
         path: PathBuf,
     },
+    /// It is a folder, a pipe or a device.
+    #[error("{path} is no plain file")]
+    NoFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file belongs to somebody else, who knows what it holds.
+    #[error(
+        "{path} belongs to another user: remove it, or give it to the user that runs this or to root"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Anybody could put another file into its place.
+    #[error(
+        "everybody can put files into {folder}, where the secret {path} lies: run `chmod o-w` on it"
+    )]
+    Folder {
+        /// The file.
+        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// What the file holds is not base64url.
     #[error("{path} does not hold a secret")]
     Damaged {
@@ -81,31 +107,40 @@ pub enum SecretFileError {
 /// whole is put in its place only where there is none.
 ///
 /// # Errors
-/// When the file cannot be read or made, when others can open it, or when it holds no secret.
+/// When the file cannot be read or made, when it holds no secret, or when [somebody
+/// else](crate::file) could have put it there or can open it.
 pub fn load_or_create(path: impl AsRef<Path>) -> Result<Secret, SecretFileError> {
     let path = path.as_ref();
-    match File::open(path) {
+    match file::open_secret(path, Readers::Owner) {
         Ok(file) => read(path, &file),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
-        Err(source) => Err(SecretFileError::Read {
-            path: path.into(),
-            source,
-        }),
+        Err(FileError::Read(error)) if error.kind() == io::ErrorKind::NotFound => create(path),
+        Err(error) => Err(SecretFileError::of(path, error)),
     }
 }
 
 /// Reads the secret in a file that has to be there.
 ///
 /// # Errors
-/// When the file cannot be read, when others can open it, or when it holds no secret.
+/// When the file cannot be read, when it holds no secret, or when [somebody else](crate::file)
+/// could have put it there or can open it.
 pub fn load(path: impl AsRef<Path>) -> Result<Secret, SecretFileError> {
     let path = path.as_ref();
-    match File::open(path) {
+    match file::open_secret(path, Readers::Owner) {
         Ok(file) => read(path, &file),
-        Err(source) => Err(SecretFileError::Read {
-            path: path.into(),
-            source,
-        }),
+        Err(error) => Err(SecretFileError::of(path, error)),
+    }
+}
+
+impl SecretFileError {
+    fn of(path: &Path, error: FileError) -> Self {
+        let path = path.into();
+        match error {
+            FileError::Read(source) => Self::Read { path, source },
+            FileError::NoFile => Self::NoFile { path },
+            FileError::Exposed => Self::Exposed { path },
+            FileError::Foreign => Self::Foreign { path },
+            FileError::Folder(folder) => Self::Folder { path, folder },
+        }
     }
 }
 
@@ -114,9 +149,6 @@ fn read(path: &Path, file: &File) -> Result<Secret, SecretFileError> {
         path: path.into(),
         source,
     };
-    if is_exposed(&file.metadata().map_err(failed)?) {
-        return Err(SecretFileError::Exposed { path: path.into() });
-    }
     let mut text = String::new();
     file.take(LARGEST)
         .read_to_string(&mut text)
@@ -157,7 +189,7 @@ fn create(path: &Path) -> Result<Secret, SecretFileError> {
         Ok(()) => removed.map_err(failed)?,
         // Somebody else was quicker, and theirs is the one.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            return read(path, &File::open(path).map_err(failed)?);
+            return load(path);
         }
         Err(source) => return Err(failed(source)),
     }
@@ -186,14 +218,4 @@ fn sync_folder(path: &Path) -> io::Result<()> {
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
     }
     Ok(())
-}
-
-#[cfg(unix)]
-fn is_exposed(metadata: &fs::Metadata) -> bool {
-    std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0
-}
-
-#[cfg(not(unix))]
-fn is_exposed(_: &fs::Metadata) -> bool {
-    false
 }

@@ -89,6 +89,32 @@ fn what_others_can_open_or_guess_is_refused() {
     assert!(!format!("{shown:?}").contains("hunter2"));
 }
 
+#[test]
+fn what_others_could_have_put_there_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = |mode| fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+    let path = dir.path().join("secret");
+    set(0o777);
+    let refused = secret::load_or_create(&path).unwrap_err();
+    assert!(
+        matches!(refused, SecretFileError::Folder { .. }),
+        "{refused}"
+    );
+    assert_eq!(names(dir.path()), [""; 0], "nothing is made there either");
+    set(0o1777);
+    let ours = secret::load_or_create(&path).unwrap();
+    set(0o755);
+    assert_eq!(secret::load(&path).unwrap().expose(), ours.expose());
+    // Only root can give a file away; whose a file may be is a table in `farthing::file`.
+    if std::os::unix::fs::chown(&path, Some(12_345), None).is_ok() {
+        let refused = secret::load_or_create(&path).unwrap_err();
+        assert!(
+            matches!(refused, SecretFileError::Foreign { .. }),
+            "{refused}"
+        );
+    }
+}
+
 fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).unwrap();
     entries

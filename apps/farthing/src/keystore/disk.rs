@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use farthing::core::{encoding::base64url, value::Secret};
+use farthing::{
+    core::{encoding::base64url, value::Secret},
+    file::{self, FileError, Readers},
+};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::Serialize;
 
@@ -27,10 +30,12 @@ pub(crate) fn private_folder(dir: &Path) -> Result<(), KeystoreError> {
     })
 }
 
-/// Refuses a folder into which others than its owner can put files: a wallet, a limit or a demo's
-/// mark in it could be theirs. That they can read its list of names is no harm.
+/// Refuses a folder into which others than its owner can put files, and one of another user's: a
+/// wallet, a limit or a demo's mark in it could be theirs. That they can read its list of names is
+/// no harm.
 pub(super) fn check_folder(dir: &Path) -> Result<(), KeystoreError> {
     match fs::metadata(dir) {
+        Ok(found) if file::is_foreign(&found) => Err(KeystoreError::Foreign { path: dir.into() }),
         Ok(found) if mode(&found) & 0o022 != 0 => Err(KeystoreError::Writable { dir: dir.into() }),
         // What else is wrong with it is told by whatever opens it.
         _ => Ok(()),
@@ -146,13 +151,22 @@ pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, KeystoreErro
     }
 }
 
-/// The first line of a file, as a secret. Others must not be able to open the file; a pipe has no
-/// permissions that say anything.
+/// The first line of a file, as a secret. Others must not be able to open the file or to have put
+/// it there; a pipe, which is waited for, has no permissions that say anything.
 pub(super) fn secret(path: &Path) -> Result<Secret, KeystoreError> {
-    if fs::metadata(path).is_ok_and(|found| found.is_file() && mode(&found) & 0o077 != 0) {
-        return Err(KeystoreError::Exposed { path: path.into() });
-    }
-    let content = Secret::new(read(path)?);
+    let is_pipe = fs::metadata(path).is_ok_and(|found| !found.is_file());
+    let opened = if is_pipe {
+        File::open(path).map_err(FileError::from)
+    } else {
+        file::open_secret(path, Readers::Owner)
+    };
+    let mut content = Vec::new();
+    let read = opened.and_then(|file| {
+        let read = file.take(LARGEST).read_to_end(&mut content);
+        read.map_err(FileError::from)
+    });
+    let content = Secret::new(content);
+    read.map_err(|error| KeystoreError::of_secret(path, error))?;
     let line = content.expose().split(|byte| *byte == b'\n').next();
     let line = line.unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);

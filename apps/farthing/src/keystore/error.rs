@@ -1,8 +1,11 @@
 //! What goes wrong with a keystore.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
-use farthing::ledger::AccountError;
+use farthing::{file::FileError, ledger::AccountError};
 
 use super::{VERSION, WalletName};
 use crate::error::Blame;
@@ -53,6 +56,8 @@ pub(crate) enum KeystoreError {
     Writable { dir: PathBuf },
     #[error("others than its owner can open {path}")]
     Exposed { path: PathBuf },
+    #[error("{path} belongs to another user")]
+    Foreign { path: PathBuf },
     #[error("more than {0} hosts would have limits of their own")]
     Hosts(usize),
     #[error("the system gave no randomness")]
@@ -60,6 +65,21 @@ pub(crate) enum KeystoreError {
 }
 
 impl KeystoreError {
+    /// Why the file of a secret is not read.
+    pub(super) fn of_secret(path: &Path, error: FileError) -> Self {
+        let path = path.to_owned();
+        match error {
+            FileError::Read(source) => Self::Read { path, source },
+            FileError::Foreign => Self::Foreign { path },
+            FileError::Folder(dir) => Self::Writable { dir },
+            FileError::Exposed => Self::Exposed { path },
+            other => Self::Read {
+                path,
+                source: io::Error::other(other),
+            },
+        }
+    }
+
     /// What is there can be put right by the wallet's owner, what cannot be read is the machine's.
     pub(crate) const fn blame(&self) -> Blame {
         match self {
@@ -77,6 +97,9 @@ impl KeystoreError {
                 "run `chmod go-w` on it, and look whether everything in it is yours"
             }
             Self::Exposed { .. } => "run `chmod 600` on it",
+            Self::Foreign { .. } => {
+                "run farthing as that user, or look whether it is yours and run `chown` on it"
+            }
             Self::Hosts(_) => "take some away with --realm HOST --clear",
             Self::Empty { .. } => {
                 "make one with `farthing wallet create`, or name another folder with --keystore"

@@ -236,6 +236,12 @@ fn a_folder_or_a_passphrase_that_is_open_to_others_is_not_used() {
     }
     let file = dir.path().join("words");
     fs::write(&file, "open").unwrap();
+    set(&file, 0o600);
+    assert!(matches!(
+        disk::secret(&file),
+        Err(KeystoreError::Writable { .. })
+    ));
+    set(dir.path(), 0o700);
     for (mode, good) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
         set(&file, mode);
         let read = disk::secret(&file);

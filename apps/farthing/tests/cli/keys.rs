@@ -246,6 +246,27 @@ fn what_others_can_change_or_read_is_not_trusted() {
         let run = machine.run(&["pay", paid, "-y"]).ends(8);
         assert!(run.stderr.contains("chmod 600"), "{}", run.stderr);
     }
+    mode(&file, 0o600);
+    // Somebody else could have put it there.
+    let home = file.parent().unwrap().to_owned();
+    let before = fs::metadata(&home).unwrap().permissions();
+    mode(&home, 0o777);
+    let run = machine.run(&["pay", paid, "-y"]).ends(8);
+    assert!(run.stderr.contains("chmod go-w"), "{}", run.stderr);
+    fs::set_permissions(&home, before).unwrap();
+    // Only root can give a file away; whose a file may be is a table in `farthing::file`.
+    let us = std::os::unix::fs::MetadataExt::uid(&fs::metadata(&file).unwrap());
+    for path in [&file, &keystore] {
+        if std::os::unix::fs::chown(path, Some(12_345), None).is_ok() {
+            let run = machine.run(&["pay", paid, "-y"]).ends(8);
+            assert!(
+                run.stderr.contains("belongs to another user"),
+                "{}",
+                run.stderr
+            );
+            std::os::unix::fs::chown(path, Some(us), None).unwrap();
+        }
+    }
     mode(&file, 0o400);
     // The account is empty, and that is all that is wrong.
     machine.run(&["pay", paid, "-y"]).ends(6);
