@@ -58,7 +58,7 @@ pub use gate::{
     Admission, Gate, GateBuilder, Options, Paid, Permit, PreparedRoute, Reconciled, RefundError,
     SetupError, refund,
 };
-pub use limits::RateLimits;
+pub use limits::{RateLimits, peer};
 pub use random::NoRandomness;
 pub use refused::Refused;
-pub use route::{Dynamic, Inputs, PricingError, Route, RouteError, Served};
+pub use route::{Dynamic, Inputs, Judgement, PricingError, Route, RouteError, Served};

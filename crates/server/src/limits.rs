@@ -102,7 +102,7 @@ impl Limiter {
     /// Takes one request of a peer, or says how long it has to wait.
     pub(crate) fn take(&self, peer: Option<IpAddr>, now: Timestamp) -> Result<(), Duration> {
         if let Some(peer) = peer {
-            self.take_peer(network(peer), now)?;
+            self.take_peer(self::peer(peer), now)?;
         }
         let global = u64::from(self.limits.global.get());
         self.global
@@ -153,8 +153,16 @@ fn forget_the_fullest(peers: &mut HashMap<IpAddr, Bucket>, now: Timestamp, rate:
     });
 }
 
-/// The network a limit is kept for: an address, or the /64 that one customer usually holds.
-fn network(peer: IpAddr) -> IpAddr {
+/// Whom a limit is kept for: an address, or the /64 of IPv6 that one customer usually holds.
+///
+/// ```
+/// let peer = |address: &str| farthing_server::peer(address.parse().expect("it is one"));
+/// assert_eq!(peer("2001:db8::1"), peer("2001:db8::2"));
+/// assert_eq!(peer("::ffff:192.0.2.1"), peer("192.0.2.1"));
+/// assert_ne!(peer("192.0.2.1"), peer("192.0.2.2"));
+/// ```
+#[must_use]
+pub fn peer(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

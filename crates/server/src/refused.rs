@@ -104,6 +104,9 @@ pub enum Refused {
     /// The handler did not serve.
     #[error("the service did not answer with what was paid for")]
     NotServed,
+    /// Whether the handler served cannot be told from its answer.
+    #[error("the service answered with what cannot be told from an error")]
+    Unclear,
     /// The handler took too long.
     #[error("the service did not answer in time")]
     NotServedInTime,
@@ -146,7 +149,7 @@ impl Refused {
             Self::RateLimited(_) => ProblemKind::RateLimited,
             Self::Store(_) | Self::StoreUnread(_) => ProblemKind::StoreUnavailable,
             Self::NotReady => ProblemKind::UpstreamUnavailable,
-            Self::NotServed => ProblemKind::NotServed,
+            Self::NotServed | Self::Unclear => ProblemKind::NotServed,
             Self::NotServedInTime => ProblemKind::NotServedInTime,
             Self::TooLargeToHold | Self::Pricing(_) | Self::NoRandomness(_) | Self::Internal => {
                 ProblemKind::Internal

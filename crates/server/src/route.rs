@@ -244,7 +244,20 @@ impl fmt::Debug for Ready {
 #[derive(Clone, Default)]
 pub struct Served(Option<Arc<Judge>>);
 
-type Judge = dyn Fn(StatusCode, &HeaderMap, Option<&[u8]>) -> bool + Send + Sync;
+type Judge = dyn Fn(StatusCode, &HeaderMap, Option<&[u8]>) -> Judgement + Send + Sync;
+
+/// What is found of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// It is what was paid for.
+    Served,
+    /// It is not. Under `after` it goes to the buyer all the same, and nothing is charged.
+    NotServed,
+    /// What was shown of it does not tell. Where the body was not shown, it is taken into memory as
+    /// far as [`Route::hold_up_to`] allows and asked about again. Where it was, nobody gets it: it
+    /// may be worth its price, and would be given away.
+    Unclear,
+}
 
 impl Served {
     /// Decides by a function of the status, the headers, and the body where it is in memory: all that
@@ -256,21 +269,35 @@ impl Served {
     pub fn when(
         judge: impl Fn(StatusCode, &HeaderMap, Option<&[u8]>) -> bool + Send + Sync + 'static,
     ) -> Self {
+        Self::judged(move |status, headers, body| {
+            if judge(status, headers, body) {
+                Judgement::Served
+            } else {
+                Judgement::NotServed
+            }
+        })
+    }
+
+    /// The same by a function that may also say that it cannot tell.
+    #[must_use]
+    pub fn judged(
+        judge: impl Fn(StatusCode, &HeaderMap, Option<&[u8]>) -> Judgement + Send + Sync + 'static,
+    ) -> Self {
         Self(Some(Arc::new(judge)))
     }
 
-    pub(crate) fn is_served(
+    pub(crate) fn judge(
         &self,
         status: StatusCode,
         headers: &HeaderMap,
         body: Option<&[u8]>,
-    ) -> bool {
-        // A receipt goes only on a 2xx, so nothing else can have been served.
-        status.is_success()
-            && self
-                .0
-                .as_ref()
-                .is_none_or(|judge| judge(status, headers, body))
+    ) -> Judgement {
+        match &self.0 {
+            // A receipt goes only on a 2xx, so nothing else can have been served.
+            _ if !status.is_success() => Judgement::NotServed,
+            Some(judge) => judge(status, headers, body),
+            None => Judgement::Served,
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use farthing_core::{
     memory::MemoryBackend,
     payment::{SettlePolicy, State},
 };
-use farthing_server::{Route, Served, layer::PaymentLayer};
+use farthing_server::{Judgement, Route, Served, layer::PaymentLayer};
 use farthing_testkit::faulty::{Failure, Faulty};
 use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -338,6 +338,33 @@ async fn an_error_inside_a_200_is_not_served() {
     assert!(receipt(&response).is_none());
     assert_eq!(response.text().await.unwrap(), "{\"error\":1}");
     shop.assert_paid(0).await;
+}
+
+#[tokio::test]
+async fn what_is_unclear_is_looked_at_and_goes_to_nobody_where_it_stays_so() {
+    let judged = |clear: bool| {
+        Served::judged(move |_, _, body| match body {
+            Some(_) if clear => Judgement::Served,
+            Some(_) | None => Judgement::Unclear,
+        })
+    };
+    // Under `first` what is not stored is not looked at, but for this.
+    for policy in POLICIES {
+        for clear in [true, false] {
+            let route = priced(policy).served(judged(clear)).store_up_to(1);
+            let shop = shop_with(route, |_| async { "sunny" }).await;
+            let response = shop.pay(|| shop.get("/paid")).await;
+            assert_eq!(receipt(&response).is_some(), clear, "{policy:?}");
+            if clear {
+                assert_eq!(response.text().await.unwrap(), "sunny", "{policy:?}");
+                shop.assert_paid(1).await;
+            } else {
+                assert_eq!(kind(&problem(response).await), "not-served", "{policy:?}");
+                shop.assert_paid(u32::from(policy == SettlePolicy::First).into())
+                    .await;
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use farthing_core::{
         claims::{Change, ChangeError, Held},
         responses::{Responses, Slot, Stored},
     },
-    header::PAYMENT_RECEIPT,
+    header::{MONEY_MOVED, PAYMENT_RECEIPT},
     payment::{Answer, Event, Payment, SettlePolicy},
     port::backend::Write,
     value::Timestamp,
@@ -20,7 +20,7 @@ use crate::{
     abort,
     body::{Counts, GateBody},
     refused::Refused,
-    route::Route,
+    route::{Judgement, Route},
 };
 
 /// What became of a handler.
@@ -60,29 +60,31 @@ where
     };
     // Only the gate says what was paid.
     response.headers_mut().remove(&PAYMENT_RECEIPT);
+    response.headers_mut().remove(&MONEY_MOVED);
     if !response.status().is_success() {
         return Gathered::Unserved(Some(response.map(GateBody::inner)), Refused::NotServed);
     }
     let exact = response.body().size_hint().exact();
-    let limit = match policy {
-        SettlePolicy::After => route.hold_up_to,
-        SettlePolicy::First => route.store_up_to,
-    };
-    let fits = exact.is_some_and(|size| size <= limit as u64);
-    if policy == SettlePolicy::First && !fits {
-        return if route
+    let is_stored = exact.is_some_and(|size| size <= route.store_up_to as u64);
+    let mut limit = route.hold_up_to;
+    if policy == SettlePolicy::First && is_stored {
+        limit = route.store_up_to;
+    } else if policy == SettlePolicy::First {
+        match route
             .served
-            .is_served(response.status(), response.headers(), None)
+            .judge(response.status(), response.headers(), None)
         {
-            let counts = if exact.is_some() {
-                Counts::LastByte
-            } else {
-                Counts::FirstByte
-            };
-            Gathered::Streamed(response, counts)
-        } else {
-            Gathered::Unserved(Some(response.map(GateBody::inner)), Refused::NotServed)
-        };
+            Judgement::Served if exact.is_some() => {
+                return Gathered::Streamed(response, Counts::LastByte);
+            }
+            Judgement::Served => return Gathered::Streamed(response, Counts::FirstByte),
+            Judgement::NotServed => {
+                let own = response.map(GateBody::inner);
+                return Gathered::Unserved(Some(own), Refused::NotServed);
+            }
+            // It is held to be looked at.
+            Judgement::Unclear => {}
+        }
     }
     let (parts, body) = response.into_parts();
     let bytes = match Limited::new(body, limit).collect().await {
@@ -97,16 +99,16 @@ where
         }
     };
     // All that is held is looked at: what is not served goes out for nothing.
-    if route
+    match route
         .served
-        .is_served(parts.status, &parts.headers, Some(&bytes))
+        .judge(parts.status, &parts.headers, Some(&bytes))
     {
-        Gathered::Served(Response::from_parts(parts, bytes))
-    } else {
-        Gathered::Unserved(
-            Some(Response::from_parts(parts, GateBody::held(bytes))),
-            Refused::NotServed,
-        )
+        Judgement::Served => Gathered::Served(Response::from_parts(parts, bytes)),
+        Judgement::NotServed => {
+            let own = Response::from_parts(parts, GateBody::held(bytes));
+            Gathered::Unserved(Some(own), Refused::NotServed)
+        }
+        Judgement::Unclear => Gathered::Unserved(None, Refused::Unclear),
     }
 }
 

@@ -22,6 +22,7 @@ use bytes::Bytes;
 use farthing_core::{
     domain::claims::{Change, Held},
     domain::responses::{Responses, Slot, Stored},
+    header,
     payment::{Answer, Event, Payment, SettlePolicy, State},
     port::{
         backend::Write,
@@ -176,6 +177,9 @@ impl Permit {
             Ok(gathered) => gathered.unwrap_or(Gathered::Unserved(None, Refused::NotServedInTime)),
             Err(refused) => return self.lost(&refused),
         };
+        if let Gathered::Unserved(_, refused) = &gathered {
+            self.tell_operator(refused);
+        }
         let finished = match (self.held.record.policy, self.held.record.state) {
             (SettlePolicy::After, State::Claimed) => self.finish_unsettled(gathered).await,
             _ => self.finish_settled(gathered).await,
@@ -205,16 +209,15 @@ impl Permit {
             Gathered::Served(response) => response,
             Gathered::Streamed(..) => return Err(Refused::Internal.into()),
             Gathered::Unserved(own, refused) => {
-                if matches!(refused, Refused::TooLargeToHold) {
-                    // No buyer can do anything about it, and nobody else sees it.
-                    let route = self.held.record.route.as_str();
-                    tracing::warn!(route, %now, "{refused}: raise its `hold_up_to`, or settle first");
-                }
                 self.gate
                     .void(self.held, Some(&*self.charge), Vec::new())
                     .await?;
-                // Nothing was paid, so the service's own answer is the best there is.
-                return own.ok_or(refused.into());
+                // Nothing was paid, so the service's own answer is the best there is, and the buyer
+                // is told so beside it.
+                let mut own = own.ok_or(refused)?;
+                let no = http::HeaderValue::from_static("false");
+                own.headers_mut().insert(header::MONEY_MOVED, no);
+                return Ok(own);
             }
         };
         abort::point("answered");
@@ -302,6 +305,20 @@ impl Permit {
                 let held = self.gate.unserved(self.held).await?;
                 Err(Stop::About(refused, Box::new(held.record)))
             }
+        }
+    }
+
+    /// Says what no buyer can do anything about, and nobody else sees.
+    fn tell_operator(&self, refused: &Refused) {
+        let (route, now) = (self.held.record.route.as_str(), self.gate.now());
+        match refused {
+            Refused::TooLargeToHold => {
+                tracing::warn!(route, %now, "{refused}: raise its `hold_up_to`, or settle first");
+            }
+            Refused::Unclear => {
+                tracing::warn!(route, %now, "{refused}: it went to nobody");
+            }
+            _ => {}
         }
     }
 
