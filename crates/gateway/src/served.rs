@@ -4,14 +4,15 @@
 //! where they say so; an answer with something at one of them is not served, and under `after` not
 //! charged.
 //!
-//! What cannot be looked at counts as not served, where the answer says that it is JSON: a body that
-//! is no JSON after all, and under `first` one that is larger than the rule stores. One that is
-//! compressed although it was asked not to be is held back before anybody judges it. A `null` is
-//! nothing, and so is an empty body.
+//! What may be JSON is held to be looked at. What says that it is and cannot be read as such, as a
+//! document with something behind it or a line of JSON after another, goes to nobody: it may be
+//! worth its price, and under `after` it would be given away. One that is compressed although it was
+//! asked not to be is held back before anybody judges it. A `null` is nothing, and so is an empty
+//! body.
 
 use std::{borrow::Cow, fmt};
 
-use farthing::server::Served;
+use farthing::server::{Judgement, Served};
 use http::{HeaderMap, StatusCode, header};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -24,36 +25,45 @@ pub(crate) fn judge(when: &ServedWhen) -> Served {
         return Served::default();
     }
     let when = when.clone();
-    Served::when(move |status, headers, body| is_served(&when, status, headers, body))
+    Served::judged(move |status, headers, body| judged(&when, status, headers, body))
 }
 
-fn is_served(
+fn judged(
     when: &ServedWhen,
     status: StatusCode,
     headers: &HeaderMap,
     body: Option<&[u8]>,
-) -> bool {
-    let is_status = when.status.is_empty() || when.status.contains(&status);
-    is_status && (when.not_json.is_empty() || says_nothing(&when.not_json, headers, body))
+) -> Judgement {
+    if !when.status.is_empty() && !when.status.contains(&status) {
+        Judgement::NotServed
+    } else if when.not_json.is_empty() {
+        Judgement::Served
+    } else {
+        look(&when.not_json, headers, body)
+    }
 }
 
-/// Whether there is nothing at any of the places.
-fn says_nothing(places: &[NotJson], headers: &HeaderMap, body: Option<&[u8]>) -> bool {
+/// Looks whether there is something at one of the places.
+fn look(places: &[NotJson], headers: &HeaderMap, body: Option<&[u8]>) -> Judgement {
     let said = says_json(headers);
     if is_compressed(headers) {
-        return false;
+        return Judgement::Unclear;
     }
     let Some(body) = body else {
-        return said == Some(false);
+        return match said {
+            Some(false) => Judgement::Served,
+            Some(true) | None => Judgement::Unclear,
+        };
     };
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.trim_ascii().is_empty() {
-        return true;
+        return Judgement::Served;
     }
     // A reader that is not strict with its encoding sees the same places.
     match read(&String::from_utf8_lossy(body)) {
-        Some(document) => !places.iter().any(|place| is_at(document, place)),
-        None => said != Some(true),
+        Some(document) if places.iter().any(|place| is_at(document, place)) => Judgement::NotServed,
+        None if said == Some(true) => Judgement::Unclear,
+        Some(_) | None => Judgement::Served,
     }
 }
 
@@ -180,6 +190,7 @@ impl<'a> Deserialize<'a> for Key<'a> {
 
 #[cfg(test)]
 mod tests {
+    use Judgement::{NotServed, Served, Unclear};
     use http::HeaderValue;
 
     use super::*;
@@ -195,12 +206,12 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(places: &[&str], media: &str, body: Option<&str>, expect: bool) {
+    fn check(places: &[&str], media: &str, body: Option<&str>, expect: Judgement) {
         let mut headers = HeaderMap::new();
         if !media.is_empty() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_str(media).unwrap());
         }
-        let served = is_served(
+        let served = judged(
             &when(&[], places),
             StatusCode::OK,
             &headers,
@@ -213,59 +224,66 @@ mod tests {
 
     #[test]
     fn something_at_a_place_is_not_served() {
-        for (place, body, served) in [
-            ("$.error", r#"{"result":1}"#, true),
-            ("$.error", r#"{"error":null,"result":1}"#, true),
-            ("$.error", r#"{"error":{"code":1}}"#, false),
-            ("$.error", r#"{"error":false}"#, false),
-            ("$.error", r#"{"error":""}"#, false),
-            ("$.error", r#"{"error":[]}"#, false),
-            ("$.error", r#"{"error":1e999}"#, false),
+        for (place, body, expect) in [
+            ("$.error", r#"{"result":1}"#, Served),
+            ("$.error", r#"{"error":null,"result":1}"#, Served),
+            ("$.error", r#"{"error":{"code":1}}"#, NotServed),
+            ("$.error", r#"{"error":false}"#, NotServed),
+            ("$.error", r#"{"error":""}"#, NotServed),
+            ("$.error", r#"{"error":[]}"#, NotServed),
+            ("$.error", r#"{"error":1e999}"#, NotServed),
             (
                 "$.error",
                 r#"{"n":1e999,"m":-0.0,"o":123456789012345678901234567890}"#,
-                true,
+                Served,
             ),
-            ("$.error", r#"{"\u0065rror":1}"#, false),
-            ("$.error", r#"{"error":null,"error":1}"#, false),
-            ("$.error", r#"{"error":1,"error":null}"#, false),
-            ("$.error", r#"[{"error":1}]"#, true),
-            ("$[0].error", r#"[{"error":1}]"#, false),
-            ("$.error", r#""error""#, true),
-            ("$.errors[1].code", r#"{"errors":[{"code":1},{}]}"#, true),
-            ("$.errors[1].code", r#"{"errors":[{},{"code":1}]}"#, false),
-            ("$.errors[1].code", r#"{"errors":{"1":{"code":1}}}"#, true),
-            ("$.a.b.c", r#"{"a":{"b":{"c":0}}}"#, false),
-            ("$.a.b.c", r#"{"a":{"b":null}}"#, true),
+            ("$.error", r#"{"\u0065rror":1}"#, NotServed),
+            ("$.error", r#"{"error":null,"error":1}"#, NotServed),
+            ("$.error", r#"{"error":1,"error":null}"#, NotServed),
+            ("$.error", r#"[{"error":1}]"#, Served),
+            ("$[0].error", r#"[{"error":1}]"#, NotServed),
+            ("$.error", r#""error""#, Served),
+            ("$.errors[1].code", r#"{"errors":[{"code":1},{}]}"#, Served),
+            (
+                "$.errors[1].code",
+                r#"{"errors":[{},{"code":1}]}"#,
+                NotServed,
+            ),
+            ("$.errors[1].code", r#"{"errors":{"1":{"code":1}}}"#, Served),
+            ("$.a.b.c", r#"{"a":{"b":{"c":0}}}"#, NotServed),
+            ("$.a.b.c", r#"{"a":{"b":null}}"#, Served),
         ] {
-            check(&[place], JSON, Some(body), served);
+            check(&[place], JSON, Some(body), expect);
         }
-        check(&["$.a", "$.b"], JSON, Some(r#"{"b":1}"#), false);
-        check(&["$.a", "$.b"], JSON, Some(r#"{"c":1}"#), true);
+        check(&["$.a", "$.b"], JSON, Some(r#"{"b":1}"#), NotServed);
+        check(&["$.a", "$.b"], JSON, Some(r#"{"c":1}"#), Served);
     }
 
     #[test]
-    fn what_cannot_be_looked_at_is_not_served_where_it_is_called_json() {
-        for (media, body, served) in [
-            (JSON, Some("{"), false),
-            (JSON, Some(r#"{"a":1} x"#), false),
-            (JSON, Some("\u{feff}{\"a\":1}"), true),
-            (JSON, Some("\u{feff}{\"error\":1}"), false),
-            (JSON, Some(""), true),
-            (JSON, None, false),
-            ("application/problem+json; charset=utf-8", None, false),
-            ("APPLICATION/JSON", Some("<html>"), false),
-            ("text/html", Some("<html>"), true),
-            ("text/html", None, true),
-            ("text/plain", Some(r#"{"error":1}"#), false),
-            ("", Some(r#"{"error":1}"#), false),
-            ("", Some("plain"), true),
-            ("", None, false),
+    fn what_is_called_json_and_cannot_be_read_goes_to_nobody() {
+        for (media, body, expect) in [
+            (JSON, Some("{"), Unclear),
+            (JSON, Some(r#"{"a":1} x"#), Unclear),
+            (JSON, Some("{\"a\":1}\n{\"error\":1}\n"), Unclear),
+            (JSON, Some(r#")]}',{"a":1}"#), Unclear),
+            (JSON, Some(r#"{"a":1,}"#), Unclear),
+            (JSON, Some("\u{feff}{\"a\":1}"), Served),
+            (JSON, Some("\u{feff}{\"error\":1}"), NotServed),
+            (JSON, Some(""), Served),
+            (JSON, None, Unclear),
+            ("application/problem+json; charset=utf-8", None, Unclear),
+            ("APPLICATION/JSON", Some("<html>"), Unclear),
+            ("text/html", Some("<html>"), Served),
+            ("text/html", None, Served),
+            ("text/plain", Some(r#"{"error":1}"#), NotServed),
+            ("", Some(r#"{"error":1}"#), NotServed),
+            ("", Some("plain"), Served),
+            ("", None, Unclear),
         ] {
-            check(&["$.error"], media, body, served);
+            check(&["$.error"], media, body, expect);
         }
         let deep = "[".repeat(50_000) + &"]".repeat(50_000);
-        check(&["$.error"], JSON, Some(&deep), true);
+        check(&["$.error"], JSON, Some(&deep), Served);
     }
 
     #[test]
@@ -274,13 +292,15 @@ mod tests {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         let when = when(&[], &["$.error"]);
-        assert!(!is_served(&when, StatusCode::OK, &headers, Some(b"{}")));
+        for body in [None, Some(&b"{}"[..])] {
+            assert_eq!(judged(&when, StatusCode::OK, &headers, body), Unclear);
+        }
     }
 
     #[test]
     fn a_rule_may_name_its_statuses() {
         let (headers, when) = (HeaderMap::new(), when(&[200, 201], &[]));
-        let is = |status| is_served(&when, status, &headers, None);
+        let is = |status| judged(&when, status, &headers, None) == Served;
         assert!(is(StatusCode::OK) && is(StatusCode::CREATED));
         assert!(!is(StatusCode::ACCEPTED) && !is(StatusCode::NO_CONTENT));
     }

@@ -38,7 +38,17 @@ pub(super) fn run(check: &Check) -> Result<Exit, Error> {
         Ok(config) if check.json => put(described(&check.config, &config))?,
         Ok(config) => {
             put(rules::table(&config, Paint::for_stdout()))?;
-            screen::tell(screen::rows(Paint::for_stderr(), 2, &summary(&config)));
+            let paint = Paint::for_stderr();
+            screen::tell(screen::rows(paint, 2, &summary(&config)));
+            for caution in config.cautions() {
+                screen::tell(format!(
+                    "{} {file}:{}: {}\n  instead: {}",
+                    paint.asks("warning:"),
+                    caution.line,
+                    caution.what,
+                    caution.instead
+                ));
+            }
         }
         Err(found) if check.json => put(json!({
             "file": file.to_string(),
@@ -98,6 +108,9 @@ fn store(config: &Config) -> String {
 }
 
 fn described(file: &Path, config: &Config) -> Value {
+    let cautions = config.cautions().into_iter().map(
+        |caution| json!({ "line": caution.line, "what": caution.what, "instead": caution.instead }),
+    );
     let rules = config.rules.iter().map(|rule| rules::as_json(rule, config));
     json!({
         "file": file.display().to_string(),
@@ -109,6 +122,7 @@ fn described(file: &Path, config: &Config) -> Value {
         "store": store(config),
         "admin": config.admin.map(|admin| admin.address.to_string()),
         "rules": rules.collect::<Vec<_>>(),
+        "warnings": cautions.collect::<Vec<_>>(),
     })
 }
 

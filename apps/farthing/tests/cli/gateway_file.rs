@@ -75,6 +75,18 @@ fn checking_a_good_file() {
 }
 
 #[test]
+fn checking_a_file_that_gives_away_the_top_of_what_it_sells() {
+    let machine = machine(&format!("{FILE}\"GET /*\" = \"free\"\n"));
+    let shown = screen(&machine, &["gateway", "check"]);
+    check("gateway-check-warning.txt", &shown);
+    let json = machine.run(&["gateway", "check", "--json"]).ends(0).json();
+    let warnings = json["warnings"].as_array().unwrap();
+    assert_eq!((&json["ok"], warnings.len()), (&true.into(), 1));
+    let what = warnings[0]["what"].as_str().unwrap();
+    assert!(what.contains("`/v1/weather` itself is free"), "{what}");
+}
+
+#[test]
 fn checking_a_bad_file() {
     let bad = FILE
         .replace("\"$0.002\"", "\"0.002\"")

@@ -3,7 +3,7 @@
 use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
 
 use crate::{
-    Gateway, Upstream, ask,
+    Gateway, KEY, Upstream, ask,
     world::{Machine, send},
 };
 
@@ -204,5 +204,45 @@ fn a_key_that_others_can_read_is_not_paid_into() {
         fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
         let run = machine.run(&args).ends(8);
         assert!(run.stderr.contains("a.db-seller"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_key_that_others_could_have_put_there_is_not_used() {
+    let upstream = Upstream::open();
+    let url = upstream.url();
+    let start = |machine: &Machine, store: &str| {
+        let args = ["gateway", &url, "--price", "$0.002", "--store", store];
+        machine.run(&[&args[..], &["--listen", "127.0.0.1:0"]].concat())
+    };
+    let machine = Machine::new();
+    let folder = machine.path("shared");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let run = start(&machine, "shared/farthing.db");
+    assert_ne!(run.code, 0);
+    assert!(
+        run.stderr.contains("everybody can put files into"),
+        "{}",
+        run.stderr
+    );
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    // Only root can give a file away; whose a file may be is a table in `farthing::file`.
+    for name in ["farthing.db-seller", "farthing.db-secret"] {
+        let path = folder.join(name);
+        let key = if name.ends_with("seller") {
+            KEY.to_owned()
+        } else {
+            "A".repeat(43)
+        };
+        fs::write(&path, key).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        if std::os::unix::fs::chown(&path, Some(12_345), None).is_ok() {
+            let run = start(&machine, "shared/farthing.db");
+            assert_ne!(run.code, 0);
+            let said = run.stderr.contains("belongs to another user");
+            assert!(said, "{name}: {}", run.stderr);
+        }
+        fs::remove_file(&path).unwrap();
     }
 }

@@ -59,10 +59,16 @@ pub struct Limits {
     pub total: NonZeroU32,
     /// Connections at the same time.
     pub connections: usize,
+    /// Connections of one peer (of one /64 in IPv6), where they are counted: those of trusted
+    /// proxies never are. Without it, 256 where others than this machine can come.
+    pub connections_per_peer: Option<usize>,
     /// Bytes of a request's head.
     pub head: usize,
     /// Bytes of a request's body.
     pub body: u64,
+    /// Bytes a second that a request's body has to arrive with on average, once the first half
+    /// minute is over; 0 for as slow as it likes.
+    pub body_rate: u64,
     /// How long a request's head may take to arrive.
     pub head_within: Duration,
     /// How long running requests and streams are given at the end.
@@ -77,8 +83,10 @@ impl Default for Limits {
             peer_burst: number(4_000),
             total: number(100_000),
             connections: 10_000,
+            connections_per_peer: None,
             head: 64 * 1024,
             body: 16 * 1024 * 1024,
+            body_rate: 1024,
             head_within: Duration::from_secs(10),
             drain: Duration::from_secs(30),
         }

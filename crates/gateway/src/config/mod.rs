@@ -1,5 +1,6 @@
 //! What a gateway is told, read once into types that cannot be wrong.
 
+mod caution;
 mod finding;
 mod key;
 mod listen;
@@ -13,6 +14,7 @@ mod secret;
 mod service;
 mod upstream;
 
+pub use caution::Caution;
 pub use finding::{Finding, Place};
 pub use key::{KeyError, Segment};
 pub use listen::{Limits, Listen, Network, Tls, Trust};

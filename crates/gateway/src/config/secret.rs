@@ -1,14 +1,16 @@
 //! Secrets, read from where a file says they are.
 
 use std::{
-    fs::{File, Metadata},
     io::{self, Read},
     path::{Path, PathBuf},
 };
 
-use farthing::core::{
-    bounds::SECRET_MIN,
-    encoding::base64url::{self, Base64UrlError},
+use farthing::{
+    core::{
+        bounds::SECRET_MIN,
+        encoding::base64url::{self, Base64UrlError},
+    },
+    file::{self, FileError, Readers},
 };
 
 use super::{Secret, SecretFrom};
@@ -40,6 +42,17 @@ pub enum SecretError {
     /// Everybody on the machine may read it, or others than its owner write it.
     #[error("others than its owner can open {0}")]
     Exposed(PathBuf),
+    /// It belongs to somebody else, who knows what it holds.
+    #[error("{0} belongs to another user")]
+    Foreign(PathBuf),
+    /// Anybody could put another file into its place.
+    #[error("everybody can put files into {folder}, where {path} lies")]
+    Folder {
+        /// The file.
+        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// It is larger than any secret.
     #[error("{0} is larger than 64 KiB")]
     Large(PathBuf),
@@ -89,20 +102,32 @@ impl SecretFrom {
     }
 }
 
+impl SecretError {
+    /// Why a file is not read.
+    pub(super) fn of(path: &Path, error: FileError) -> Self {
+        let path = path.to_owned();
+        match error {
+            FileError::Read(source) => Self::Read { path, source },
+            FileError::NoFile => Self::NoFile(path),
+            FileError::Exposed => Self::Exposed(path),
+            FileError::Foreign => Self::Foreign(path),
+            FileError::Folder(folder) => Self::Folder { path, folder },
+            other => Self::Read {
+                path,
+                source: io::Error::other(other),
+            },
+        }
+    }
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, SecretError> {
     let failed = |source| SecretError::Read {
         path: path.into(),
         source,
     };
-    // Looked at by its name first: opening a pipe would wait for somebody to write.
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(SecretError::NoFile(path.into()));
-    }
-    let file = File::open(path).map_err(failed)?;
-    if is_exposed(&file.metadata().map_err(failed)?) {
-        return Err(SecretError::Exposed(path.into()));
-    }
+    // A group may read it, because that is how secrets are handed to services.
+    let file =
+        file::open_secret(path, Readers::Group).map_err(|error| SecretError::of(path, error))?;
     let mut bytes = Vec::new();
     file.take(LARGEST + 1)
         .read_to_end(&mut bytes)
@@ -111,18 +136,6 @@ fn read(path: &Path) -> Result<Vec<u8>, SecretError> {
         return Err(SecretError::Large(path.into()));
     }
     Ok(bytes)
-}
-
-/// Whether others than its owner and its group may read a file, or others than its owner write it.
-/// A group may read it, because that is how secrets are handed to services.
-#[cfg(unix)]
-pub(super) fn is_exposed(metadata: &Metadata) -> bool {
-    std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o037 != 0
-}
-
-#[cfg(not(unix))]
-pub(super) fn is_exposed(_: &Metadata) -> bool {
-    false
 }
 
 #[cfg(test)]
@@ -154,8 +167,18 @@ mod tests {
             assert_eq!(read.is_ok(), good, "{mode:o}");
             assert!(read.is_err() || read.unwrap().expose() == b"hunter2");
         }
-        let folder = SecretFrom::File(folder.path().into());
-        assert!(matches!(folder.read(), Err(SecretError::NoFile(_))));
+        let inside = SecretFrom::File(folder.path().into());
+        assert!(matches!(inside.read(), Err(SecretError::NoFile(_))));
+        let secret = file(folder.path(), "hunter2", 0o600);
+        for (mode, good) in [(0o777, false), (0o1777, true), (0o775, true)] {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let is_folder = matches!(secret.read(), Err(SecretError::Folder { .. }));
+            assert_eq!(
+                (is_folder, secret.read().is_ok()),
+                (!good, good),
+                "{mode:o}"
+            );
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod failure;
 mod future;
 mod health;
 mod names;
+mod pace;
 mod pools;
 mod request_body;
 mod request_head;
@@ -62,13 +63,20 @@ pub struct ForwardOptions {
     pub site: Site,
     /// Bytes of the largest request body.
     pub body: u64,
+    /// Bytes a second that a request's body has to arrive with on average, once the first half
+    /// minute is over; 0 for as slow as it likes.
+    pub body_rate: u64,
 }
 
 impl ForwardOptions {
     /// Options of a gateway for a site.
     #[must_use]
-    pub const fn new(site: Site, body: u64) -> Self {
-        Self { site, body }
+    pub const fn new(site: Site, body: u64, body_rate: u64) -> Self {
+        Self {
+            site,
+            body,
+            body_rate,
+        }
     }
 }
 
@@ -175,7 +183,7 @@ impl Forward {
         if let Err(error) = request_head::prepare(&mut parts, &self.way, via, self.plain_text) {
             return refuse(Failure::Target(error));
         }
-        let (body, progress) = body.bounded(self.way.options().body, self.way.upstream().idle);
+        let (body, progress) = body.bounded(self.way.options(), self.way.upstream().idle);
         let sending = self.way.client.request(Request::from_parts(parts, body));
         let way = Arc::clone(&self.way);
         ForwardFuture::sent(

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use farthing::file;
 use http::{HeaderValue, uri::Authority, uri::Scheme};
 use hyper_util::{
     client::legacy::Client,
@@ -28,6 +29,9 @@ const IDLE_CONNECTIONS: usize = 256;
 /// The most of an answer that one connection holds of what the client has not taken. It also
 /// bounds an answer's head.
 const BUFFER: usize = 64 * 1024;
+
+/// Bytes of the largest file of certificates to believe.
+const CA: u64 = 4 * 1024 * 1024;
 
 /// What all streams of one HTTP/2 connection may have on their way.
 const HTTP2_WINDOW: u32 = 1024 * 1024;
@@ -67,7 +71,7 @@ impl Pools {
         options: &ForwardOptions,
     ) -> Result<Arc<Way>, ForwardError> {
         let ca = match &upstream.ca {
-            Some(path) => Some(std::fs::read(path).map_err(|source| ForwardError::Ca {
+            Some(path) => Some(file::read(path, CA).map_err(|source| ForwardError::Ca {
                 path: path.clone(),
                 source: rustls::pki_types::pem::Error::Io(source),
             })?),

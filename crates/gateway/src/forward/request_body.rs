@@ -15,6 +15,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
+use super::{ForwardOptions, pace::Pace};
+
 /// The body of a request: the client's own, or bytes that were read from it before.
 ///
 /// Its trailers are not passed on. Some upstreams take them for headers, and those were judged
@@ -27,6 +29,7 @@ pub struct RequestBody {
     /// Made when the client is waited for the first time.
     sleep: Option<Pin<Box<Sleep>>>,
     waits: bool,
+    pace: Pace,
     progress: Option<Arc<Progress>>,
 }
 
@@ -45,7 +48,7 @@ pub enum RequestBodyError {
     /// The client did not send it whole.
     #[error("the body did not arrive whole")]
     Broken(#[source] hyper::Error),
-    /// The client stopped sending it.
+    /// The client stopped sending it, or sent it drop by drop.
     #[error("the body did not arrive in time")]
     Stalled,
 }
@@ -84,16 +87,22 @@ impl RequestBody {
             idle: None,
             sleep: None,
             waits: false,
+            pace: Pace::new(0),
             progress: None,
         }
     }
 
-    /// Bounds a body in size and in the time it may stand still. What is returned tells how far it
-    /// got, where there is anything to tell.
-    pub(super) fn bounded(mut self, most: u64, idle: Duration) -> (Self, Option<Arc<Progress>>) {
+    /// Bounds a body in size, in the time it may stand still, and in how slowly it may come. What is
+    /// returned tells how far it got, where there is anything to tell.
+    pub(super) fn bounded(
+        mut self,
+        options: &ForwardOptions,
+        idle: Duration,
+    ) -> (Self, Option<Arc<Progress>>) {
         if !self.is_end_stream() {
             let progress = Progress(Mutex::new((clock::monotonic(), Turn::Upstream)));
-            (self.left, self.idle) = (most, Some(idle));
+            (self.left, self.idle) = (options.body, Some(idle));
+            self.pace = Pace::new(options.body_rate);
             self.progress = Some(Arc::new(progress));
         }
         let progress = self.progress.clone();
@@ -121,7 +130,9 @@ impl RequestBody {
         let sleep = self
             .sleep
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
-        ready!(sleep.as_mut().poll(context));
+        if sleep.as_mut().poll(context).is_pending() {
+            ready!(self.pace.poll_late(context));
+        }
         Poll::Ready(RequestBodyError::Stalled)
     }
 }
@@ -171,6 +182,7 @@ impl Body for RequestBody {
             return Poll::Ready(Some(Err(RequestBodyError::TooLarge)));
         };
         this.left = left;
+        this.pace.came(data.len() as u64);
         let over = this.is_end_stream();
         this.tell(if over { Turn::Done } else { Turn::Upstream });
         Poll::Ready(Some(Ok(Frame::data(data))))
@@ -198,5 +210,66 @@ impl fmt::Debug for RequestBody {
         f.debug_struct("RequestBody")
             .field("size", &self.size_hint())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use farthing::core::value::Realm;
+    use http_body_util::BodyExt;
+    use hyper::{Request, Response, server::conn::http1, service::service_fn};
+    use hyper_util::rt::TokioIo;
+    use tokio::{io::AsyncWriteExt, sync::mpsc};
+
+    use super::*;
+    use crate::door::Site;
+
+    /// What comes of a body of so many parts, of which one comes each ten seconds. The time is
+    /// made up.
+    async fn sent(rate: u64, part: usize, parts: usize) -> Result<usize, String> {
+        let site = Site::new(&Realm::new("api.example.com").unwrap());
+        let options = ForwardOptions::new(site, u64::MAX, rate);
+        let (mut client, ours) = tokio::io::duplex(1024 * 1024);
+        let (say, mut said) = mpsc::unbounded_channel();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let body = RequestBody::from(request.into_body());
+            let (body, _) = body.bounded(&options, Duration::from_secs(60));
+            let say = say.clone();
+            async move {
+                let collected = body.collect().await;
+                let length = collected.map(|body| body.to_bytes().len());
+                let _ = say.send(length.map_err(|error| error.to_string()));
+                Ok::<_, Infallible>(Response::new(String::new()))
+            }
+        });
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(ours), service);
+        tokio::spawn(connection);
+        let length = part * parts;
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        client.write_all(head.as_bytes()).await.unwrap();
+        let sending = async {
+            for _ in 0..parts {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                let _ = client.write_all(&vec![b'x'; part]).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            said = said.recv() => said.unwrap(),
+            () = sending => unreachable!("it never ends"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_comes_drop_by_drop_is_given_up() {
+        let late = Err("the body did not arrive in time".to_owned());
+        // A byte each ten seconds never stands still, and would take years for a mebibyte.
+        assert_eq!(sent(1024, 1, 100).await, late);
+        assert_eq!(sent(1024, 2 * 1024, 100).await, late);
+        assert_eq!(sent(1024, 1, 2).await, Ok(2));
+        assert_eq!(sent(1024, 10 * 1024, 100).await, Ok(1024 * 1000));
+        assert_eq!(sent(0, 1, 100).await, Ok(100));
     }
 }

@@ -42,6 +42,7 @@ pub(crate) struct Metrics {
     pub(crate) in_flight: Gauge,
     pub(crate) connections: Gauge,
     pub(crate) connections_taken: AtomicU64,
+    pub(crate) connections_refused: AtomicU64,
     pub(crate) handshakes_failed: AtomicU64,
     pub(crate) reloads: Reloads,
     pub(crate) log_lines_dropped: AtomicU64,
@@ -86,7 +87,7 @@ impl Gauge {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn get(&self) -> i64 {
+    pub(crate) fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -141,6 +142,7 @@ impl Metrics {
             in_flight: Gauge::default(),
             connections: Gauge::default(),
             connections_taken: AtomicU64::new(0),
+            connections_refused: AtomicU64::new(0),
             handshakes_failed: AtomicU64::new(0),
             reloads: Reloads::default(),
             log_lines_dropped: AtomicU64::new(0),
@@ -318,6 +320,11 @@ impl Metrics {
                 "farthing_connections_total",
                 "Connections taken.",
                 &self.connections_taken,
+            ),
+            (
+                "farthing_connections_refused_total",
+                "Connections of peers that had as many as they may have.",
+                &self.connections_refused,
             ),
             (
                 "farthing_handshakes_failed_total",

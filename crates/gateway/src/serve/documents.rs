@@ -69,9 +69,11 @@ impl Documents {
         let recipe = Recipe::new(config, rules)?;
         let theirs = match &config.about.openapi {
             Some(OpenApi::File(path)) => {
-                let text = std::fs::read(path).map_err(|source| LiveError::Document {
-                    path: path.clone(),
-                    source,
+                let text = farthing::file::read(path, LARGEST as u64).map_err(|source| {
+                    LiveError::Document {
+                        path: path.clone(),
+                        source,
+                    }
                 })?;
                 Some(Bytes::from(text))
             }

@@ -34,6 +34,15 @@ pub enum StartError {
         /// Why.
         source: StoreError,
     },
+    /// The process may not have enough files open.
+    #[error(
+        "a process may not have enough files open here: {needed} are the least (`ulimit -n`, or \
+         `LimitNOFILE` of systemd)"
+    )]
+    Files {
+        /// How many it takes.
+        needed: u64,
+    },
     /// The thread of the access log cannot be started.
     #[error("the access log cannot be started")]
     Log(#[source] io::Error),

@@ -83,6 +83,15 @@ impl Line {
         Verdict::Goes
     }
 
+    /// Whether nobody asked for anything since the last look. A new connection is given one more.
+    pub(super) fn is_spare(&self) -> bool {
+        let enough = match self.began.load(Ordering::Relaxed) {
+            true => 1,
+            false => 2,
+        };
+        self.running.load(Ordering::Relaxed) == 0 && self.still.load(Ordering::Relaxed) >= enough
+    }
+
     /// A request came: it waits for us.
     pub(super) fn begins(&self) {
         self.running.fetch_add(1, Ordering::Relaxed);
@@ -135,6 +144,24 @@ mod tests {
         let line = Line::new([127, 0, 0, 1].into());
         check(&line, 2, Verdict::Goes);
         check(&line, 1, Verdict::Idle);
+    }
+
+    #[test]
+    fn whoever_asks_for_nothing_has_a_connection_to_spare() {
+        let line = Line::new([127, 0, 0, 1].into());
+        check(&line, 1, Verdict::Goes);
+        assert!(!line.is_spare(), "it may be about to ask");
+        check(&line, 1, Verdict::Goes);
+        assert!(line.is_spare());
+        line.begins();
+        check(&line, 3, Verdict::Goes);
+        assert!(!line.is_spare(), "a request is on it");
+        line.has();
+        line.ends();
+        check(&line, 1, Verdict::Goes);
+        assert!(!line.is_spare(), "it asked a moment ago");
+        check(&line, 1, Verdict::Goes);
+        assert!(line.is_spare());
     }
 
     #[test]

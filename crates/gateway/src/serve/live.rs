@@ -310,7 +310,8 @@ fn table(
 }
 
 fn forward(config: &Config, upstream: &Upstream, pools: &Pools) -> Result<Forward, ForwardError> {
-    let options = ForwardOptions::new(Site::new(&config.site), config.limits.body);
+    let limits = &config.limits;
+    let options = ForwardOptions::new(Site::new(&config.site), limits.body, limits.body_rate);
     Forward::new(upstream, &options, pools)
 }
 
@@ -322,9 +323,7 @@ fn leaf(
     metrics: &Metrics,
 ) -> Result<(crate::config::RuleKey, Leaf), LiveError> {
     let upstream = rule.upstream.as_ref().unwrap_or(&config.upstream);
-    let options = ForwardOptions::new(Site::new(&config.site), config.limits.body);
-    let forward =
-        Forward::new(upstream, &options, pools)?.plain_text(!rule.served.not_json.is_empty());
+    let forward = forward(config, upstream, pools)?.plain_text(!rule.served.not_json.is_empty());
     let name = rule.key.to_string();
     let (way, route) = match &rule.price {
         RulePrice::Free => (Way::Free(forward), None),

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `listener` | connections, their limits, their end |
 //! | `service` | the requests of a connection |
+//! | `peers` | how many connections each peer has |
+//! | `descriptors` | how many connections the process has room for |
 //! | `line` | a connection, and who waits for whom on it |
 //! | `via` | how a request came, and whose word on that counts |
 //! | `tls` | certificates by files |
@@ -16,11 +18,13 @@
 
 mod answer;
 mod change;
+mod descriptors;
 mod documents;
 mod error;
 mod line;
 mod listener;
 mod live;
+mod peers;
 mod service;
 mod till;
 mod tls;
@@ -30,7 +34,10 @@ mod watch;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -65,6 +72,7 @@ use crate::{
     },
 };
 use live::Live;
+use peers::Peers;
 use till::{Parts, Till};
 
 /// How often the reconciler looks for work that was left.
@@ -134,6 +142,11 @@ pub(crate) struct Shared {
     parts: Parts,
     pools: Pools,
     room: Arc<Semaphore>,
+    /// How many connections there is room for.
+    fits: AtomicUsize,
+    peers: Arc<Peers>,
+    /// Whether the system has no room for another connection.
+    is_crowded: AtomicBool,
     phase: channel::Sender<Phase>,
     connections: TaskTracker,
     /// Former gates that finish what was begun with them.
@@ -180,7 +193,8 @@ impl Gateway {
             metrics: Arc::clone(&metrics),
         };
         let pools = Pools::new();
-        let room = Arc::new(Semaphore::new(room(&config)));
+        let fits = room(&config);
+        descriptors::check(config.limits.connections, fits)?;
         let live = Live::new(config, &parts, &pools, None).await?;
         live.keep(&metrics);
         live.refresh(&pools).map_err(LiveError::from)?;
@@ -191,7 +205,10 @@ impl Gateway {
             clock: deps.clock,
             parts,
             pools,
-            room,
+            room: Arc::new(Semaphore::new(fits)),
+            fits: AtomicUsize::new(fits),
+            peers: Arc::default(),
+            is_crowded: AtomicBool::new(false),
             phase: channel::Sender::new(Phase::Serving),
             connections: TaskTracker::new(),
             retired: TaskTracker::new(),
@@ -334,7 +351,8 @@ impl Shared {
     fn swap(self: &Arc<Self>, old: &Arc<Live>, new: Live) {
         let gate_changes = !Arc::ptr_eq(&old.till, &new.till);
         self.log.set(new.config.log.format);
-        resize(&self.room, room(&old.config), room(&new.config));
+        let fits = room(&new.config);
+        resize(&self.room, self.fits.swap(fits, Ordering::Relaxed), fits);
         new.keep(&self.metrics);
         self.live.store(Arc::new(new));
         if gate_changes {
@@ -455,7 +473,7 @@ fn adopt(config: &mut Config, address: SocketAddr) {
 }
 
 fn room(config: &Config) -> usize {
-    config.limits.connections.clamp(1, Semaphore::MAX_PERMITS)
+    descriptors::fit(config.limits.connections).clamp(1, Semaphore::MAX_PERMITS)
 }
 
 /// Makes room for more connections, or for fewer: those that are there stay.

@@ -1,6 +1,6 @@
 //! TLS by files.
 
-use std::{fs::File, io::Read, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use rustls::{
     ServerConfig,
@@ -12,7 +12,7 @@ use super::error::TlsError;
 use crate::config::Tls;
 
 /// Bytes of the largest file of certificates or keys.
-const LARGEST: u64 = 1024 * 1024;
+const LARGEST: u64 = 4 * 1024 * 1024;
 
 /// What the handshakes of a listener are made with.
 #[derive(Clone)]
@@ -60,12 +60,8 @@ fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LARGEST).read_to_end(&mut bytes))
-        .map_err(|source| TlsError::Read {
-            path: path.into(),
-            source,
-        })?;
-    Ok(bytes)
+    farthing::file::read(path, LARGEST).map_err(|source| TlsError::Read {
+        path: path.into(),
+        source,
+    })
 }

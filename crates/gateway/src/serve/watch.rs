@@ -4,11 +4,11 @@
 //! point to an older file. So what the files hold is hashed, each second.
 
 use std::{
-    fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
 
+use farthing::file;
 use ring::digest::{SHA256, digest};
 
 /// Bytes of a file that are looked at.
@@ -64,12 +64,8 @@ fn prints(paths: &[PathBuf]) -> Vec<(PathBuf, Print)> {
 }
 
 fn print(path: &Path) -> Print {
-    // Opening a pipe would wait for somebody to write.
-    if !std::fs::metadata(path).ok()?.is_file() {
-        return None;
-    }
     let mut bytes = Vec::new();
-    let file = File::open(path).ok()?;
+    let file = file::open(path).ok()?;
     file.take(LARGEST).read_to_end(&mut bytes).ok()?;
     digest(&SHA256, &bytes).as_ref().try_into().ok()
 }

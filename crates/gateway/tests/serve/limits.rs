@@ -43,6 +43,37 @@ async fn a_connection_too_many_waits_until_there_is_room() {
     read_until(&mut third, "\r\n\r\nok").await;
 }
 
+#[tokio::test]
+async fn one_peer_does_not_take_every_connection() {
+    let upstream = Upstream::says(OK).await;
+    let rig = Rig::open(
+        &upstream.url(),
+        &format!("[limits]\nconnections = 8\nconnections_per_peer = 2\n{ROUTES}"),
+    )
+    .await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(rig.address).await.unwrap();
+        stream.write_all(ASKS).await.unwrap();
+        read_until(&mut stream, "\r\n\r\nok").await;
+        held.push(stream);
+    }
+    // Far more than there is room for: each is turned away, and none waits.
+    for _ in 0..20 {
+        assert_eq!(exchange(rig.address, ASKS).await, b"");
+    }
+    let metrics = rig.gateway.metrics().await;
+    let refused = "farthing_connections_refused_total";
+    assert_eq!(crate::sample(&metrics, refused), 20);
+    assert_eq!(crate::sample(&metrics, "farthing_connections"), 2);
+    drop(held);
+    until("its places are free again", async || {
+        let closing = [b"GET /free HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"];
+        exchange(rig.address, closing[0]).await.ends_with(b"ok")
+    })
+    .await;
+}
+
 /// Whoever sends a head drop by drop, or nothing at all, is sent away.
 #[tokio::test]
 async fn a_head_has_to_come_in_time() {

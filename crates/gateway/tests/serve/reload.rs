@@ -201,6 +201,43 @@ async fn a_document_that_changes_is_read_again() {
     assert!(told().await.contains("other words"));
 }
 
+/// Nobody writes into it, so whoever opened it would wait for ever, and hear no signal either.
+#[tokio::test]
+async fn a_pipe_in_the_place_of_a_file_holds_nothing_up() {
+    let upstream = Upstream::says(OK).await;
+    let text = format!(
+        "[service]\nopenapi = {{ file = \"spec.json\" }}\n[upstream]\n\
+         set_headers = {{ x-api-key = {{ file = \"key\" }} }}\n{}",
+        rules("$0.002")
+    );
+    let document = r#"{"openapi":"3.1.0","info":{"title":"a","version":"1"},"paths":{}}"#;
+    let rig = Rig::open_beside(&upstream.url(), &text, &[("spec.json", document)]).await;
+    let config = rig.gateway.config();
+    for name in ["spec.json", "key"] {
+        let path = rig.path(name);
+        let content = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let refused = rig.reload(&upstream.url(), &text).await;
+        assert!(
+            matches!(refused, Err(ReloadError::File(_))),
+            "{name}: {refused:?}"
+        );
+        if name == "spec.json" {
+            // What was looked at as a file may be a pipe by the time it is opened.
+            let refused = rig.gateway.reload(config.clone()).await;
+            assert!(matches!(refused, Err(ReloadError::Setup(_))), "{refused:?}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, content).unwrap();
+        let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&path, closed).unwrap();
+        rig.reload(&upstream.url(), &text).await.unwrap();
+    }
+    assert_eq!(rig.ask("GET", "/paid", &[]).await.status, 402);
+}
+
 /// Limits are part of a gate: a new one takes over, and what was claimed with the old one is
 /// delivered by it.
 #[tokio::test]

@@ -178,7 +178,7 @@ async fn an_error_inside_a_200_is_not_charged() {
         ["result", "error"].map(|name| format!(r#"{{"{name}":"{}"}}"#, "x".repeat(100_000)));
     let bodies = [
         r#"{"error":{"code":-32601}}"#,
-        r#"{"result":1"#,
+        "",
         r#"{"result":1,"error":null}"#,
         large.as_str(),
         large_error.as_str(),
@@ -193,10 +193,10 @@ async fn an_error_inside_a_200_is_not_charged() {
     // What is larger than is stored is looked at as well: it would be a way to get it for nothing.
     for (body, paid, all) in [
         (bodies[0], false, 0),
-        (bodies[1], false, 0),
-        (bodies[2], true, 2_000),
-        (bodies[3], true, 4_000),
-        (bodies[4], false, 4_000),
+        (bodies[1], true, 2_000),
+        (bodies[2], true, 4_000),
+        (bodies[3], true, 6_000),
+        (bodies[4], false, 6_000),
     ] {
         let credential = rig.credential("GET", "/rpc", b"").await;
         let headers = [
@@ -228,5 +228,99 @@ async fn what_is_compressed_against_the_rule_is_not_given_away() {
         assert_eq!(answer.status, status, "{answer:?}");
         assert_eq!(answer.text() == "{}", moved > 0, "{answer:?}");
         rig.assert_moved(moved).await;
+    }
+}
+
+/// Whoever reads it may well find what was paid for: the first line, what stands behind the prefix.
+#[tokio::test]
+async fn what_is_called_json_and_is_not_goes_to_nobody() {
+    const BODIES: [&str; 4] = [
+        "{\"result\":1}\n{\"result\":2}\n",
+        ")]}',\n{\"result\":1}",
+        "{\"result\":1,}",
+        "{\"result\":1",
+    ];
+    let upstream = Upstream::start(|number, mut conn| {
+        Box::pin(async move {
+            let body = BODIES[number % BODIES.len()];
+            conn.say(format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\
+                 Content-Length: {}\r\n\r\n{body}",
+                body.len()
+            ))
+            .await;
+        })
+    })
+    .await;
+    let rig = Rig::open(&upstream.url(), RULES).await;
+    for _ in BODIES {
+        let (_, answer) = rig.pay("GET", "/rpc", b"").await;
+        answer.is_problem(502, "not-served", Some(false));
+        assert!(!answer.text().contains("result"), "{answer:?}");
+        rig.assert_moved(0).await;
+    }
+}
+
+/// Under `first` the buyer has paid: an answer that has to be looked at is held for it, however
+/// large, and whether or not it says how large.
+#[tokio::test]
+async fn what_settles_first_is_looked_at_beyond_what_is_stored() {
+    const FIRST: &str = r#"
+[routes]
+"POST /rpc" = { price = "$0.002", settle = "first", hold_up_to = "200KiB", served = { not_json = ["$.error"] } }
+"#;
+    let plain = |body: &str| {
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let chunked = |media: &str, body: &str| {
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {media}\r\nConnection: close\r\n\
+             Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+            body.len()
+        )
+    };
+    let large = |name: &str, size| format!(r#"{{"{name}":"{}"}}"#, "x".repeat(size));
+    let (result, error) = (large("result", 100_000), large("error", 100_000));
+    let cases = [
+        (plain(&result), Some(result.clone())),
+        (chunked("application/json", &result), Some(result.clone())),
+        (chunked("application/json", "{}"), Some("{}".into())),
+        (
+            chunked("text/event-stream", "data: 1\n\n"),
+            Some("data: 1\n\n".into()),
+        ),
+        (plain(&error), None),
+        (chunked("application/json", &error), None),
+        (chunked("application/json", "{}\n{}"), None),
+        (plain(&large("result", 300_000)), None),
+    ];
+    let says: Vec<_> = cases.iter().map(|(says, _)| says.clone()).collect();
+    let upstream = Upstream::start(move |number, mut conn| {
+        let answer = says[number].clone();
+        Box::pin(async move { conn.say(answer).await })
+    })
+    .await;
+    let rig = Rig::open(&upstream.url(), FIRST).await;
+    for (number, (_, expect)) in cases.iter().enumerate() {
+        let (_, answer) = rig.pay("POST", "/rpc", b"{}").await;
+        match expect {
+            Some(body) => {
+                assert_eq!(
+                    (answer.status, answer.text()),
+                    (200, body.as_str()),
+                    "{number}"
+                );
+                assert!(answer.receipt().is_some(), "{number}");
+            }
+            None => {
+                assert!(answer.status >= 500, "{number}: {answer:?}");
+                assert_eq!(answer.problem()["moneyMoved"], true, "{number}");
+            }
+        }
+        rig.assert_moved(2_000 * (number as u128 + 1)).await;
     }
 }

@@ -5,12 +5,17 @@ use std::{
     path::PathBuf,
 };
 
+use farthing::file::{self, FileError, Readers};
+
 use super::{
-    super::{Admin, Listen, Network, Tls, Trust, secret::is_exposed},
+    super::{Admin, Listen, Network, SecretError, Tls, Trust},
     report::{Report, Wrong},
     section::{Item, Section},
     values,
 };
+
+/// Bytes of the largest file of certificates or keys.
+const PEM: u64 = 4 * 1024 * 1024;
 
 /// Where it listens without being told.
 pub(super) const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8402);
@@ -87,47 +92,35 @@ fn tls(top: Section<'_>, report: &mut Report<'_>) -> Option<Tls> {
         file("key", "PRIVATE KEY-----"),
     );
     let ((_, cert), (item, key)) = (cert?, key?);
-    let exposed = std::fs::metadata(&key).is_ok_and(|metadata| is_exposed(&metadata));
-    if exposed {
-        let what = "others than its owner can open this key";
-        report.add(
-            item.at,
-            Wrong::write(what, format!("chmod 600 {}", key.display())),
-        );
-        return None;
-    }
-    Some(Tls { cert, key })
+    let Err(error) = file::open_secret(&key, Readers::Group) else {
+        return Some(Tls { cert, key });
+    };
+    let wrong = match error {
+        FileError::Exposed => Wrong::write(
+            "others than its owner can open this key",
+            format!("chmod 600 {}", key.display()),
+        ),
+        error => Wrong::new(SecretError::of(&key, error).to_string()),
+    };
+    report.add(item.at, wrong);
+    None
 }
 
 /// A file that has to be there and hold something PEM.
 pub(super) fn pem(item: &Item<'_>, holds: &str, report: &mut Report<'_>) -> Option<PathBuf> {
     let named = item.text(report)?;
     let path = report.source(named);
-    let plain = std::fs::metadata(&path).map(|metadata| metadata.is_file());
-    let what = match plain {
+    // What is not UTF-8 is not PEM either.
+    let what = match file::read(&path, PEM) {
         Err(error) => format!("{} cannot be read: {error}", path.display()),
-        Ok(false) => format!("{} is no plain file", path.display()),
-        Ok(true) => match text(&path) {
-            Err(error) => format!("{} cannot be read: {error}", path.display()),
-            Ok(text) if text.contains(holds) => return Some(path),
-            Ok(_) => {
-                let kind = holds.trim_end_matches('-').to_ascii_lowercase();
-                format!("{} holds no {kind} in PEM", path.display())
-            }
-        },
+        Ok(bytes) if String::from_utf8_lossy(&bytes).contains(holds) => return Some(path),
+        Ok(_) => {
+            let kind = holds.trim_end_matches('-').to_ascii_lowercase();
+            format!("{} holds no {kind} in PEM", path.display())
+        }
     };
     report.wrong(item.at.clone(), what);
     None
-}
-
-/// The beginning of a file. What is not UTF-8 is not PEM either.
-fn text(path: &std::path::Path) -> std::io::Result<String> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?
-        .take(1024 * 1024)
-        .read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn proxies<'a>(top: Section<'a>, report: &mut Report<'_>) -> Option<(Item<'a>, Vec<Network>)> {

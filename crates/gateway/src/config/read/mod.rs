@@ -12,7 +12,6 @@ mod upstream;
 mod values;
 
 use std::{
-    fs::File,
     io::{self, Read},
     net::SocketAddr,
     path::Path,
@@ -20,7 +19,10 @@ use std::{
 
 use toml::de::DeTable;
 
-use farthing::core::value::{Price, Realm};
+use farthing::{
+    core::value::{Price, Realm},
+    file::{self, FileError},
+};
 
 use super::{Config, Finding, Upstream};
 use report::Report;
@@ -96,17 +98,12 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Finding> {
         };
         Finding::whole(path, what, Some(instead.into()))
     };
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() {
-        let what = if metadata.is_dir() {
-            "this is a folder, and not a file"
-        } else {
-            "this is no plain file"
-        };
-        return Err(Finding::whole(path, what, None));
-    }
+    let file = file::open(path).map_err(|error| match error {
+        FileError::Read(error) => failed(error),
+        _ if path.is_dir() => Finding::whole(path, "this is a folder, and not a file", None),
+        _ => Finding::whole(path, "this is no plain file", None),
+    })?;
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
     file.take(LARGEST + 1)
         .read_to_end(&mut bytes)
         .map_err(failed)?;

@@ -90,13 +90,15 @@ pub(super) fn store(top: Section<'_>, report: &mut Report<'_>) -> Option<Store> 
 }
 
 pub(super) fn limits(top: Section<'_>, report: &mut Report<'_>) -> Limits {
-    const KEYS: [&str; 8] = [
+    const KEYS: [&str; 10] = [
         "per_peer",
         "peer_burst",
         "total",
         "connections",
+        "connections_per_peer",
         "head",
         "body",
+        "body_rate",
         "head_within",
         "drain",
     ];
@@ -116,12 +118,14 @@ pub(super) fn limits(top: Section<'_>, report: &mut Report<'_>) -> Limits {
         rate("total", usual.total),
     );
     let connections = section.number("connections", 1..=1_000_000, report);
+    let of_a_peer = section.number("connections_per_peer", 1..=1_000_000, report);
     let mut size = |key: &str, bounds: std::ops::RangeInclusive<u64>| {
         section.parsed(key, report, |text| values::size(text, &bounds))
     };
     // A credential alone may have 32 KiB.
     let head = size("head", 40 << 10..=1 << 20);
     let body = size("body", 0..=1 << 40);
+    let body_rate = size("body_rate", 0..=1 << 20);
     let mut wait =
         |key: &str| section.parsed(key, report, |text| values::duration(text, &values::WAIT));
     let (head_within, drain) = (wait("head_within"), wait("drain"));
@@ -130,7 +134,9 @@ pub(super) fn limits(top: Section<'_>, report: &mut Report<'_>) -> Limits {
         peer_burst,
         total,
         connections: number(connections, usual.connections),
+        connections_per_peer: of_a_peer.and_then(|number| usize::try_from(number).ok()),
         head: number(head, usual.head),
+        body_rate: body_rate.unwrap_or(usual.body_rate),
         body: body.unwrap_or(usual.body),
         head_within: head_within.unwrap_or(usual.head_within),
         drain: drain.unwrap_or(usual.drain),

@@ -284,7 +284,8 @@ fn paid(
         let what = "a lost answer to a GET is always asked for again";
         refuse("retryable", what, "remove `retryable`");
     }
-    if rule.settle == Some(SettlePolicy::First) && rule.hold_up_to.is_some() {
+    let is_looked_at = !rule.served.not_json.is_empty();
+    if rule.settle == Some(SettlePolicy::First) && rule.hold_up_to.is_some() && !is_looked_at {
         let what = "nothing is held where the payment settles first";
         refuse(
             "hold_up_to",

@@ -229,7 +229,15 @@ pub(super) fn belongs(key: &str) -> Option<&'static str> {
         "connect" | "first_byte" | "idle" | "http2" | "ca" | "keep_host" | "set_headers" => {
             "into [upstream]"
         }
-        "per_peer" | "peer_burst" | "total" | "connections" | "head" | "body" | "head_within"
+        "per_peer"
+        | "peer_burst"
+        | "total"
+        | "connections"
+        | "connections_per_peer"
+        | "head"
+        | "body"
+        | "body_rate"
+        | "head_within"
         | "drain" => "into [limits]",
         "format" => "into [log]",
         "title" | "version" | "categories" | "docs" | "openapi" | "discovery" => "into [service]",

@@ -302,6 +302,17 @@ pub(super) fn read_or_tell(
             "others than its owner can open this file",
             format!("chmod 600 {}", path.display()),
         ),
+        SecretError::Foreign(_) => Wrong::write(
+            error.to_string(),
+            "a file of the user that runs the gateway, or of root",
+        ),
+        SecretError::Folder { path, folder } => Wrong::write(
+            format!(
+                "everybody can put another file into the place of {}",
+                path.display()
+            ),
+            format!("chmod o-w {}", folder.display()),
+        ),
         SecretError::Read { path, source } => {
             Wrong::new(format!("{} cannot be read: {source}", path.display()))
         }
