@@ -85,6 +85,7 @@ async fn what_is_not_served_after_is_not_charged() {
     for status in answers {
         let response = shop.pay(|| shop.get("/paid")).await;
         assert_eq!(response.status(), status, "the service's own answer");
+        assert_eq!(response.headers()["money-moved"], "false");
         assert!(receipt(&response).is_none());
         assert_eq!(response.text().await.unwrap(), "oh");
         shop.assert_paid(0).await;

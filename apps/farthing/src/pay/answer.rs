@@ -8,7 +8,7 @@ use std::{
 
 use farthing::{
     client::{Choice, Outlay, Response, Standing},
-    core::payment::Moved,
+    core::{header::MONEY_MOVED, payment::Moved},
 };
 use serde_json::json;
 
@@ -161,6 +161,12 @@ pub(super) fn exit_of(response: &Response) -> Exit {
     }
 }
 
+/// Whether the server says beside its answer that it did not charge for it. That is its word only.
+pub(super) fn denies(response: &Response) -> bool {
+    let said = response.headers().get(MONEY_MOVED);
+    said.is_some_and(|said| said.as_bytes() == b"false")
+}
+
 /// The last lines on stderr.
 fn conclude(response: &Response) {
     let paint = Paint::for_stderr();
@@ -184,6 +190,10 @@ fn conclude(response: &Response) {
     });
     match outlay.standing {
         Standing::Paid => screen::tell(format!("{} {price} by {by}{under}", paint.good("paid"))),
+        Standing::Unconfirmed if denies(response) => screen::tell(format!(
+            "{} {price} by {by}; the server says that it did not charge for this answer",
+            paint.asks("paid?")
+        )),
         Standing::Unconfirmed => screen::tell(format!(
             "{} {price} by {by}; it was served without a receipt",
             paint.asks("paid?")
@@ -193,11 +203,14 @@ fn conclude(response: &Response) {
                 "{} the server answered {status} to a payment of {price}",
                 paint.bad("error:")
             ));
-            let rows = [
+            let mut rows = vec![
                 ("whose", "the server".to_owned()),
                 ("money", told(outlay.moved()).to_owned()),
                 ("payment", outlay.payment.to_string()),
             ];
+            if denies(response) {
+                rows.insert(2, ("says", "the server says that nothing moved".to_owned()));
+            }
             screen::tell(screen::rows(paint, 2, &rows));
         }
     }

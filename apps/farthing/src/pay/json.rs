@@ -7,7 +7,7 @@ use farthing::{
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Sink, exit_of};
+use super::answer::{Sink, denies, exit_of};
 use crate::{
     error::{Error, as_json},
     exit::Exit,
@@ -27,7 +27,7 @@ pub(super) async fn print(mut response: Response, mut sink: Sink) -> Result<Exit
         "paid": response.paid().map(paid),
         "receipt": response.receipt(),
     });
-    let exit = exit_of(&response);
+    let (exit, denied) = (exit_of(&response), denies(&response));
     if let Some(path) = sink.path() {
         object["bodyFile"] = json!(path.display().to_string());
         sink.take(&mut response).await?;
@@ -45,6 +45,9 @@ pub(super) async fn print(mut response: Response, mut sink: Sink) -> Result<Exit
         object["error"] = json!(exit.name());
         object["exitCode"] = json!(exit.code());
         object["moneyMoved"] = as_json(moved);
+    }
+    if denied {
+        object["serverDenies"] = json!(true);
     }
     screen::data(object).map_err(|source| Error::Answer { source, moved })?;
     Ok(exit)

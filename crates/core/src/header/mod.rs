@@ -15,6 +15,9 @@ pub const PAYMENT_RECEIPT: HeaderName = HeaderName::from_static("payment-receipt
 pub const PAYMENT_AUTHORIZATION: HeaderName = HeaderName::from_static("payment-authorization");
 /// `Accept-Payment`, what a client can pay with.
 pub const ACCEPT_PAYMENT: HeaderName = HeaderName::from_static("accept-payment");
+/// `Money-Moved`, beside the service's own answer to a payment that was not charged for it: `false`. A
+/// problem says the same as a member. It is the seller's word, and no evidence.
+pub const MONEY_MOVED: HeaderName = HeaderName::from_static("money-moved");
 /// `Idempotency-Key`, which makes a repeated request the same request.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 

@@ -78,7 +78,7 @@ fn is_hop_by_hop(name: &str) -> bool {
 /// What is between buyer and gate, in any dialect.
 fn is_of_payment(name: &str) -> bool {
     name.starts_with("payment-")
-        || matches!(name, "accept-payment" | "x-payment")
+        || matches!(name, "accept-payment" | "money-moved" | "x-payment")
         || name.starts_with("x-payment-")
 }
 
@@ -171,6 +171,7 @@ mod tests {
             "X-PAYMENT",
             "X-Payment-Response",
             "Accept-Payment",
+            "Money-Moved",
         ] {
             assert!(kept_back(name), "{name}");
         }

@@ -62,6 +62,7 @@ fn same(through: &Answer, direct: &Answer) {
                     | "transfer-encoding"
                     | "content-length"
                     | "payment-receipt"
+                    | "money-moved"
                     | "cache-control"
             )
         });
@@ -103,6 +104,7 @@ async fn a_static_file_server() {
     let (_, none) = rig.pay("GET", "/none", b"").await;
     same(&none, &direct(files.url(), "GET", "/none", &[], b"").await);
     assert_eq!(none.status, 404);
+    assert_eq!(none.get("money-moved"), Some("false"));
     rig.assert_moved(paid).await;
     // A part is asked for, or only what changed.
     let changed = direct(files.url(), "GET", "/small.txt", &[], b"").await;

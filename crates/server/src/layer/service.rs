@@ -287,7 +287,7 @@ fn expose<B>(exposed: bool, mut response: Response<GateBody<B>>) -> Response<Gat
     if exposed {
         response.headers_mut().append(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("WWW-Authenticate, Payment-Receipt, Retry-After"),
+            HeaderValue::from_static("WWW-Authenticate, Payment-Receipt, Money-Moved, Retry-After"),
         );
     }
     response
