@@ -120,14 +120,12 @@ pub(crate) fn pay(
     let good: usize = std::thread::scope(|scope| {
         let lists = requests.chunks(count.div_ceil(64));
         let asking: Vec<_> = lists
-            .map(|list| {
-                scope.spawn(move || send(server.address, list).map_err(|error| error.to_string()))
-            })
+            .map(|list| scope.spawn(move || send(server.address, list)))
             .collect();
         asking
             .into_iter()
-            .map(|one| one.join().map_err(|_| "a client panicked".to_owned())?)
-            .sum::<Result<usize, String>>()
+            .map(|one| one.join().map_err(|_| "a client panicked")?)
+            .sum::<Result<usize, Failed>>()
     })?;
     let took = begun.elapsed();
     let used = server.cpu()? - before;

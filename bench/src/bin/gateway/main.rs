@@ -20,7 +20,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 /// What went wrong, for a person.
-pub(crate) type Failed = Box<dyn std::error::Error>;
+pub(crate) type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// Measures the gateway beside a bare forwarder and nginx.
 #[derive(Parser)]

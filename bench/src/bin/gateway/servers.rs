@@ -83,7 +83,7 @@ fn say(address: SocketAddr) {
 async fn accept<S, F>(listener: TcpListener, service: S) -> Result<(), Failed>
 where
     S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Result<Response<AnyBody>, Failure>> + Send + 'static,
+    F: Future<Output = Result<Response<AnyBody>, Failed>> + Send + 'static,
 {
     loop {
         let (stream, _) = listener.accept().await?;
@@ -97,8 +97,6 @@ where
         });
     }
 }
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn answer(request: &Request<Incoming>) -> Response<AnyBody> {
     let body = if request.uri().path() == "/stream" {
@@ -139,7 +137,7 @@ async fn forward(
     client: Client<HttpConnector, Incoming>,
     to: SocketAddr,
     mut request: Request<Incoming>,
-) -> Result<Response<AnyBody>, Failure> {
+) -> Result<Response<AnyBody>, Failed> {
     let path = request.uri().path_and_query().cloned();
     let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
     *request.uri_mut() = Uri::builder()

@@ -34,11 +34,7 @@ pub(super) fn duration(text: &str, bounds: &RangeInclusive<Duration>) -> Result<
             shown(text)
         ))
     };
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (digits, unit) = text.split_at(end);
-    let number: u64 = digits.parse().map_err(|_| grammar())?;
+    let (number, unit) = measured(text).ok_or_else(grammar)?;
     let scale = match unit {
         "ms" => 1,
         "s" => 1000,
@@ -96,6 +92,13 @@ pub(super) fn told(time: Duration) -> String {
     }
 }
 
+/// A whole number and the unit behind it.
+fn measured(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    let (digits, unit) = text.split_at(end.unwrap_or(text.len()));
+    Some((digits.parse().ok()?, unit))
+}
+
 /// `64KiB`, within bounds.
 pub(super) fn size(text: &str, bounds: &RangeInclusive<u64>) -> Result<u64, Wrong> {
     let grammar = || {
@@ -104,11 +107,7 @@ pub(super) fn size(text: &str, bounds: &RangeInclusive<u64>) -> Result<u64, Wron
             shown(text)
         ))
     };
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (digits, unit) = text.split_at(end);
-    let number: u64 = digits.parse().map_err(|_| grammar())?;
+    let (number, unit) = measured(text).ok_or_else(grammar)?;
     let scale: u64 = match unit {
         "B" => 1,
         "KiB" => 1 << 10,
