@@ -20,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(held) = Held::<Payment>::read(row) {
         check(&held.record);
     }
-    if let Ok(mut from) = Unpacker::new(data, 1)
+    if let Ok(mut from) = Unpacker::new(data, 2)
         && let Ok(payment) = Payment::unpack(&mut from)
     {
         let bytes = check(&payment);
@@ -32,10 +32,10 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn check(payment: &Payment) -> Vec<u8> {
-    let mut out = Packer::new(1, 0);
+    let mut out = Packer::new(2, 0);
     payment.pack(&mut out).expect("details are JSON");
     let bytes = out.finish();
-    let mut from = Unpacker::new(&bytes, 1).expect("the form is known");
+    let mut from = Unpacker::new(&bytes, 2).expect("the form is known");
     let again = Payment::unpack(&mut from).expect("what was packed reads");
     assert_eq!(&again, payment);
     from.end().expect("nothing is left");

@@ -22,7 +22,7 @@ use farthing_core::{
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 
 const STATES: [State; 11] = [
     State::Claimed,
@@ -100,6 +100,8 @@ prop_compose! {
             attempts: 0,
             lease_until: claimed_at,
             asked: 0,
+            awaits: None,
+            send_before: None,
             reference: None,
             settled_at: None,
             confirmed_at: None,
@@ -118,6 +120,7 @@ prop_compose! {
         reference in option::of("[^\\p{Cc}]{1,60}"),
         (settled_at, confirmed_at) in (option::of(any_time()), option::of(any_time())),
         details in any_details(),
+        (awaits, send_before) in (option::of("[^\\p{Cc}]{1,60}"), option::of(any_time())),
     ) -> Payment {
         Payment {
             state,
@@ -125,6 +128,8 @@ prop_compose! {
             attempts,
             asked,
             lease_until,
+            awaits: awaits.map(|awaits| awaits.parse().unwrap()),
+            send_before,
             reference: reference.map(|reference| reference.parse().unwrap()),
             settled_at,
             confirmed_at,
@@ -181,13 +186,26 @@ proptest! {
         bytes[at] = to;
         if let Ok(read) = unpack(&bytes)
             && read.details.is_empty()
+            && bytes[0] == FORM
         {
             prop_assert_eq!(pack(&read), bytes);
         }
     }
 
+    /// The first form had neither what is awaited nor the end of sending, and no flags for them.
     #[test]
-    fn the_older_form_reads_as_well(payment in any_payment()) {
+    fn the_first_form_reads_as_well(payment in any_payment()) {
+        let payment = Payment { awaits: None, send_before: None, ..payment };
+        let mut bytes = pack(&payment);
+        bytes[0] = 1;
+        prop_assert_eq!(unpack(&bytes).unwrap(), payment.clone());
+        let mut bytes = pack(&Payment { awaits: Some("0x1".parse().unwrap()), ..payment });
+        bytes[0] = 1;
+        prop_assert!(matches!(unpack(&bytes), Err(UnpackError::Number)));
+    }
+
+    #[test]
+    fn json_reads_as_well(payment in any_payment()) {
         let key = ClaimKey::challenge(&payment.challenge);
         let older = json!({ "keys": [&key], "record": &payment });
         let held: Held<Payment> = Held::read(row(older.to_string().into_bytes())).unwrap();
@@ -231,7 +249,15 @@ proptest! {
 
 #[test]
 fn a_row_of_another_form_is_damage() {
-    for value in [&b""[..], b"{}", b"\x00", b"\x02", b"\x01", b"\x01\x11"] {
+    for value in [
+        &b""[..],
+        b"{}",
+        b"\x00",
+        b"\x03",
+        b"\x02",
+        b"\x01",
+        b"\x01\x11",
+    ] {
         let read: Result<Held<Payment>, _> = Held::read(row(value.to_vec()));
         assert!(matches!(read, Err(StoreError::Corrupt(_))), "{value:?}");
     }

@@ -8,6 +8,7 @@ use farthing_core::{
     value::{MethodId, Price, PriceError, RouteId, TextError},
 };
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
+use serde_json::{Map, Value};
 
 /// What a route costs and how it is served.
 ///
@@ -29,6 +30,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 pub struct Route {
     pub(crate) id: Option<RouteId>,
     pub(crate) asks: Asks,
+    pub(crate) terms: Vec<(MethodId, Map<String, Value>)>,
     pub(crate) description: Option<Box<str>>,
     pub(crate) settle: Option<SettlePolicy>,
     pub(crate) served: Served,
@@ -95,6 +97,7 @@ impl Route {
         Self {
             id: None,
             asks,
+            terms: Vec::new(),
             description: None,
             settle: None,
             served: Served::default(),
@@ -123,6 +126,24 @@ impl Route {
             price: Price::from_str(price)?,
         });
         Ok(self)
+    }
+
+    /// What this route says to one method alone, such as how the price is split. The method's
+    /// documentation tells what it understands; one that understands it not stops the start. Said
+    /// again, it counts as it was said last.
+    ///
+    /// # Errors
+    /// When the method's name is none.
+    pub fn terms(mut self, method: &str, terms: Map<String, Value>) -> Result<Self, RouteError> {
+        let method = MethodId::from_str(method)?;
+        self.terms.retain(|(known, _)| *known != method);
+        self.terms.push((method, terms));
+        Ok(self)
+    }
+
+    pub(crate) fn terms_of(&self, method: &MethodId) -> Option<&Map<String, Value>> {
+        let mut terms = self.terms.iter();
+        terms.find_map(|(known, terms)| (known == method).then_some(terms))
     }
 
     /// The name the route has in records. Without one it is called by its method and the path

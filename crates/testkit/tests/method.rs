@@ -11,7 +11,7 @@ use farthing_core::{
     payment::{Answer as Answered, Payment, SettlePolicy, State},
     port::{
         clock::Clock as _,
-        method::{Charge, Order, Outcome, Outside, Presented, Step, Verified},
+        method::{Charge, Order, Outcome, Outside, Presented, Step, Until, Verified, Wanted},
         payer::{Offer, Payer, Proof, Resolved},
     },
     value::{Entropy, Fingerprint, PaymentId, Price, Realm, RouteId, Secret},
@@ -48,7 +48,8 @@ fn in_memory() -> Fixture {
 impl Fixture {
     fn offer(&self) -> Offer {
         let price: Price = "$0.002".parse().unwrap();
-        let request: ChargeRequest = self.charge.prepare(&price).unwrap();
+        let requests: Vec<ChargeRequest> = self.charge.prepare(&Wanted::price(&price)).unwrap();
+        let request = requests[0].clone();
         let binder = Binder::new(Secrets::new(&Secret::new([7; 32])).unwrap());
         let realm = Realm::new("api.example.com").unwrap();
         let template = binder.template(
@@ -118,6 +119,8 @@ fn payment(offer: &Offer) -> Payment {
         attempts: 0,
         lease_until: FakeClock::default().now(),
         asked: 0,
+        awaits: None,
+        send_before: None,
         reference: None,
         settled_at: None,
         confirmed_at: None,
@@ -137,6 +140,7 @@ async fn what_arrives_again_moves_once_and_what_was_lost_did_move() {
     let order = || Order {
         payment: &payment,
         effect: &effect,
+        until: Until::Final,
     };
     this.rail.script([
         Answer::Lost,
@@ -188,6 +192,7 @@ async fn what_was_refused_never_moves() {
         let order = || Order {
             payment: &payment,
             effect: &effect,
+            until: Until::Final,
         };
         let (first, second) = (
             this.rail.settle(order()).await,
@@ -216,6 +221,7 @@ async fn spend(this: &Fixture) {
     let order = Order {
         payment: &payment,
         effect: &effect,
+        until: Until::Final,
     };
     assert!(matches!(
         this.rail.settle(order).await,

@@ -41,6 +41,8 @@ fn fresh(policy: SettlePolicy, rerunnable: bool) -> Payment {
         attempts: 0,
         lease_until: START,
         asked: 0,
+        awaits: None,
+        send_before: None,
         reference: None,
         settled_at: None,
         confirmed_at: None,

@@ -19,9 +19,12 @@ use farthing::{
         payment::{Payment, SettlePolicy},
         port::{
             backend::Write,
-            method::{Booking, Books, Charge, Fault, Presented, Rail, Refusal, Step, Verified},
+            method::{
+                Booking, Books, Charge, Fault, PrepareError, Presented, Rail, Refusal, Step,
+                Verified, Wanted,
+            },
         },
-        value::{Amount, ClaimKey, CurrencyCode, MethodId, Price, PriceError, Reference, Secret},
+        value::{Amount, ClaimKey, CurrencyCode, MethodId, Reference, Secret},
     },
     server::{Gate, Route, layer::PaymentLayer},
 };
@@ -47,14 +50,10 @@ impl Charge for Coupons {
     }
 
     /// Whatever the price: one coupon.
-    fn prepare(&self, _: &Price) -> Result<ChargeRequest, PriceError> {
-        Ok(ChargeRequest::new(Amount::new(1), self.unit.clone(), None))
-    }
-
-    /// The coupon itself is what is used up, whichever challenge it comes with.
-    fn proof_key(&self, presented: &Presented<'_>) -> Option<ClaimKey> {
-        let Payload { coupon } = serde_json::from_str(presented.payload.get()).ok()?;
-        ClaimKey::proof(&self.method, &coupon).ok()
+    fn prepare(&self, wanted: &Wanted<'_>) -> Result<Vec<ChargeRequest>, PrepareError> {
+        wanted.plain()?;
+        let coupon = ChargeRequest::new(Amount::new(1), self.unit.clone(), None);
+        Ok(vec![coupon])
     }
 
     fn verify<'a>(&'a self, presented: Presented<'a>) -> Step<'a, Result<Verified, Refusal>> {
@@ -85,10 +84,13 @@ impl Coupons {
         })?;
         Ok(Verified {
             payer: None,
+            // The coupon itself is what is used up, whichever challenge it comes with.
             keys: vec![key],
             debits: Vec::new(),
             // A coupon is good for ever, and so is the memory that it was used.
             proof_until: farthing::core::value::Timestamp::FAR,
+            reference: None,
+            send_before: None,
             effect: None,
         })
     }

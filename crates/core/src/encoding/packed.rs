@@ -123,19 +123,29 @@ impl Packer {
 
 /// Reads packed bytes, one value after the other.
 #[derive(Clone, Debug)]
-pub struct Unpacker<'a>(&'a [u8]);
+pub struct Unpacker<'a> {
+    rest: &'a [u8],
+    form: u8,
+}
 
 impl<'a> Unpacker<'a> {
-    /// Begins behind the byte that says the form.
+    /// Begins behind the byte that says the form. The first form is 1, and every one up to the
+    /// newest is read.
     ///
     /// # Errors
     /// When the form is another one.
-    pub fn new(bytes: &'a [u8], form: u8) -> Result<Self, UnpackError> {
+    pub fn new(bytes: &'a [u8], newest: u8) -> Result<Self, UnpackError> {
         match bytes.split_first() {
-            Some((first, rest)) if *first == form => Ok(Self(rest)),
-            Some((first, _)) => Err(UnpackError::Form(*first)),
+            Some((&form, rest)) if (1..=newest).contains(&form) => Ok(Self { rest, form }),
+            Some((form, _)) => Err(UnpackError::Form(*form)),
             None => Err(UnpackError::CutShort),
         }
+    }
+
+    /// The form of what is read.
+    #[must_use]
+    pub const fn form(&self) -> u8 {
+        self.form
     }
 
     /// Ends the reading.
@@ -143,7 +153,7 @@ impl<'a> Unpacker<'a> {
     /// # Errors
     /// When something is left.
     pub const fn end(&self) -> Result<(), UnpackError> {
-        if self.0.is_empty() {
+        if self.rest.is_empty() {
             Ok(())
         } else {
             Err(UnpackError::TooLong)
@@ -164,10 +174,10 @@ impl<'a> Unpacker<'a> {
     /// When there are fewer.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], UnpackError> {
         let (head, rest) = self
-            .0
+            .rest
             .split_first_chunk::<N>()
             .ok_or(UnpackError::CutShort)?;
-        self.0 = rest;
+        self.rest = rest;
         Ok(*head)
     }
 
@@ -234,10 +244,10 @@ impl<'a> Unpacker<'a> {
     fn bytes(&mut self) -> Result<&'a [u8], UnpackError> {
         let length = self.number(usize::MAX)?;
         let (head, rest) = self
-            .0
+            .rest
             .split_at_checked(length)
             .ok_or(UnpackError::CutShort)?;
-        self.0 = rest;
+        self.rest = rest;
         Ok(head)
     }
 

@@ -11,8 +11,12 @@ use crate::{
     value::{Entropy, Fingerprint, PaymentId},
 };
 
-/// The bits of the flags, by their position.
-const FLAGS: usize = 10;
+/// The bits of the flags, by their position. A later form has more of them, and what they stand
+/// for behind all else, so that the reader of the newest reads every one before it.
+const FLAGS: usize = 12;
+
+/// The bits of the first form.
+const FLAGS_AT_FIRST: usize = 10;
 
 impl Payment {
     /// Writes it.
@@ -44,6 +48,8 @@ impl Payment {
             attempts,
             lease_until,
             asked,
+            awaits,
+            send_before,
             reference,
             settled_at,
             confirmed_at,
@@ -62,6 +68,8 @@ impl Payment {
             settled_at.is_some(),
             confirmed_at.is_some(),
             !details.is_empty(),
+            awaits.is_some(),
+            send_before.is_some(),
         ]));
         out.array(id.as_bytes());
         out.text(method.as_str());
@@ -102,11 +110,16 @@ impl Payment {
         if let Some(confirmed_at) = confirmed_at {
             out.time(*confirmed_at);
         }
-        if details.is_empty() {
-            Ok(())
-        } else {
-            out.json(details)
+        if !details.is_empty() {
+            out.json(details)?;
         }
+        if let Some(awaits) = awaits {
+            out.text(awaits.as_str());
+        }
+        if let Some(send_before) = send_before {
+            out.time(*send_before);
+        }
+        Ok(())
     }
 
     /// Reads what [`Payment::pack`] wrote.
@@ -125,6 +138,8 @@ impl Payment {
             settled_at,
             confirmed_at,
             details,
+            awaits,
+            send_before,
         ] = flagged(from)?;
         Ok(Self {
             id: PaymentId::new(Entropy(from.array()?)),
@@ -165,6 +180,8 @@ impl Payment {
             } else {
                 Map::new()
             },
+            awaits: awaits.then(|| from.text()).transpose()?,
+            send_before: send_before.then(|| from.time()).transpose()?,
         })
     }
 }
@@ -176,7 +193,12 @@ fn flags(set: [bool; FLAGS]) -> u64 {
 }
 
 fn flagged(from: &mut Unpacker<'_>) -> Result<[bool; FLAGS], UnpackError> {
-    let flags: u64 = from.number((1 << FLAGS) - 1)?;
+    let known = if from.form() == 1 {
+        FLAGS_AT_FIRST
+    } else {
+        FLAGS
+    };
+    let flags: u64 = from.number((1 << known) - 1)?;
     Ok(std::array::from_fn(|bit| flags >> bit & 1 == 1))
 }
 

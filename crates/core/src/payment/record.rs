@@ -86,6 +86,13 @@ pub struct Payment {
     pub lease_until: Timestamp,
     /// How often the rail was asked what became of it.
     pub asked: u32,
+    /// What the rail will call it, where that was known when it was claimed. It is what an answer
+    /// names as long as the outcome is open; that value moved is told by `reference` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaits: Option<Reference>,
+    /// When it is too late to send the effect for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_before: Option<Timestamp>,
     /// What the rail calls it, once value moved.
     pub reference: Option<Reference>,
     /// When value moved, as the rail says.

@@ -1,7 +1,7 @@
 //! The method port: how a rail takes part in a payment on the seller's side.
 //!
 //! A method implements one trait per intent; today that is [`Charge`]. What happens on every
-//! request (`prepare`, `proof_key`, the signature check in `verify`) is synchronous. What waits
+//! request (`prepare`, the signature check in `verify`) is synchronous. What waits
 //! for a rail is a future.
 //!
 //! A method never sees the store. Where its value is rows of our own store it says which rows
@@ -33,17 +33,13 @@ pub trait Charge: Send + Sync + 'static {
     fn method(&self) -> &MethodId;
 
     /// What is asked for at a price: the static part of an offer, made once per route at the
-    /// start, or once per request where the price is dynamic.
+    /// start, or once per request where the price is dynamic. One request for each way to pay it,
+    /// the seller's favourite first: a rail with several currencies offers each. Never none.
     ///
     /// # Errors
-    /// When the price cannot be said exactly in the method's currency. At the start this stops
-    /// the start.
-    fn prepare(&self, price: &Price) -> Result<ChargeRequest, PriceError>;
-
-    /// The key this proof claims, read from the payload without checking anything, for credentials
-    /// that carry no challenge id of ours. Those of the `Payment` scheme carry one, and by it the
-    /// gate finds a payment that is already held; it does not ask for this key yet.
-    fn proof_key(&self, presented: &Presented<'_>) -> Option<ClaimKey>;
+    /// When the price cannot be said exactly in one of the method's currencies, or the route's
+    /// terms are not the method's. At the start this stops the start.
+    fn prepare(&self, wanted: &Wanted<'_>) -> Result<Vec<ChargeRequest>, PrepareError>;
 
     /// Checks the proof. Called only for a credential that is authentic, unexpired and bound to
     /// this request; it moves nothing.
@@ -62,6 +58,51 @@ pub trait Charge: Send + Sync + 'static {
     fn prepaid_grace(&self) -> Duration {
         Duration::ZERO
     }
+}
+
+/// What a route wants to be paid.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The price.
+    pub price: &'a Price,
+    /// What the route says to this method alone, such as how the price is split. Only the method
+    /// understands it.
+    pub terms: Option<&'a Map<String, Value>>,
+}
+
+impl<'a> Wanted<'a> {
+    /// A price, and nothing else.
+    #[must_use]
+    pub const fn price(price: &'a Price) -> Self {
+        Self { price, terms: None }
+    }
+
+    /// The price, for a method that has no terms.
+    ///
+    /// # Errors
+    /// When there are terms all the same: to ignore them would be to ask for something else than
+    /// the seller said.
+    pub fn plain(&self) -> Result<&'a Price, PrepareError> {
+        match self.terms {
+            Some(_) => Err(PrepareError::NoTerms),
+            None => Ok(self.price),
+        }
+    }
+}
+
+/// A price that a method cannot ask for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// The price cannot be said in one of the method's currencies.
+    #[error(transparent)]
+    Price(#[from] PriceError),
+    /// The method has no terms, and the route has some for it.
+    #[error("this method takes no terms")]
+    NoTerms,
+    /// The route's terms are not the method's.
+    #[error("the terms cannot be: {0}")]
+    Terms(Cow<'static, str>),
 }
 
 /// Something that is usually there at once and sometimes has to be waited for.
@@ -111,6 +152,11 @@ pub struct Verified {
     pub debits: Vec<Debit>,
     /// Until when the rail could take the proof.
     pub proof_until: Timestamp,
+    /// What the rail will call it, where that is known before it is sent.
+    pub reference: Option<Reference>,
+    /// The latest time at which sending it makes sense. A handler that runs before the settlement
+    /// gets no longer than that, and what is not sent by then never is.
+    pub send_before: Option<Timestamp>,
     /// What will be sent to the rail, journaled before it is and erased when the outcome is
     /// final. Methods that keep books have none.
     pub effect: Option<Secret>,
@@ -181,6 +227,19 @@ pub struct Order<'a> {
     pub payment: &'a Payment,
     /// The journaled effect.
     pub effect: &'a Secret,
+    /// How far to wait.
+    pub until: Until,
+}
+
+/// How far a rail waits with its answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Until {
+    /// Until it says that value moved, within the gate's deadline.
+    #[default]
+    Final,
+    /// Until it has taken the effect: [`Outcome::Pending`] then. Only on a route that gives
+    /// credit.
+    Taken,
 }
 
 /// What a rail answered.
@@ -198,7 +257,8 @@ pub enum Outcome {
     },
     /// The rail refused it for good: nothing moved, and this effect never will move anything.
     Refused(Refusal),
-    /// The rail has it and is not done.
+    /// The rail has it and is not done. What it will call it is
+    /// [`Verified::reference`], where that is known.
     Pending {
         /// When to ask again.
         ask_after: Duration,

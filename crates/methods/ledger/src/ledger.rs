@@ -3,8 +3,8 @@
 use farthing_core::{
     intent::charge::ChargeRequest,
     payment::SettlePolicy,
-    port::method::{Charge, Fault, Presented, Rail, Refusal, Step, Verified},
-    value::{ClaimKey, MethodId, Price, PriceError, Recipient},
+    port::method::{Charge, Fault, PrepareError, Presented, Rail, Refusal, Step, Verified, Wanted},
+    value::{MethodId, PriceError, Recipient},
 };
 
 use crate::{
@@ -80,9 +80,13 @@ impl Ledger {
         }
         Ok(Verified {
             payer: Some(payer.did().clone()),
+            // The signature is over the challenge's id, so the claim of the challenge is the claim
+            // of the proof.
             keys: Vec::new(),
             debits: Vec::new(),
             proof_until: presented.expires,
+            reference: None,
+            send_before: None,
             effect: None,
         })
     }
@@ -93,27 +97,20 @@ impl Charge for Ledger {
         &self.method
     }
 
-    fn prepare(&self, price: &Price) -> Result<ChargeRequest, PriceError> {
+    fn prepare(&self, wanted: &Wanted<'_>) -> Result<Vec<ChargeRequest>, PrepareError> {
+        let price = wanted.plain()?;
         let currency = self.currencies.of_unit(price.unit().as_str());
         let amount = price.in_currency(currency)?;
         if amount.is_zero() {
-            return Err(PriceError::Zero {
-                price: price.to_string().into(),
-            });
+            let price = price.to_string().into();
+            return Err(PriceError::Zero { price }.into());
         }
         if amount.to_delta().is_none() {
-            return Err(PriceError::Overflow {
-                text: price.to_string().into(),
-            });
+            let text = price.to_string().into();
+            return Err(PriceError::Overflow { text }.into());
         }
         let (code, payee) = (currency.code.clone(), self.recipient.clone());
-        Ok(ChargeRequest::new(amount, code, Some(payee)))
-    }
-
-    /// There is none: the signature is over the challenge's id, so the claim of the challenge is
-    /// the claim of the proof.
-    fn proof_key(&self, _presented: &Presented<'_>) -> Option<ClaimKey> {
-        None
+        Ok(vec![ChargeRequest::new(amount, code, Some(payee))])
     }
 
     fn verify<'a>(&'a self, presented: Presented<'a>) -> Step<'a, Result<Verified, Refusal>> {

@@ -8,9 +8,9 @@ use farthing_core::{
     port::{
         backend::{Backend, StoreError},
         clock::Clock,
-        method::Charge,
+        method::{Charge, PrepareError},
     },
-    value::{MethodId, PriceError, Realm, Secret, TextError, Timestamp},
+    value::{MethodId, Realm, Secret, TextError, Timestamp},
 };
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -91,14 +91,17 @@ pub enum SetupError {
     /// A route is priced on a method that the gate does not have.
     #[error("the gate has no method {0}")]
     UnknownMethod(MethodId),
-    /// A route's price cannot be asked in a method's currency.
+    /// A method cannot ask for a route's price, or not on the route's terms.
     #[error("the price cannot be asked by {method}")]
     Price {
         /// The method.
         method: MethodId,
         /// Why.
-        source: PriceError,
+        source: PrepareError,
     },
+    /// A route has terms for a method that it is not priced on.
+    #[error("the route has terms for {0} and is not priced on it")]
+    UnusedTerms(MethodId),
     /// A route's offer cannot be written.
     #[error("the offer cannot be written: {0}")]
     Offer(&'static str),

@@ -243,6 +243,8 @@ impl Gate {
             // The check of the proof may have taken its time.
             lease_until: self.now().saturating_add(self.0.options.lease),
             asked: 0,
+            awaits: verified.reference.clone(),
+            send_before: verified.send_before,
             reference: None,
             settled_at: None,
             confirmed_at: None,

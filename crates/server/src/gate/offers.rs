@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use farthing_core::{
     binding::{BoundId, Issue, Opaque},
+    bounds,
     header::{ACCEPT_PAYMENT, PROBLEM_JSON, accept_payment::AcceptPayment, digest},
     noun::{
         DigestText,
@@ -18,7 +19,7 @@ use crate::{
     event::Event,
     random,
     refused::Refused,
-    route::{Ask, Dynamic, Inputs},
+    route::{Dynamic, Inputs},
 };
 
 /// What stands for a challenge id in a problem that is written beforehand.
@@ -173,20 +174,12 @@ impl Gate {
             .await
             .unwrap_or_else(|late| Err(late.into()))
             .map_err(Refused::Pricing)?;
-        let ask = Ask {
-            method: None,
-            price,
-        };
         let mut offers = Vec::new();
         for charge in &self.0.methods {
-            let offer = Offer::new(
-                self,
-                charge,
-                &ask.price,
-                asked.route.route.description.as_deref(),
-            );
-            offers.push(offer.map_err(|error| Refused::Pricing(error.into()))?);
+            let made = Offer::all(self, charge, &price, &asked.route.route);
+            offers.extend(made.map_err(|error| Refused::Pricing(error.into()))?);
         }
+        offers.truncate(bounds::OFFERS);
         Ok(offers)
     }
 

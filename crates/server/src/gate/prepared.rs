@@ -14,7 +14,7 @@ use farthing_core::{
         discovery::{self, PaymentInfo},
     },
     payment::SettlePolicy,
-    port::method::Charge,
+    port::method::{Charge, Wanted},
     value::{IntentId, MethodId, Price, RouteId},
 };
 use http::{HeaderName, Method, Uri, request::Parts};
@@ -51,6 +51,7 @@ impl PreparedRoute {
             }
             Asks::Dynamic(_) => Vec::new(),
         };
+        check_terms(gate, &offers, &route)?;
         let asked_by = match &route.asks {
             Asks::Fixed(_) => Vec::new(),
             Asks::Dynamic(_) => {
@@ -196,23 +197,44 @@ fn is_called(id: &RouteId, method: &Method, path: &str) -> bool {
 }
 
 impl Offer {
-    pub(super) fn new(
+    /// Every way in which a method asks for a price.
+    pub(super) fn all(
         gate: &Gate,
         charge: &Arc<dyn Charge>,
         price: &Price,
+        route: &Route,
+    ) -> Result<Vec<Self>, SetupError> {
+        let method = charge.method();
+        let terms = route.terms_of(method);
+        let requests =
+            charge
+                .prepare(&Wanted { price, terms })
+                .map_err(|source| SetupError::Price {
+                    method: method.clone(),
+                    source,
+                })?;
+        if requests.is_empty() {
+            return Err(SetupError::Missing("request of a method"));
+        }
+        let offers = requests.into_iter();
+        offers
+            .map(|request| Self::new(gate, charge, request, route.description.as_deref()))
+            .collect()
+    }
+
+    fn new(
+        gate: &Gate,
+        charge: &Arc<dyn Charge>,
+        request: ChargeRequest,
         description: Option<&str>,
     ) -> Result<Self, SetupError> {
-        let method = charge.method().clone();
-        let request = charge.prepare(price).map_err(|source| SetupError::Price {
-            method: method.clone(),
-            source,
-        })?;
         let encoded =
             Request::new(&request).map_err(|_| SetupError::Offer("its request is too large"))?;
-        let mut template =
-            gate.0
-                .binder
-                .template(gate.0.realm.clone(), method, charge::id(), &encoded);
+        let (realm, method) = (gate.0.realm.clone(), charge.method().clone());
+        let mut template = gate
+            .0
+            .binder
+            .template(realm, method, charge::id(), &encoded);
         if gate.0.own_header {
             template = template.with_header(CredentialHeader::payment_authorization());
         }
@@ -261,17 +283,28 @@ fn fixed(gate: &Gate, asks: &[Ask], route: &Route) -> Result<Vec<Offer>, SetupEr
                 .collect(),
         };
         for charge in methods {
-            offers.push(Offer::new(
-                gate,
-                charge,
-                &ask.price,
-                route.description.as_deref(),
-            )?);
+            offers.extend(Offer::all(gate, charge, &ask.price, route)?);
         }
     }
     if offers.is_empty() {
-        Err(SetupError::Missing("offer for a route"))
-    } else {
-        Ok(offers)
+        return Err(SetupError::Missing("offer for a route"));
     }
+    if offers.len() > bounds::OFFERS {
+        return Err(SetupError::Offer("there are more than any buyer reads"));
+    }
+    Ok(offers)
+}
+
+/// Terms that no offer of the route is made on would be a mistake that nobody sees.
+fn check_terms(gate: &Gate, offers: &[Offer], route: &Route) -> Result<(), SetupError> {
+    for (method, _) in &route.terms {
+        if !gate.0.by_name.contains_key(method) {
+            return Err(SetupError::UnknownMethod(method.clone()));
+        }
+        let is_priced = offers.iter().any(|offer| offer.template.method() == method);
+        if !is_priced && matches!(route.asks, Asks::Fixed(_)) {
+            return Err(SetupError::UnusedTerms(method.clone()));
+        }
+    }
+    Ok(())
 }

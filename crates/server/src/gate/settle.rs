@@ -17,7 +17,7 @@ use farthing_core::{
     payment::{Answer, Event, Payment, SettlePolicy, State},
     port::{
         backend::{StoreError, Write},
-        method::{Booking, Charge, Order, Outcome, Outside, Rail, Refusal},
+        method::{Booking, Charge, Order, Outcome, Outside, Rail, Refusal, Until},
     },
     value::{ClaimKey, Secret},
 };
@@ -108,6 +108,7 @@ impl Gate {
         let order = Order {
             payment: &held.record,
             effect: effect.unwrap_or(&nothing),
+            until: Until::Final,
         };
         let outcome = self.ask_rail(rail, order).await;
         abort::point("sent");

@@ -70,6 +70,8 @@ fn payment(number: u8) -> Payment {
         attempts: 0,
         lease_until: after(30),
         asked: 0,
+        awaits: None,
+        send_before: None,
         reference: None,
         settled_at: None,
         confirmed_at: None,

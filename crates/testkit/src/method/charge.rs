@@ -9,8 +9,8 @@ use farthing_core::{
     domain::claims::Debit,
     intent::charge::ChargeRequest,
     payment::SettlePolicy,
-    port::method::{Charge, Fault, Presented, Rail, Refusal, Step, Verified},
-    value::{Amount, ClaimKey, Currency, Did, MethodId, Price, PriceError, Recipient},
+    port::method::{Charge, Fault, PrepareError, Presented, Rail, Refusal, Step, Verified, Wanted},
+    value::{Amount, ClaimKey, Currency, Did, MethodId, Recipient},
 };
 
 use super::{
@@ -122,6 +122,8 @@ impl FakeCharge {
             keys: vec![self.key(&proof)],
             debits: debits.collect(),
             proof_until: presented.expires,
+            reference: None,
+            send_before: None,
             effect: Some(effect.seal()),
         })
     }
@@ -140,14 +142,11 @@ impl Charge for FakeCharge {
         &self.method
     }
 
-    fn prepare(&self, price: &Price) -> Result<ChargeRequest, PriceError> {
+    fn prepare(&self, wanted: &Wanted<'_>) -> Result<Vec<ChargeRequest>, PrepareError> {
+        let price = wanted.plain()?;
         let amount = price.in_currency(&self.currency)?;
         let (code, payee) = (self.currency.code.clone(), self.payee.clone());
-        Ok(ChargeRequest::new(amount, code, Some(payee)))
-    }
-
-    fn proof_key(&self, presented: &Presented<'_>) -> Option<ClaimKey> {
-        FakeProof::read(presented.payload).map(|proof| self.key(&proof))
+        Ok(vec![ChargeRequest::new(amount, code, Some(payee))])
     }
 
     fn verify<'a>(&'a self, presented: Presented<'a>) -> Step<'a, Result<Verified, Refusal>> {

@@ -134,6 +134,8 @@ fn payment(number: u32) -> Payment {
         attempts: 0,
         lease_until: after(30),
         asked: 0,
+        awaits: None,
+        send_before: None,
         reference: None,
         settled_at: None,
         confirmed_at: None,

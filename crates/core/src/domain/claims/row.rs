@@ -10,7 +10,12 @@ use crate::{
 };
 
 /// The form that is written. A later one gets another number, and this one is still read.
-const FORM: u8 = 1;
+///
+/// | form | what came with it |
+/// |---|---|
+/// | 1 | |
+/// | 2 | of a payment: what it awaits, and until when it may be sent |
+const FORM: u8 = 2;
 
 /// Room for the row of a usual record, so that it is allocated once.
 const USUAL_ROW: usize = 512;

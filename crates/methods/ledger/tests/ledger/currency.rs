@@ -1,7 +1,7 @@
 //! What a ledger counts, and what it asks for at a price.
 
 use farthing_core::{
-    port::method::Charge as _,
+    port::method::{Charge as _, PrepareError, Wanted},
     value::{Amount, PriceError},
 };
 use farthing_ledger::{Currencies, CurrencyError, KeyType, Ledger};
@@ -43,7 +43,15 @@ fn a_currency_has_a_code_and_a_unit_of_its_own() {
 fn a_price_is_asked_for_exactly_or_stops_the_start() {
     let currencies = Currencies::default().with("points", 0, "PTS").unwrap();
     let ledger = Ledger::with_currencies(key(KeyType::Ed25519, 1).account().clone(), currencies);
-    let ask = |price: &str| ledger.prepare(&price.parse().unwrap());
+    let ask = |price: &str| {
+        let requests = ledger.prepare(&Wanted::price(&price.parse().unwrap()))?;
+        assert_eq!(requests.len(), 1);
+        Ok::<_, PrepareError>(requests[0].clone())
+    };
+    let why = |price: &str| match ask(price) {
+        Err(PrepareError::Price(error)) => error,
+        other => unreachable!("{price} cannot be asked: {other:?}"),
+    };
 
     let request = ask("$0.002").unwrap();
     assert_eq!(
@@ -57,12 +65,23 @@ fn a_price_is_asked_for_exactly_or_stops_the_start() {
     assert!(request.method_details.is_empty());
     assert_eq!(ask("3 PTS").unwrap().currency.as_str(), "points");
 
-    assert!(matches!(ask("$0"), Err(PriceError::Zero { .. })));
-    assert!(matches!(ask("$0.0000001"), Err(PriceError::Inexact { .. })));
-    assert!(matches!(ask("0.5 PTS"), Err(PriceError::Inexact { .. })));
-    assert!(matches!(ask("1 EUR"), Err(PriceError::Unit { .. })));
+    assert!(matches!(why("$0"), PriceError::Zero { .. }));
+    assert!(matches!(why("$0.0000001"), PriceError::Inexact { .. }));
+    assert!(matches!(why("0.5 PTS"), PriceError::Inexact { .. }));
+    assert!(matches!(why("1 EUR"), PriceError::Unit { .. }));
     let most = format!("{} PTS", i128::MAX);
     assert!(ask(&most).is_ok());
     let over = format!("{} PTS", i128::MAX.unsigned_abs() + 1);
-    assert!(matches!(ask(&over), Err(PriceError::Overflow { .. })));
+    assert!(matches!(why(&over), PriceError::Overflow { .. }));
+}
+
+#[test]
+fn terms_that_nobody_understands_are_not_ignored() {
+    let ledger = Ledger::new(key(KeyType::Ed25519, 1).account().clone());
+    let price = "$0.002".parse().unwrap();
+    let wanted = Wanted {
+        price: &price,
+        terms: Some(&serde_json::Map::new()),
+    };
+    assert_eq!(ledger.prepare(&wanted), Err(PrepareError::NoTerms));
 }

@@ -4,7 +4,7 @@ use farthing_core::{
     intent::charge::{self, ChargeRequest},
     noun::{Challenge, Expires, Request},
     port::{
-        method::{Charge as _, Presented, Refusal, Step, Verified},
+        method::{Charge as _, Presented, Refusal, Step, Verified, Wanted},
         payer::{Offer, Payer as _, Proof},
     },
     value::{ChallengeId, CurrencyCode, Realm, Timestamp},
@@ -23,8 +23,8 @@ pub(crate) fn dollar() -> CurrencyCode {
 }
 
 pub(crate) fn offer(ledger: &Ledger, price: &str) -> Offer {
-    let request = ledger.prepare(&price.parse().unwrap()).unwrap();
-    offer_of(request)
+    let requests = ledger.prepare(&Wanted::price(&price.parse().unwrap()));
+    offer_of(requests.unwrap().remove(0))
 }
 
 pub(crate) fn offer_of(request: ChargeRequest) -> Offer {

@@ -84,6 +84,8 @@ impl World {
             attempts: 0,
             lease_until: NOW,
             asked: 0,
+            awaits: None,
+            send_before: None,
             reference: None,
             settled_at: None,
             confirmed_at: None,
