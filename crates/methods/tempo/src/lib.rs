@@ -1,0 +1,36 @@
+//! The Tempo rail: its transactions, its keys, its tokens, and one-time charges settled on it.
+//!
+//! - [`Transaction`] is a batch of calls to be signed, and [`SignedTransaction`] one that was: read strictly,
+//!   with its sender's signature checked. [`HalfTransaction`] is one whose fee somebody else is to pay.
+//! - [`AccountKey`] is what an account signs with: a key of its own on either curve, or an
+//!   [access key](AccessKey) within the limits of a [`KeyAuthorization`].
+//!
+//! ```
+//! use farthing_evm::{Address, Bytes, ChainId, SigningKey, U256};
+//! use farthing_tempo::{AccountKey, Call, Received, Transaction};
+//!
+//! let key = AccountKey::from(SigningKey::from_bytes([7; 32])?);
+//! let call = Call { to: Some(Address::repeat_byte(1)), value: U256::ZERO, input: Bytes::new() };
+//! let mut transaction = Transaction::new(ChainId::new(42_431)?, vec![call]);
+//! transaction.gas_limit = 100_000;
+//!
+//! let signed = transaction.sign(&key)?;
+//! let read = Received::decode(&signed.encode())?;
+//! assert_eq!(read, signed);
+//! assert_eq!(read.authored().sender(), key.account());
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+
+mod key;
+mod rlp;
+mod transaction;
+
+pub use key::{
+    AccessKey, AccessSignature, AccountKey, AccountSignature, AccountSignatureError, CallScope,
+    Key, KeyAuthorization, KeyKind, KeySignature, KeychainVersion, P256Key, P256Signature,
+    SelectorRule, SignedKeyAuthorization, TokenLimit, WebAuthnError, WebAuthnSignature, keychain,
+};
+pub use transaction::{
+    AccessListEntry, Authored, Call, DecodeError, Delegation, EXPIRING_NONCE_KEY, HalfTransaction,
+    InvalidTransaction, Received, SignedTransaction, Transaction,
+};
