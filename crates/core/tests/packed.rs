@@ -24,7 +24,7 @@ use serde_json::{Map, Value, json};
 
 const FORM: u8 = 2;
 
-const STATES: [State; 11] = [
+const STATES: [State; 14] = [
     State::Claimed,
     State::Answered,
     State::Sent,
@@ -36,13 +36,17 @@ const STATES: [State; 11] = [
     State::Voided,
     State::Owed,
     State::Refunded,
+    State::Credited,
+    State::Defaulted,
+    State::WrittenOff,
 ];
-const ANSWERS: [Answer; 5] = [
+const ANSWERS: [Answer; 6] = [
     Answer::None,
     Answer::Started,
     Answer::Stored,
     Answer::TooLarge,
     Answer::Unserved,
+    Answer::Delivered,
 ];
 
 fn any_time() -> impl Strategy<Value = Timestamp> {

@@ -108,6 +108,13 @@ impl Events {
                 "a payment was made and not served in time: it is owed"
             );
         }
+        if payment.state == State::Defaulted {
+            tracing::error!(
+                payment = %payment.id, route = %payment.route, amount = %payment.amount,
+                currency = %payment.currency, awaited = payment.awaits.as_ref().map(tracing::field::display),
+                "a payment was served on credit and never paid"
+            );
+        }
         if let Some(observer) = &self.0 {
             observer(&Event::Payment(Progress::of(had_moved, payment)));
         }

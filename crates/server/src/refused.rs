@@ -56,9 +56,12 @@ pub enum Refused {
     /// The method refused the proof.
     #[error(transparent)]
     Method(Refusal),
-    /// A limit of the seller's would be exceeded.
-    #[error("a limit of the seller would be exceeded")]
-    Limit,
+    /// A limit of the seller's would be exceeded: this one, where the method says which.
+    #[error("{}", .0.as_deref().unwrap_or("a limit of the seller would be exceeded"))]
+    Limit(Option<Cow<'static, str>>),
+    /// What was signed has to be sent so soon that nothing can be served before.
+    #[error("the payment has to be sent so soon that nothing can be served before")]
+    TooLate,
     /// Work on this payment is under way.
     #[error("this payment is being worked on")]
     InFlight,
@@ -133,11 +136,11 @@ impl Refused {
             Self::ManyCredentials => ProblemKind::MultipleCredentials,
             Self::Malformed(_) | Self::Slot(_) => ProblemKind::MalformedCredential,
             Self::NotOurs | Self::OtherRequest | Self::Used(_) => ProblemKind::InvalidChallenge,
-            Self::Expired | Self::Forgotten => ProblemKind::PaymentExpired,
+            Self::Expired | Self::Forgotten | Self::TooLate => ProblemKind::PaymentExpired,
             Self::Spent => ProblemKind::VerificationFailed,
             Self::UnknownMethod => ProblemKind::MethodUnsupported,
             Self::Method(refusal) => refusal.kind(),
-            Self::Limit | Self::Overloaded => ProblemKind::Overloaded,
+            Self::Limit(_) | Self::Overloaded => ProblemKind::Overloaded,
             Self::InFlight | Self::Stale => ProblemKind::PaymentInFlight,
             Self::Unsettled(State::Pending) => ProblemKind::PaymentPending,
             Self::Unsettled(_) => ProblemKind::PaymentUnresolved,
@@ -187,6 +190,10 @@ impl Refused {
         let mut problem = self.problem();
         problem.moved = Some(payment.state.moved());
         problem.reference.clone_from(&payment.reference);
+        // As long as nobody knows, whoever wants to look for it on the rail is told where.
+        if payment.state.moved() == Moved::Unknown {
+            problem.awaits.clone_from(&payment.awaits);
+        }
         problem.challenge = Some(payment.challenge.clone());
         if payment.state == State::Settled {
             problem.owed_until = payment.owed_from();
@@ -203,6 +210,12 @@ impl Refused {
                 "This payment was given up and nothing moved. Pay a new challenge.".into()
             }
             Self::Used(State::Refunded) => "This payment was refunded.".into(),
+            Self::Used(State::Credited) => {
+                "This payment's answer was delivered, and the rail has yet to confirm it. Do not pay anew.".into()
+            }
+            Self::Used(State::Defaulted | State::WrittenOff) => {
+                "This payment's answer was delivered on credit, and the rail refused it: it was never paid.".into()
+            }
             Self::InFlight | Self::Stale => "This payment is being worked on. Present it again shortly.".into(),
             Self::Unsettled(_) => {
                 "The payment was sent and is not confirmed yet. Present the same credential again; do not pay anew.".into()
@@ -225,7 +238,7 @@ impl Refused {
             | Self::Unsettled(_)
             | Self::NotReady
             | Self::Overloaded
-            | Self::Limit
+            | Self::Limit(_)
             | Self::Store(_)
             | Self::StoreUnread(_) => Some(Duration::from_secs(1)),
             Self::Method(refusal) if refusal.kind() == ProblemKind::RailUnavailable => {

@@ -4,6 +4,7 @@ use std::{fmt, future::Future, pin::Pin, str::FromStr, sync::Arc, time::Duration
 
 use bytes::Bytes;
 use farthing_core::{
+    domain::credit::{Limits, LimitsError},
     payment::SettlePolicy,
     value::{MethodId, Price, PriceError, RouteId, TextError},
 };
@@ -42,6 +43,7 @@ pub struct Route {
     pub(crate) hold_up_to: usize,
     pub(crate) remember_answers: Duration,
     pub(crate) ready: Ready,
+    pub(crate) credit: Option<Limits>,
 }
 
 /// What is asked for.
@@ -68,6 +70,9 @@ pub enum RouteError {
     /// The name or a method's name is none.
     #[error(transparent)]
     Name(#[from] TextError),
+    /// The limits of credit cannot be.
+    #[error(transparent)]
+    Credit(#[from] LimitsError),
     /// A fixed price on a method, on a route whose price depends on the request. One of the two
     /// would have to be dropped.
     #[error("a route whose price depends on the request takes no fixed price on {0}")]
@@ -109,6 +114,7 @@ impl Route {
             hold_up_to: 1024 * 1024,
             remember_answers: Duration::from_secs(24 * 60 * 60),
             ready: Ready::default(),
+            credit: None,
         }
     }
 
@@ -205,6 +211,23 @@ impl Route {
     pub const fn redeliver_for(mut self, window: Duration) -> Self {
         self.redeliver = window;
         self
+    }
+
+    /// Serves before value is known to have moved, as soon as a rail has taken the payment: so much
+    /// for each payer, and so much for all payers together, such as `"$1"` and `"$20"`. Whoever has
+    /// more under way waits for the rail like everybody else, and so does a payer whom the method
+    /// does not prove.
+    ///
+    /// What a rail refuses after it was served is lost. It stays on the limits, so that nobody gets
+    /// more of it and the loss of all together has an end, until the operator writes it off. The
+    /// limits are counted together for all routes on one store that give credit in one unit.
+    ///
+    /// # Errors
+    /// When the limits are no prices, in two units, or make no sense together.
+    pub fn credit(mut self, per_payer: &str, in_total: &str) -> Result<Self, RouteError> {
+        let limits = Limits::new(&Price::from_str(per_payer)?, &Price::from_str(in_total)?)?;
+        self.credit = Some(limits);
+        Ok(self)
     }
 
     /// Asks whether the service behind can serve at the moment, before anything is offered or

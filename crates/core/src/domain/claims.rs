@@ -20,6 +20,8 @@ use crate::{
     value::{Amount, ClaimKey},
 };
 
+use super::credit;
+
 mod row;
 
 /// The counters that debits reserve on.
@@ -121,6 +123,9 @@ pub enum Debts {
     Settle,
     /// The payment is final and nothing moved.
     Release,
+    /// Nothing moved, and what was given on credit is lost: all is released but the debits of
+    /// [`credit`](super::credit), which stay until a later change releases them.
+    Default,
 }
 
 /// A change of a held record.
@@ -130,6 +135,9 @@ pub struct Change<R> {
     pub record: R,
     /// What becomes of its debits.
     pub debts: Debts,
+    /// What is reserved beside them from now on. Only where they are kept; on a counter that has
+    /// a debit already, that one grows.
+    pub debits: Vec<Debit>,
     /// Keys that are free for others from now on.
     pub free: Vec<ClaimKey>,
     /// What else is written with it.
@@ -143,6 +151,7 @@ impl<R> Change<R> {
         Self {
             record,
             debts: Debts::Keep,
+            debits: Vec::new(),
             free: Vec::new(),
             writes: Vec::new(),
         }
@@ -159,6 +168,9 @@ pub enum ChangeError {
     /// A bounded addition among the writes did not hold.
     #[error("a counter would leave its bounds")]
     Short(usize),
+    /// What is to be reserved beside exceeds this debit's limit.
+    #[error("a debit would exceed its limit")]
+    Exceeded(Debit),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -376,6 +388,9 @@ impl<R: Record> Claims<R> {
             ..held
         };
         batch.writes.extend(next.envelope.close(change.debts));
+        let first_debit = batch.writes.len();
+        batch.writes.extend(change.debits.iter().map(reserve));
+        next.envelope.add(&change.debits);
         for key in change
             .free
             .iter()
@@ -392,7 +407,14 @@ impl<R: Record> Claims<R> {
         batch.writes.push(next.put()?);
         match self.backend.commit(batch).await? {
             Commit::Committed => Ok(next),
-            Commit::Conflict(Which::Write(at)) => Err(ChangeError::Short(at.saturating_sub(own))),
+            Commit::Conflict(Which::Write(at)) => {
+                let debit = at.checked_sub(first_debit);
+                let debit = debit.and_then(|at| change.debits.get(at));
+                Err(debit.map_or_else(
+                    || ChangeError::Short(at.saturating_sub(own)),
+                    |debit| ChangeError::Exceeded(debit.clone()),
+                ))
+            }
             Commit::Conflict(Which::Guard(_)) => Err(ChangeError::Stale),
         }
     }
@@ -469,6 +491,27 @@ impl<R: Record> Held<R> {
 }
 
 impl Envelope {
+    /// Adds to what is reserved.
+    fn add(&mut self, debits: &[Debit]) {
+        for more in debits {
+            let same =
+                |debit: &&mut Debit| debit.counter == more.counter && debit.keep == more.keep;
+            match self.debits.iter_mut().find(same) {
+                // A sum that is too large for an amount is too large for a counter, and the batch
+                // is a conflict.
+                Some(debit) => {
+                    let sum = debit.amount.checked_add(more.amount);
+                    debit.amount = sum.unwrap_or(debit.amount);
+                }
+                None => self.debits.push(more.clone()),
+            }
+        }
+        assert!(
+            self.debits.len() <= bounds::DEBITS,
+            "a record reserves on more counters than it may"
+        );
+    }
+
     /// Settles or releases the debits, once: they are gone from the envelope afterwards.
     fn close(&mut self, debts: Debts) -> Vec<Write> {
         match debts {
@@ -480,6 +523,11 @@ impl Envelope {
                 .map(|d| give_back(&d))
                 .collect(),
             Debts::Release => self.debits.drain(..).map(|d| give_back(&d)).collect(),
+            Debts::Default => {
+                let (lost, others) = self.debits.drain(..).partition(credit::is_of_credit);
+                self.debits = lost;
+                others.iter().map(give_back).collect()
+            }
         }
     }
 }

@@ -7,10 +7,12 @@
 //! | [`receipts`] | what was paid, for as long as the owner wants |
 //! | [`responses`] | answers that wait for their delivery |
 //! | [`budgets`] | bounded counters over time |
+//! | [`credit`] | what is served before value is known to have moved |
 //! | [`leases`] | who does a piece of work at the moment |
 
 pub mod budgets;
 pub mod claims;
+pub mod credit;
 pub mod leases;
 pub mod payments;
 pub mod receipts;

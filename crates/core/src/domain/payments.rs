@@ -28,13 +28,18 @@ const REMEMBER_UNMOVED: Duration = Duration::from_secs(60);
 /// The groups of the index: what the reconciler looks at, and what is listed for people.
 const DUE: &str = "due";
 const OWED: &str = "owed";
+const DEFAULTED: &str = "defaulted";
 
 impl Record for Payment {
     const TABLE: Table = PAYMENTS;
     const KEYS: Table = KEYS;
 
     fn place(&self) -> Option<Place> {
-        let group = if self.state == State::Owed { OWED } else { DUE };
+        let group = match self.state {
+            State::Owed => OWED,
+            State::Defaulted => DEFAULTED,
+            _ => DUE,
+        };
         Some(Place {
             group: Key::from(group),
             at: due_at(self).as_millis(),
@@ -59,6 +64,7 @@ pub fn due_at(payment: &Payment) -> Timestamp {
         State::Settled if payment.lease_until > Timestamp::EPOCH => payment.lease_until,
         State::Settled => payment.owed_from().unwrap_or(payment.claimed_at),
         State::Owed => payment.settled_at.unwrap_or(payment.claimed_at),
+        State::Defaulted => payment.claimed_at,
         state if state.is_final() => forget_at(payment),
         _ => payment.lease_until,
     }
@@ -149,6 +155,20 @@ impl Payments {
     ) -> Result<Vec<Held<Payment>>, StoreError> {
         let after = (due_at(&last.record).as_millis(), last.id().clone());
         self.list(OWED, u64::MAX, Some(after), limit).await
+    }
+
+    /// The payments that were served on credit and never paid, the oldest first; going on after
+    /// the last one of the page before.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn defaulted(
+        &self,
+        last: Option<&Held<Payment>>,
+        limit: usize,
+    ) -> Result<Vec<Held<Payment>>, StoreError> {
+        let after = last.map(|last| (due_at(&last.record).as_millis(), last.id().clone()));
+        self.list(DEFAULTED, u64::MAX, after, limit).await
     }
 
     async fn list(

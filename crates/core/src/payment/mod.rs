@@ -11,6 +11,11 @@
 //!                        settled ──▶ delivered
 //!                           └──────▶ owed ──▶ refunded
 //!        claimed, answered ──▶ voided
+//!
+//!  on credit, first only:
+//!        pending ──▶ credited ──▶ settled (not delivered) or delivered
+//!                        ├──────▶ pending (not served)
+//!                        └──────▶ defaulted ──▶ written off
 //! ```
 //!
 //! [`Payment::advance`] is the only way from one state to another. It decides nothing about

@@ -224,6 +224,9 @@ const fn code_of_state(state: State) -> u8 {
         State::Voided => 8,
         State::Owed => 9,
         State::Refunded => 10,
+        State::Credited => 11,
+        State::Defaulted => 12,
+        State::WrittenOff => 13,
     }
 }
 
@@ -240,6 +243,9 @@ const fn state(code: u8) -> Result<State, UnpackError> {
         8 => State::Voided,
         9 => State::Owed,
         10 => State::Refunded,
+        11 => State::Credited,
+        12 => State::Defaulted,
+        13 => State::WrittenOff,
         _ => return Err(UnpackError::Code("state")),
     })
 }
@@ -251,6 +257,7 @@ const fn code_of_answer(answer: Answer) -> u8 {
         Answer::Stored => 2,
         Answer::TooLarge => 3,
         Answer::Unserved => 4,
+        Answer::Delivered => 5,
     }
 }
 
@@ -261,6 +268,7 @@ const fn answer(code: u8) -> Result<Answer, UnpackError> {
         2 => Answer::Stored,
         3 => Answer::TooLarge,
         4 => Answer::Unserved,
+        5 => Answer::Delivered,
         _ => return Err(UnpackError::Code("answer")),
     })
 }

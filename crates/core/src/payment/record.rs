@@ -35,6 +35,8 @@ pub enum Answer {
     TooLarge,
     /// It did not serve: an error, a panic, a time-out.
     Unserved,
+    /// The last byte of it was handed to the transport, before value is known to have moved.
+    Delivered,
 }
 
 /// One payment, from its claim on.
@@ -130,6 +132,12 @@ impl Payment {
         self.lease_until > now
     }
 
+    /// Whether it is too late to send its effect for the first time.
+    #[must_use]
+    pub fn is_too_late(&self, now: Timestamp) -> bool {
+        self.send_before.is_some_and(|until| until <= now)
+    }
+
     /// Until when a delivery may be tried. Only a settled payment has such a time.
     #[must_use]
     pub fn owed_from(&self) -> Option<Timestamp> {
@@ -151,7 +159,7 @@ impl Payment {
     pub fn may_run(&self) -> bool {
         match self.answer {
             Answer::None => true,
-            Answer::Stored => false,
+            Answer::Stored | Answer::Delivered => false,
             Answer::Started | Answer::TooLarge | Answer::Unserved => {
                 self.rerunnable && self.attempts < Self::ATTEMPTS
             }

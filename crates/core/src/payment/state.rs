@@ -33,6 +33,14 @@ pub enum State {
     Owed,
     /// Value moved back.
     Refunded,
+    /// It is served, or was, before value is known to have moved: the rail took it, and the route
+    /// gives credit.
+    Credited,
+    /// It was served on credit, and the rail refused it: it was never paid.
+    Defaulted,
+    /// It was served and never paid, and the operator let it go.
+    #[serde(rename = "written-off")]
+    WrittenOff,
 }
 
 /// Whether money moved.
@@ -62,6 +70,9 @@ impl State {
             Self::Voided => "voided",
             Self::Owed => "owed",
             Self::Refunded => "refunded",
+            Self::Credited => "credited",
+            Self::Defaulted => "defaulted",
+            Self::WrittenOff => "written-off",
         }
     }
 
@@ -69,10 +80,14 @@ impl State {
     #[must_use]
     pub const fn moved(self) -> Moved {
         match self {
-            Self::Claimed | Self::Answered | Self::Failed | Self::Voided | Self::Refunded => {
-                Moved::No
-            }
-            Self::Sent | Self::Pending | Self::Unknown => Moved::Unknown,
+            Self::Claimed
+            | Self::Answered
+            | Self::Failed
+            | Self::Voided
+            | Self::Refunded
+            | Self::Defaulted
+            | Self::WrittenOff => Moved::No,
+            Self::Sent | Self::Pending | Self::Unknown | Self::Credited => Moved::Unknown,
             Self::Settled | Self::Delivered | Self::Owed => Moved::Yes,
         }
     }
@@ -82,7 +97,7 @@ impl State {
     pub const fn is_final(self) -> bool {
         matches!(
             self,
-            Self::Delivered | Self::Failed | Self::Voided | Self::Refunded
+            Self::Delivered | Self::Failed | Self::Voided | Self::Refunded | Self::WrittenOff
         )
     }
 }
@@ -113,6 +128,8 @@ pub enum Event {
     },
     /// The rail has it and is not done.
     Postpone,
+    /// The handler is about to run though the rail is not done: on credit.
+    Lend,
     /// The rail was sent it, or asked about it, and gave no answer.
     Lose,
     /// The rail refused it, and nothing moved.
@@ -127,6 +144,8 @@ pub enum Event {
     Owe,
     /// The value went back.
     Refund,
+    /// What was served and never paid is let go.
+    WriteOff,
 }
 
 /// An event that cannot happen in a state.
@@ -157,8 +176,8 @@ pub(super) fn advance(payment: &mut Payment, event: Event, now: Timestamp) -> Re
 fn next(payment: &Payment, event: &Event, now: Timestamp) -> Option<State> {
     use super::SettlePolicy::{After, First};
     use State::{
-        Answered, Claimed, Delivered, Failed, Owed, Pending, Refunded, Sent, Settled, Unknown,
-        Voided,
+        Answered, Claimed, Credited, Defaulted, Delivered, Failed, Owed, Pending, Refunded, Sent,
+        Settled, Unknown, Voided, WrittenOff,
     };
     let (state, policy) = (payment.state, payment.policy);
     Some(match (state, event) {
@@ -175,6 +194,16 @@ fn next(payment: &Payment, event: &Event, now: Timestamp) -> Option<State> {
         (Answered | Sent | Pending | Unknown, Event::Send) => Sent,
         (Claimed, Event::Settle { .. }) if policy == First => Settled,
         (Answered | Sent | Pending | Unknown, Event::Settle { .. }) => Settled,
+        // Credit is for the first run. What is not served by it waits for the rail like all others.
+        (Pending, Event::Lend) if policy == First && payment.answer == Answer::None => Credited,
+        (Credited, Event::Serve { .. }) if payment.answer == Answer::Started => Credited,
+        (Credited, Event::Unserve) if payment.answer == Answer::Started => Pending,
+        (Credited, Event::Deliver | Event::Postpone | Event::Lose) => Credited,
+        (Credited, Event::Settle { .. }) if payment.answer == Answer::Delivered => Delivered,
+        (Credited, Event::Settle { .. }) => Settled,
+        // Whether all of the answer arrived is known to nobody but the one who did not pay.
+        (Credited, Event::Refuse) => Defaulted,
+        (Defaulted, Event::WriteOff) => WrittenOff,
         (Sent | Pending | Unknown, Event::Postpone) => Pending,
         (Sent | Pending | Unknown, Event::Lose) => Unknown,
         // A refusal after the handler served keeps the answer: presenting the proof again retries
@@ -196,7 +225,7 @@ fn next(payment: &Payment, event: &Event, now: Timestamp) -> Option<State> {
 
 fn apply(payment: &mut Payment, event: Event, now: Timestamp) {
     match event {
-        Event::Run => {
+        Event::Run | Event::Lend => {
             payment.answer = Answer::Started;
             payment.attempts = payment.attempts.saturating_add(1);
         }
@@ -208,6 +237,8 @@ fn apply(payment: &mut Payment, event: Event, now: Timestamp) {
             };
         }
         Event::Unserve => payment.answer = Answer::Unserved,
+        // A settled payment says by its state that it was delivered.
+        Event::Deliver if payment.state == State::Credited => payment.answer = Answer::Delivered,
         Event::Settle {
             reference,
             at,

@@ -22,8 +22,8 @@ use crate::{
     noun::problem::ProblemKind,
     payment::{Payment, SettlePolicy},
     value::{
-        ChallengeId, ClaimKey, Did, MethodId, Price, PriceError, Realm, Reference, Secret,
-        Timestamp,
+        ChallengeId, ClaimKey, Currency, CurrencyCode, Did, MethodId, Price, PriceError, Realm,
+        Reference, Secret, Timestamp,
     },
 };
 
@@ -47,6 +47,21 @@ pub trait Charge: Send + Sync + 'static {
 
     /// Where the method's value is.
     fn rail(&self) -> Rail<'_>;
+
+    /// What a currency of its is, where it knows it: the unit and the decimals by which amounts of
+    /// several currencies are counted together. A route gives credit in known currencies only.
+    fn currency(&self, code: &CurrencyCode) -> Option<&Currency> {
+        let _ = code;
+        None
+    }
+
+    /// What the peer reads when one of the method's own debits does not fit, such as the most that
+    /// a sponsor has in flight. Such a limit is the seller's: nobody's proof is bad, and the same
+    /// one may be presented again.
+    fn exceeded(&self, debit: &Debit) -> Option<Cow<'static, str>> {
+        let _ = debit;
+        None
+    }
 
     /// When value moves where the route does not say.
     fn settle_policy(&self) -> SettlePolicy {

@@ -92,7 +92,7 @@ impl Gauge {
     }
 }
 
-const STATES: [(State, &str); 11] = [
+const STATES: [(State, &str); 14] = [
     (State::Claimed, "claimed"),
     (State::Answered, "answered"),
     (State::Sent, "sent"),
@@ -104,6 +104,9 @@ const STATES: [(State, &str); 11] = [
     (State::Voided, "voided"),
     (State::Owed, "owed"),
     (State::Refunded, "refunded"),
+    (State::Credited, "credited"),
+    (State::Defaulted, "defaulted"),
+    (State::WrittenOff, "written-off"),
 ];
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];

@@ -105,6 +105,9 @@ pub enum SetupError {
     /// A route's offer cannot be written.
     #[error("the offer cannot be written: {0}")]
     Offer(&'static str),
+    /// A route gives credit, and nothing of it could ever be on credit.
+    #[error("the route gives credit, and {0}")]
+    Credit(&'static str),
     /// A route's price depends on a body that the route does not bind.
     #[error("the price depends on the body, and the route does not bind it")]
     UnboundBody,

@@ -14,13 +14,14 @@
 //! Under `first` the settlement and the start of the handler are one write, so nobody can know
 //! whether the handler had begun: one that must not run twice does not run again.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use farthing_core::{
     binding::Secrets,
     domain::{
-        claims::{Claim, Claimed, Debts, Held},
+        claims::{Claim, Claimed, Debit, Debts, Held},
+        credit,
         payments::Payments,
     },
     header::authorization,
@@ -40,6 +41,9 @@ use super::{
     steps::{Parsed, Proven},
 };
 use crate::{abort, body::GateBody, fingerprint, random, refused::Refused};
+
+/// The least time in which a handler may be expected to serve before a payment has to be sent.
+const LEAST_TIME: Duration = Duration::from_secs(1);
 
 /// Why a credential does not lead to a permit.
 pub(super) enum Stop {
@@ -103,7 +107,8 @@ impl Gate {
         };
         // Nothing is claimed that could not be served. What is claimed already is answered.
         let proven = proven.and_then(|proven| match asked.route.is_ready() {
-            true => Ok(proven),
+            true if self.is_in_time(asked, &proven) => Ok(proven),
+            true => Err(Refused::TooLate),
             false => Err(Refused::NotReady),
         });
         match proven {
@@ -124,12 +129,22 @@ impl Gate {
         }
     }
 
+    /// Whether there is time to send the payment, and before it to serve, where the answer is held
+    /// until value moved.
+    fn is_in_time(&self, asked: &Asked, proven: &Proven) -> bool {
+        let first = asked.route.policy(&*proven.charge) == SettlePolicy::First;
+        let serving = if first { Duration::ZERO } else { LEAST_TIME };
+        let until = proven.verified.send_before;
+        until.is_none_or(|until| self.now().saturating_add(serving) < until)
+    }
+
     async fn claim(&self, asked: &Asked, proven: Proven) -> Result<Permit, Stop> {
         let slot = Arc::clone(&self.0.at_once)
             .try_acquire_owned()
             .map_err(|_| Refused::Overloaded)?;
         abort::point("proven");
         let (mut claim, charge) = self.new_claim(asked, &proven)?;
+        let lent = asked.route.credit(&proven);
         let effect = proven.verified.effect;
         open(
             &mut claim,
@@ -143,7 +158,7 @@ impl Gate {
             Broken::Store(error) => Refused::Store(error),
         })?;
         let proof = proven.proof;
-        let claimed = match self.0.payments.claims().claim(claim).await {
+        let claimed = match self.claim_on(claim, lent).await {
             Ok(claimed) => claimed,
             Err(error) => return Err(self.not_claimed(error, &proven.challenge, proof).await),
         };
@@ -174,8 +189,34 @@ impl Gate {
                     Err(Refused::Spent.into())
                 }
             }
-            Claimed::Exceeded(_) | Claimed::Guarded(_) => Err(Refused::Limit.into()),
+            Claimed::Exceeded(debit) => {
+                let which = proven.charge.exceeded(&debit);
+                tracing::warn!(route = %asked.id, counter = %debit.counter, "a payment was not taken: a limit of the seller's would be exceeded");
+                Err(Refused::Limit(which).into())
+            }
+            Claimed::Guarded(_) => Err(Refused::Limit(None).into()),
             Claimed::Short(_) => Err(Refused::Method(too_little()).into()),
+        }
+    }
+
+    /// Claims on credit where there is room for it, else without.
+    async fn claim_on(
+        &self,
+        claim: Claim<Payment>,
+        credit: Option<[Debit; 2]>,
+    ) -> Result<Claimed<Payment>, StoreError> {
+        let claims = self.0.payments.claims();
+        let Some(debits) = credit else {
+            return claims.claim(claim).await;
+        };
+        let mut lent = claim.clone();
+        lent.debits.extend(debits);
+        match claims.claim(lent).await? {
+            Claimed::Exceeded(debit) if credit::is_of_credit(&debit) => {
+                tracing::info!(payment = %claim.record.id, counter = %debit.counter, "no more credit: a payment waits for its rail");
+                claims.claim(claim).await
+            }
+            claimed => Ok(claimed),
         }
     }
 

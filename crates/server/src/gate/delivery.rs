@@ -7,7 +7,7 @@ use farthing_core::{
         responses::{Responses, Slot, Stored},
     },
     header::{MONEY_MOVED, PAYMENT_RECEIPT},
-    payment::{Answer, Event, Payment, SettlePolicy},
+    payment::{Answer, Event, Payment, SettlePolicy, State},
     port::backend::Write,
     value::Timestamp,
 };
@@ -140,15 +140,18 @@ pub(super) fn restore(stored: Stored) -> Response<Bytes> {
     response
 }
 
-/// Puts the receipt on a response. A receipt is nobody's but the payer's.
+/// Puts the receipt on a response, or where value is not known to have moved that it is not. Either
+/// is nobody's but the payer's.
 fn add_receipt(headers: &mut HeaderMap, payment: &Payment) {
-    let Some(receipt) = settle::receipt(payment) else {
-        return;
+    let told = match settle::receipt(payment) {
+        Some(receipt) => {
+            let text = farthing_core::header::payment_receipt::format(&receipt);
+            (PAYMENT_RECEIPT, HeaderValue::try_from(text))
+        }
+        None => (MONEY_MOVED, Ok(HeaderValue::from_static("unknown"))),
     };
-    if let Ok(value) =
-        HeaderValue::try_from(farthing_core::header::payment_receipt::format(&receipt))
-    {
-        headers.insert(PAYMENT_RECEIPT, value);
+    if let (name, Ok(value)) = told {
+        headers.insert(name, value);
         // A handler that allows no cache at all is not overruled.
         let strict = headers.get_all(header::CACHE_CONTROL).iter().any(|line| {
             line.to_str()
@@ -218,7 +221,7 @@ impl Gate {
         let stored = remembered.then(|| store(&response, usize::MAX)).flatten();
         add_receipt(response.headers_mut(), &held.record);
         let (parts, body) = response.into_parts();
-        if held.record.state.is_final() {
+        if held.record.state.is_final() || held.record.answer == Answer::Delivered {
             return Response::from_parts(parts, GateBody::held(body));
         }
         let (body, delivered) = GateBody::held(body).watched(Counts::LastByte);
@@ -278,9 +281,14 @@ impl Gate {
     /// The last byte went out: the credential is used up.
     fn delivered(&self, payment: &Payment, stored: Option<Stored>) -> Option<Change<Payment>> {
         let (now, mut record) = (self.now(), payment.clone());
+        let was_stored = record.answer == Answer::Stored;
         settle::advance(&mut record, Event::Deliver, now).ok()?;
         record.lease_until = Timestamp::EPOCH;
         let mut writes = Vec::new();
+        // On credit the payment goes on, and its answer is not needed any more.
+        if was_stored && record.answer == Answer::Delivered {
+            writes.push(Responses::erase(Slot::Payment(record.id)));
+        }
         let remembered = record.idempotency.zip(record.remember_until);
         if let (Some((print, until)), Some(stored)) = (remembered, stored) {
             writes.push(remember(print, stored, until));
@@ -305,12 +313,13 @@ impl Gate {
                 now,
             )
             .ok()?;
-            let until = record.owed_from().unwrap_or(now);
+            // On credit it is kept for as long as the rail takes.
+            let until = record.owed_from().unwrap_or(Timestamp::FAR);
             let slot = Slot::Payment(record.id);
             writes.extend(stored.map(|stored| Responses::write(slot, &stored, until)));
         }
         record.lease_until = Timestamp::EPOCH;
-        if !record.is_deliverable(now) {
+        if record.state == State::Settled && !record.is_deliverable(now) {
             settle::advance(&mut record, Event::Owe, now).ok()?;
         }
         Some(Change {

@@ -50,17 +50,27 @@ impl Gate {
             |refused, payment: &Payment| Err(Stop::About(refused, Box::new(payment.clone())));
         match payment.state {
             // What was served and remembered is told again to whoever has the key as well.
-            State::Delivered if is_keyed(asked, payment) => {
+            State::Delivered | State::Credited
+                if is_keyed(asked, payment) && is_delivered(payment) =>
+            {
                 match self.remembered(payment).await.map_err(Refused::Store)? {
                     Some(answer) => Err(Stop::Replay(Box::new((answer, held)))),
                     None => about(Refused::Used(payment.state), payment),
                 }
             }
-            State::Delivered | State::Failed | State::Voided | State::Refunded => {
+            State::Credited if is_delivered(payment) => {
                 about(Refused::Used(payment.state), payment)
             }
+            State::Delivered
+            | State::Failed
+            | State::Voided
+            | State::Refunded
+            | State::Defaulted
+            | State::WrittenOff => about(Refused::Used(payment.state), payment),
             State::Owed => about(Refused::Owed, payment),
-            State::Sent | State::Pending | State::Unknown if payment.is_leased(asked.now) => {
+            State::Sent | State::Pending | State::Unknown | State::Credited
+                if payment.is_leased(asked.now) =>
+            {
                 about(Refused::Unsettled(payment.state), payment)
             }
             _ if payment.is_leased(asked.now) => about(Refused::InFlight, payment),
@@ -70,7 +80,15 @@ impl Gate {
                 let held = self.void(held, Some(&*charge), Vec::new()).await?;
                 about(Refused::Used(State::Voided), &held.record)
             }
-            State::Answered | State::Sent | State::Pending | State::Unknown => {
+            // Never sent, or refused for good, and too late to be sent now.
+            State::Answered if payment.is_too_late(asked.now) => {
+                let charge = self.charge(payment)?;
+                let held = self.take_over(held, None).await?;
+                let held = self.void(held, Some(&*charge), Vec::new()).await?;
+                about(Refused::Used(State::Voided), &held.record)
+            }
+            // What was given on credit and did not arrive is given again once it is paid for.
+            State::Answered | State::Sent | State::Pending | State::Unknown | State::Credited => {
                 self.settle_again(asked, held).await
             }
             State::Settled => self.redeliver(asked, held).await,
@@ -89,7 +107,7 @@ impl Gate {
         if payment.fingerprint != asked.whole_fingerprint() {
             return Err(Refused::IdempotencyMismatch.into());
         }
-        if payment.state == State::Delivered && payment.idempotency.is_some() {
+        if is_delivered(payment) && payment.idempotency.is_some() {
             let stored = self.remembered(payment).await.map_err(Refused::Store)?;
             return Err(match stored {
                 Some(answer) => Stop::Replay(Box::new((answer, held))),
@@ -99,7 +117,9 @@ impl Gate {
         match payment.state {
             State::Settled if !payment.is_leased(asked.now) => self.known(asked, held, None).await,
             // Nothing comes of these by waiting.
-            State::Owed | State::Refunded => self.known(asked, held, None).await,
+            State::Owed | State::Refunded | State::Defaulted | State::WrittenOff => {
+                self.known(asked, held, None).await
+            }
             _ => Err(Refused::IdempotencyInFlight.into()),
         }
     }
@@ -269,6 +289,12 @@ impl Gate {
             Refused::Internal
         })
     }
+}
+
+/// Whether the last byte of its answer went out, paid for or on credit.
+fn is_delivered(payment: &Payment) -> bool {
+    payment.state == State::Delivered
+        || (payment.state == State::Credited && payment.answer == Answer::Delivered)
 }
 
 /// Whether the request has the idempotency key that a payment was made with, in its payer's scope.

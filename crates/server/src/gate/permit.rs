@@ -75,6 +75,9 @@ pub struct Paid {
     pub reference: Option<Reference>,
     /// 1 at the first run, more when the handler runs again for the same payment.
     pub attempt: u8,
+    /// Whether it runs on credit: the rail has taken the payment, and has yet to say that value
+    /// moved.
+    pub on_credit: bool,
 }
 
 impl Permit {
@@ -108,6 +111,7 @@ impl Permit {
             payer: payment.payer.clone(),
             reference: payment.reference.clone(),
             attempt: payment.attempts,
+            on_credit: payment.state == State::Credited,
         }
     }
 
@@ -139,9 +143,17 @@ impl Permit {
         }
     }
 
-    /// How long the handler may take.
+    /// How long the handler may take. Where its answer is held until value moved, that is no longer
+    /// than the payment may wait to be sent.
     pub(crate) fn deadline(&self) -> Duration {
-        self.route.deadline()
+        let payment = &self.held.record;
+        let most = self.route.deadline();
+        match payment.send_before {
+            Some(until) if payment.state == State::Claimed => {
+                most.min(until.since(self.gate.now()))
+            }
+            _ => most,
+        }
     }
 
     /// Answers for a payment that was lost to another owner.
@@ -170,7 +182,7 @@ impl Permit {
     {
         abort::point("run");
         let (gate, route) = (self.gate.clone(), Arc::clone(&self.route));
-        let (policy, deadline) = (self.held.record.policy, route.deadline());
+        let (policy, deadline) = (self.held.record.policy, self.deadline());
         let gathering =
             tokio::time::timeout(deadline, delivery::gather(answer, &route.route, policy));
         let gathered = match self.keep_alive(gathering).await {
@@ -206,6 +218,14 @@ impl Permit {
     {
         let now = self.gate.now();
         let response = match gathered {
+            // What can no longer be sent cannot be paid for, and is not given away.
+            Gathered::Served(_) if self.held.record.is_too_late(now) => {
+                let held = self
+                    .gate
+                    .void(self.held, Some(&*self.charge), Vec::new())
+                    .await?;
+                return Err(Stop::About(Refused::NotServedInTime, Box::new(held.record)));
+            }
             Gathered::Served(response) => response,
             Gathered::Streamed(..) => return Err(Refused::Internal.into()),
             Gathered::Unserved(own, refused) => {
@@ -352,7 +372,7 @@ impl Gate {
             advance(&mut record, Event::Unserve, now)?;
         }
         record.lease_until = Timestamp::EPOCH;
-        if !record.is_deliverable(now) {
+        if record.state == State::Settled && !record.is_deliverable(now) {
             advance(&mut record, Event::Owe, now)?;
         }
         self.write(held, Change::to(record)).await

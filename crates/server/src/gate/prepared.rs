@@ -8,18 +8,19 @@ use std::{
 use farthing_core::{
     binding::Template,
     bounds,
+    domain::claims::Debit,
     intent::charge::{self, ChargeRequest},
     noun::{
         CredentialHeader, Description, Request,
         discovery::{self, PaymentInfo},
     },
     payment::SettlePolicy,
-    port::method::{Charge, Wanted},
+    port::method::{Charge, Rail, Wanted},
     value::{IntentId, MethodId, Price, RouteId},
 };
 use http::{HeaderName, Method, Uri, request::Parts};
 
-use super::{Gate, SetupError, offers::Body};
+use super::{Gate, SetupError, offers::Body, steps::Proven};
 use crate::route::{Ask, Asks, Dynamic, Route};
 
 /// A route, ready to be asked for.
@@ -52,6 +53,7 @@ impl PreparedRoute {
             Asks::Dynamic(_) => Vec::new(),
         };
         check_terms(gate, &offers, &route)?;
+        check_credit(gate, &offers, &route)?;
         let asked_by = match &route.asks {
             Asks::Fixed(_) => Vec::new(),
             Asks::Dynamic(_) => {
@@ -168,6 +170,19 @@ impl PreparedRoute {
 
     pub(super) fn is_rerunnable(&self, method: &Method) -> bool {
         self.route.retryable || *method == Method::GET || *method == Method::HEAD
+    }
+
+    /// What a payment reserves to be served on credit, where the route gives any.
+    pub(super) fn credit(&self, proven: &Proven) -> Option<[Debit; 2]> {
+        let limits = self.route.credit.as_ref()?;
+        let charge = &*proven.charge;
+        let is_outside = matches!(charge.rail(), Rail::Outside(_));
+        if self.policy(charge) != SettlePolicy::First || !is_outside {
+            return None;
+        }
+        let currency = charge.currency(&proven.request.currency)?;
+        let payer = proven.verified.payer.as_ref()?;
+        limits.debits(currency, proven.request.amount, payer)
     }
 
     pub(super) fn policy(&self, charge: &dyn Charge) -> SettlePolicy {
@@ -293,6 +308,40 @@ fn fixed(gate: &Gate, asks: &[Ask], route: &Route) -> Result<Vec<Offer>, SetupEr
         return Err(SetupError::Offer("there are more than any buyer reads"));
     }
     Ok(offers)
+}
+
+/// Credit that no offer of the route can be given would be a mistake that nobody sees, and so would
+/// be one of several currencies that it leaves out.
+fn check_credit(gate: &Gate, offers: &[Offer], route: &Route) -> Result<(), SetupError> {
+    let Some(limits) = &route.credit else {
+        return Ok(());
+    };
+    let may = |charge: &Arc<dyn Charge>| {
+        let policy = route.settle.unwrap_or_else(|| charge.settle_policy());
+        policy == SettlePolicy::First && matches!(charge.rail(), Rail::Outside(_))
+    };
+    let (mut methods, mut offers) = (gate.0.methods.iter(), offers.iter().peekable());
+    let is_fixed = offers.peek().is_some();
+    let mut offers = offers.filter(|offer| may(&offer.charge)).peekable();
+    if (is_fixed && offers.peek().is_none()) || (!is_fixed && !methods.any(may)) {
+        return Err(SetupError::Credit(
+            "no method of its settles first on a rail that is elsewhere",
+        ));
+    }
+    for Offer {
+        charge, request, ..
+    } in offers
+    {
+        let currency = charge.currency(&request.currency).ok_or_else(|| {
+            SetupError::Credit("its method does not say what its currency is worth")
+        })?;
+        if !limits.covers(currency, request.amount) {
+            return Err(SetupError::Credit(
+                "its price is in another unit, or more than one payer gets",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Terms that no offer of the route is made on would be a mistake that nobody sees.

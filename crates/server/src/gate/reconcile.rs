@@ -129,7 +129,7 @@ impl Gate {
                 Ok(Step::MovedOn)
             }
             State::Answered => self.finish_answered(held, now).await,
-            State::Sent | State::Pending | State::Unknown => {
+            State::Sent | State::Pending | State::Unknown | State::Credited => {
                 let charge = self.charge(payment)?;
                 let held = self.take_over(held, None).await?;
                 let held = self
@@ -139,7 +139,11 @@ impl Gate {
                 Ok(Step::MovedOn)
             }
             State::Settled => self.finish_settled_due(held, now).await,
-            State::Delivered | State::Failed | State::Voided | State::Refunded => {
+            State::Delivered
+            | State::Failed
+            | State::Voided
+            | State::Refunded
+            | State::WrittenOff => {
                 let forgotten = self.0.payments.claims().forget(held, Vec::new()).await;
                 Ok(if forgotten.is_ok() {
                     Step::Forgotten
@@ -156,7 +160,8 @@ impl Gate {
         let charge = self.charge(&held.record)?;
         let stored = held.record.answer == Answer::Stored;
         let held = self.take_over(held, None).await?;
-        if stored && now < held.record.proof_until {
+        let sendable = now < held.record.proof_until && !held.record.is_too_late(now);
+        if stored && sendable {
             let held = self
                 .resume_settlement(held, &*charge, After::Nothing)
                 .await?;
@@ -184,6 +189,9 @@ impl Gate {
 
     /// Ends our own lease: whoever comes next may go on at once.
     async fn put_down(&self, held: Held<Payment>) -> Result<(), Stop> {
+        if held.record.state.is_final() {
+            return Ok(());
+        }
         let (now, mut record) = (self.now(), held.record.clone());
         record.lease_until = Timestamp::EPOCH;
         if record.state == State::Settled && !record.is_deliverable(now) {

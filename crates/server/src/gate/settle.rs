@@ -9,6 +9,7 @@ use std::time::Duration;
 use farthing_core::{
     domain::{
         claims::{Change, ChangeError, Debts, Held},
+        credit,
         payments::Payments,
         receipts::{Kept, Receipts},
         responses::{Responses, Slot},
@@ -28,14 +29,14 @@ use crate::{abort, refused::Refused};
 /// Settles a fresh claim whose policy is to settle first, where the claim itself did not.
 pub(super) async fn at_once(mut permit: Permit) -> Result<Permit, Stop> {
     if permit.held.record.policy == SettlePolicy::First && permit.held.record.state == State::Sent {
+        let after = if permit.held.debits().iter().any(credit::is_of_credit) {
+            After::Lend
+        } else {
+            After::Run
+        };
         permit.held = permit
             .gate
-            .settle_outside(
-                permit.held,
-                &*permit.charge,
-                permit.effect.as_ref(),
-                After::Run,
-            )
+            .settle_outside(permit.held, &*permit.charge, permit.effect.as_ref(), after)
             .await?;
     }
     Ok(permit)
@@ -46,6 +47,8 @@ pub(super) async fn at_once(mut permit: Permit) -> Result<Permit, Stop> {
 pub(super) enum After {
     /// The handler runs.
     Run,
+    /// The handler runs as soon as the rail has taken the payment: on credit.
+    Lend,
     /// The answer is already there.
     Nothing,
 }
@@ -108,7 +111,11 @@ impl Gate {
         let order = Order {
             payment: &held.record,
             effect: effect.unwrap_or(&nothing),
-            until: Until::Final,
+            until: if after == After::Lend {
+                Until::Taken
+            } else {
+                Until::Final
+            },
         };
         let outcome = self.ask_rail(rail, order).await;
         abort::point("sent");
@@ -130,8 +137,9 @@ impl Gate {
         let held = self.write(held, change).await?;
         abort::point("settled");
         match held.record.state {
-            State::Settled => Ok(held),
-            State::Failed | State::Answered => {
+            State::Settled | State::Delivered => Ok(held),
+            State::Credited if after == After::Lend => Ok(held),
+            State::Failed | State::Answered | State::Defaulted => {
                 let refused = refusal.map_or(Refused::Used(State::Failed), Refused::Method);
                 Err(Stop::About(refused, Box::new(held.record)))
             }
@@ -146,7 +154,10 @@ impl Gate {
     }
 
     async fn ask_rail(&self, rail: &dyn Outside, order: Order<'_>) -> Outcome {
-        let asking = if order.payment.asked == 0 && order.payment.state == State::Sent {
+        // What is too late to be sent for the first time is only asked about.
+        let payment = order.payment;
+        let is_new = payment.asked == 0 && payment.state == State::Sent;
+        let asking = if is_new && !payment.is_too_late(self.now()) {
             rail.settle(order)
         } else {
             rail.resolve(order)
@@ -186,7 +197,7 @@ impl Gate {
                     now,
                 )?;
                 writes.push(keep_receipt(record).map_err(Refused::Store)?);
-                if after == After::Run {
+                if after != After::Nothing {
                     advance(record, Event::Run, now)?;
                 }
                 record.lease_until = now.saturating_add(self.0.options.lease);
@@ -195,8 +206,10 @@ impl Gate {
             Outcome::Refused(refusal) => {
                 tracing::info!(payment = %record.id, cause = refusal.source.as_ref().map(tracing::field::display), "the rail refused a payment: {refusal}");
                 advance(record, Event::Refuse, now)?;
-                if record.state == State::Failed {
-                    debts = Debts::Release;
+                match record.state {
+                    State::Failed => debts = Debts::Release,
+                    State::Defaulted => debts = Debts::Default,
+                    _ => {}
                 }
                 record.lease_until = now;
                 refused = Some(refusal);
@@ -204,6 +217,10 @@ impl Gate {
             Outcome::Pending { ask_after } => {
                 advance(record, Event::Postpone, now)?;
                 record.lease_until = now.saturating_add(ask_after);
+                if after == After::Lend {
+                    advance(record, Event::Lend, now)?;
+                    record.lease_until = now.saturating_add(self.0.options.lease);
+                }
             }
             Outcome::Unknown { source } => {
                 tracing::warn!(payment = %record.id, cause = source.as_ref().map(tracing::field::display), "the rail gave no answer");
@@ -233,7 +250,7 @@ impl Gate {
     ) -> Result<Held<Payment>, Stop> {
         let had_moved = held.record.state.moved();
         let next = change.record.clone();
-        let is_over = next.state.is_final() || next.state == State::Owed;
+        let is_over = next.state.is_final() || matches!(next.state, State::Owed | State::Defaulted);
         if is_over && next.answer == Answer::Stored {
             change.writes.push(Responses::erase(Slot::Payment(next.id)));
         }

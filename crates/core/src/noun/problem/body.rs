@@ -30,6 +30,8 @@ pub struct Problem {
     pub moved: Option<Moved>,
     /// What the rail calls the payment.
     pub reference: Option<Reference>,
+    /// What the rail will call the payment if it comes to it. No evidence that it did.
+    pub awaits: Option<Reference>,
     /// Until when the same credential still gets what was paid for.
     pub owed_until: Option<Timestamp>,
     /// What may be paid. The first one's price also stands beside the list, where one who reads
@@ -91,6 +93,7 @@ impl Problem {
             challenge: None,
             moved: None,
             reference: None,
+            awaits: None,
             owed_until: None,
             offers: Vec::new(),
             retry_after: None,

@@ -60,6 +60,7 @@ impl Problem {
         problem.challenge = take(&mut members, "challengeId");
         problem.moved = moved(&mut members);
         problem.reference = take(&mut members, "reference");
+        problem.awaits = take(&mut members, "awaits");
         problem.owed_until = take(&mut members, "owedUntil");
         problem.offers = offers(&mut members);
         problem.retry_after = take(&mut members, "retryAfter").map(Duration::from_secs);
@@ -85,6 +86,7 @@ impl Serialize for Problem {
         });
         entry(&mut map, "moneyMoved", moved.as_ref())?;
         entry(&mut map, "reference", self.reference.as_ref())?;
+        entry(&mut map, "awaits", self.awaits.as_ref())?;
         entry(&mut map, "owedUntil", self.owed_until.as_ref())?;
         if let Some(first) = self.offers.first() {
             entry(&mut map, "amount", first.amount.as_ref())?;
@@ -114,6 +116,7 @@ impl Problem {
             "challengeId" => self.challenge.is_some(),
             "moneyMoved" => self.moved.is_some(),
             "reference" => self.reference.is_some(),
+            "awaits" => self.awaits.is_some(),
             "owedUntil" => self.owed_until.is_some(),
             "offers" => first.is_some(),
             "amount" => first.is_some_and(|offer| offer.amount.is_some()),
