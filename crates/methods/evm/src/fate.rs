@@ -120,13 +120,14 @@ pub async fn look(node: &Node, watched: &Watched) -> Result<Fate, RpcError> {
     })
 }
 
-/// Looks for a transaction until its fate is final, several times in the time of a block, and sends it
-/// again to a node that does not know it. After `patience` it gives what it saw last.
+/// Looks for a transaction until its fate is final, at each [new block](Node::heads), and sends it again to
+/// a node that does not know it. After `patience` it gives what it saw last.
 ///
 /// # Errors
 /// When the chain did not tell last time.
 pub async fn wait(node: &Node, watched: &Watched, patience: Duration) -> Result<Fate, RpcError> {
     let mut last = Ok(Fate::Unseen);
+    let mut heads = node.heads();
     let watching = async {
         loop {
             last = look(node, watched).await;
@@ -140,7 +141,7 @@ pub async fn wait(node: &Node, watched: &Watched, patience: Duration) -> Result<
                 }
                 _ => {}
             }
-            time::sleep(node.poll()).await;
+            heads.next().await;
         }
     };
     // Running out of patience is no error: what was seen last is the answer.

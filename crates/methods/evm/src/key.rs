@@ -21,6 +21,9 @@ pub enum KeyError {
     /// Zero, or not below the order of the curve. Random bytes never are.
     #[error("these bytes are no secret key of this curve")]
     OutOfRange,
+    /// No point of the curve, or not written as one.
+    #[error("these bytes are no public key of this curve")]
+    NoPoint,
 }
 
 impl SigningKey {
@@ -71,6 +74,16 @@ pub struct KnownKey {
 }
 
 impl KnownKey {
+    /// The key that is written in its compressed form, as a `did:key` holds it.
+    ///
+    /// # Errors
+    /// When the bytes are no point of the curve.
+    pub fn from_compressed(bytes: [u8; 33]) -> Result<Self, KeyError> {
+        let key = PublicKey::from_byte_array_compressed(bytes).map_err(|_| KeyError::NoPoint)?;
+        let address = signature::address(&key);
+        Ok(Self { key, address })
+    }
+
     /// The key that made a signature.
     ///
     /// # Errors
@@ -143,6 +156,16 @@ mod tests {
             known.sendable(signature, other),
             Err(SignatureError::Mismatch)
         );
+    }
+
+    #[test]
+    fn a_public_key_says_its_account() {
+        let key = SigningKey::from_bytes([9; 32]).unwrap();
+        let public = PublicKey::from_secret_key(&key.secret).serialize();
+        let known = KnownKey::from_compressed(public).unwrap();
+        assert_eq!(known.address(), key.address());
+        let nowhere = KnownKey::from_compressed([5; 33]);
+        assert_eq!(nowhere.err(), Some(KeyError::NoPoint));
     }
 
     #[test]

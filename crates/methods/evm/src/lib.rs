@@ -1,7 +1,7 @@
 //! What every rail on an EVM chain stands on: nodes, signatures, nonces, receipts.
 //!
-//! - [`Node`] is a chain behind one or several JSON-RPC endpoints, pinned to a chain id. Its
-//!   [errors](RpcError) say whose fault it is.
+//! - [`Node`] is a chain behind one or several JSON-RPC endpoints, pinned to a chain id. A [`Batch`] of
+//!   questions is one round trip. Its [errors](RpcError) say whose fault it is, its [`Heads`] when to look again.
 //! - [`Signature`], [`SigningKey`] and [`Typed`] are ECDSA over libsecp256k1 and EIP-712, and
 //!   [`contract_accepts`] is ERC-1271.
 //! - [`Outbox`] gives nonces out and keeps what is signed with them, so that a transaction's hash is known
@@ -45,7 +45,8 @@ pub use key::{KeyError, KnownKey, SigningKey};
 pub use outbox::{Entry, JobId, Lane, LaneId, Outbox, OutboxError};
 pub use receipt::{Block, Log, Receipt};
 pub use rpc::{
-    At, CallRequest, Node, NodeOptions, Refused, Request, Revert, RpcError, SendError, request,
+    Answered, Asked, At, Batch, CallRequest, Heads, Node, NodeOptions, Refused, Request, Revert,
+    RpcError, SendError, request,
 };
 pub use sender::{Sender, SenderError, Sent};
 pub use signature::{Signature, SignatureError};

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256, Bytes, TxHash, U64, U256};
 use farthing_core::value::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// The head of a block.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -74,8 +74,17 @@ impl Receipt {
         self.gas_used.to()
     }
 
+    /// The time of its block, where the node writes it with the logs. Where it does not, the block has to be
+    /// asked for.
+    #[must_use]
+    pub fn time(&self) -> Option<Timestamp> {
+        let time = self.logs.iter().find_map(|log| log.block_timestamp)?;
+        Some(Timestamp::from_secs(time.to()))
+    }
+
     /// Whether it is what it should be: of this transaction, with no log of another.
-    pub(crate) fn is_of(&self, hash: TxHash) -> bool {
+    #[must_use]
+    pub fn is_of(&self, hash: TxHash) -> bool {
         self.transaction_hash == hash
             && self.status <= U64::from(1)
             && self.logs.iter().all(|log| {
@@ -101,6 +110,9 @@ pub struct Log {
     transaction_hash: Option<TxHash>,
     #[serde(default)]
     block_hash: Option<B256>,
+    /// Not every node writes it, and not all in one form: what cannot be read is not there.
+    #[serde(default, deserialize_with = "lenient")]
+    block_timestamp: Option<U64>,
     #[serde(default)]
     removed: bool,
 }
@@ -110,5 +122,47 @@ impl Log {
     #[must_use]
     pub fn index(&self) -> u64 {
         self.log_index.to()
+    }
+}
+
+fn lenient<'de, D: Deserializer<'de>>(from: D) -> Result<Option<U64>, D::Error> {
+    let value = serde_json::Value::deserialize(from)?;
+    Ok(serde_json::from_value(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn receipt(timestamp: Value) -> Receipt {
+        let hash = B256::repeat_byte(1);
+        serde_json::from_value(json!({
+            "transactionHash": hash,
+            "blockHash": hash,
+            "blockNumber": "0x1",
+            "status": "0x1",
+            "from": Address::ZERO,
+            "to": null,
+            "gasUsed": "0x1",
+            "logs": [{
+                "address": Address::ZERO,
+                "topics": [],
+                "data": "0x",
+                "logIndex": "0x0",
+                "blockTimestamp": timestamp,
+            }],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_time_of_a_block_is_read_where_it_can_be() {
+        let time = Some(Timestamp::from_secs(7));
+        assert_eq!(receipt(json!("0x7")).time(), time);
+        for odd in [json!(null), json!("noon"), json!({}), json!(-1)] {
+            assert_eq!(receipt(odd).time(), None);
+        }
     }
 }

@@ -110,6 +110,7 @@ impl Sender {
     pub async fn wait(&self, entry: &Entry, patience: Duration) -> Result<Fate, SenderError> {
         let watched = self.watched(entry);
         let mut last = Ok(Fate::Unseen);
+        let mut heads = self.node.heads();
         let watching = async {
             for turn in 1.. {
                 last = look(&self.node, &watched).await.map_err(SenderError::from);
@@ -125,7 +126,7 @@ impl Sender {
                     last = Err(error);
                     return;
                 }
-                time::sleep(self.node.poll()).await;
+                heads.next().await;
             }
         };
         // Running out of patience is no error: what was seen last is the answer.

@@ -2,19 +2,23 @@
 
 use std::{
     fmt,
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use alloy_primitives::{Bytes, U64};
-use reqwest::{Client, redirect};
+use reqwest::Client;
 use serde::de::DeserializeOwned;
 use tokio::{task::JoinSet, time};
 
 use super::{
     Request, Revert, RpcError,
+    client::{checked, http, jittered, misconfigured},
     endpoint::{Endpoint, Failure, Standing},
+    heads::{Follower, Heads},
     options::NodeOptions,
     request,
     revert::plain,
@@ -23,7 +27,7 @@ use super::{
 use crate::ChainId;
 
 /// The most questions in one exchange.
-const BATCH: usize = 100;
+pub(super) const BATCH: usize = 100;
 
 /// The pause before the second round; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -38,6 +42,9 @@ pub(super) struct Shared {
     pub(super) options: NodeOptions,
     pub(super) endpoints: Vec<Arc<Endpoint>>,
     pub(super) http: Client,
+    /// Tells of new blocks, once somebody waits for one.
+    follower: OnceLock<Follower>,
+    round_trips: AtomicU64,
 }
 
 impl Node {
@@ -46,13 +53,16 @@ impl Node {
     /// # Errors
     /// When there is no endpoint, none answers, or one is of another chain.
     pub async fn connect(options: NodeOptions) -> Result<Self, RpcError> {
-        let http = client(&options)?;
+        checked(&options)?;
+        let http = http(&options)?;
         let endpoints = options.endpoints.iter().cloned();
         let endpoints = endpoints.map(|url| Arc::new(Endpoint::new(url))).collect();
         let shared = Arc::new(Shared {
             options,
             endpoints,
             http,
+            follower: OnceLock::new(),
+            round_trips: AtomicU64::new(0),
         });
         let mut checks = JoinSet::new();
         for endpoint in &shared.endpoints {
@@ -80,11 +90,29 @@ impl Node {
         self.shared.options.chain
     }
 
-    /// How long to wait before looking for a new block: a fraction of the time between two.
+    /// How long to wait before looking for a new block where none is told of: a fraction of the time
+    /// between two.
     #[must_use]
     pub fn poll(&self) -> Duration {
         (self.shared.options.block_time / 6)
             .clamp(Duration::from_millis(10), Duration::from_secs(2))
+    }
+
+    /// The new blocks from now on, to look again at each. Only [within a runtime](tokio::runtime).
+    #[must_use]
+    pub fn heads(&self) -> Heads {
+        let options = &self.shared.options;
+        let follow = || Follower::start(options.clone());
+        let follower =
+            (!options.sockets.is_empty()).then(|| self.shared.follower.get_or_init(follow));
+        Heads::of(follower, self.poll(), options.block_time)
+    }
+
+    /// How many exchanges there were with the chain's endpoints, those that failed and the checks of their
+    /// chain ids included. A batch is one.
+    #[must_use]
+    pub fn round_trips(&self) -> u64 {
+        self.shared.round_trips.load(Ordering::Relaxed)
     }
 
     /// Asks one question.
@@ -216,18 +244,25 @@ impl Shared {
         })
     }
 
-    pub(super) async fn raw(
+    async fn raw(
         &self,
         endpoint: &Endpoint,
         questions: &[Question],
     ) -> Result<Vec<Answer>, Failure> {
-        let NodeOptions {
-            attempt,
-            max_answer,
-            ..
-        } = self.options;
+        self.raw_within(endpoint, questions, self.options.attempt)
+            .await
+    }
+
+    pub(super) async fn raw_within(
+        &self,
+        endpoint: &Endpoint,
+        questions: &[Question],
+        patience: Duration,
+    ) -> Result<Vec<Answer>, Failure> {
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        let max = self.options.max_answer;
         endpoint
-            .exchange(&self.http, questions, attempt, max_answer)
+            .exchange(&self.http, questions, patience, max)
             .await
     }
 
@@ -247,23 +282,38 @@ impl Shared {
     }
 }
 
-/// The answers of one exchange, read in the order of the questions.
+/// The answers of one exchange, in the order of the questions.
+#[derive(Debug)]
 pub(crate) struct Answers {
     endpoint: String,
-    answers: std::vec::IntoIter<Answer>,
+    answers: Vec<Option<Answer>>,
+    next: usize,
 }
 
 impl Answers {
     pub(super) fn of(endpoint: String, answers: Vec<Answer>) -> Self {
-        let answers = answers.into_iter();
-        Self { endpoint, answers }
+        Self {
+            endpoint,
+            answers: answers.into_iter().map(Some).collect(),
+            next: 0,
+        }
     }
 
     /// Reads the next answer, which is that to this question.
     pub(crate) fn read<T: DeserializeOwned>(&mut self, asked: &Request<T>) -> Result<T, RpcError> {
-        let answer = self.answers.next();
+        self.next += 1;
+        self.read_at(self.next - 1, asked.method)
+    }
+
+    /// Reads the answer to the question at a place.
+    pub(super) fn read_at<T: DeserializeOwned>(
+        &mut self,
+        place: usize,
+        method: &'static str,
+    ) -> Result<T, RpcError> {
+        let answer = self.answers.get_mut(place).and_then(Option::take);
         let answer = answer.ok_or_else(|| self.nonsense("an answer is missing"))?;
-        let raw = answer.map_err(|error| refused(asked.method, error))?;
+        let raw = answer.map_err(|error| refused(method, error))?;
         serde_json::from_str(raw.get()).map_err(|source| RpcError::Nonsense {
             endpoint: self.endpoint.clone(),
             what: "it has another form than the method's answers",
@@ -309,58 +359,4 @@ pub(super) fn refused(method: &'static str, error: WireError) -> RpcError {
 /// Whether a node says that it could answer later (EIP-1474: limit exceeded).
 const fn is_busy(error: &WireError) -> bool {
     matches!(error.code, -32005 | 429)
-}
-
-/// Between a half and the whole of a time, so that many do not come back together.
-fn jittered(time: Duration) -> Duration {
-    let half = time / 2;
-    let random = RandomState::new().hash_one(0_u8) % 1024;
-    half + half * u32::try_from(random).unwrap_or_default() / 1024
-}
-
-fn client(options: &NodeOptions) -> Result<Client, RpcError> {
-    if options.endpoints.is_empty() {
-        return Err(RpcError::Misconfigured {
-            what: "there is none",
-            source: None,
-        });
-    }
-    let secret_safe = |url: &url::Url| match url.scheme() {
-        "https" => true,
-        // What is sent can be bound to a key of the service, and what is answered moves money.
-        "http" => match url.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            None => false,
-        },
-        _ => false,
-    };
-    if !options.endpoints.iter().all(secret_safe) {
-        return Err(RpcError::Misconfigured {
-            what: "an endpoint is https, or http on this machine",
-            source: None,
-        });
-    }
-    // Only the first to be installed counts, and it is the same one everywhere.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
-        .redirect(redirect::Policy::none())
-        .connect_timeout(options.attempt);
-    if options.endpoints.iter().all(|url| url.scheme() == "http") {
-        builder = builder.no_proxy();
-    }
-    builder
-        .build()
-        .map_err(|source| misconfigured("the client cannot be made", source))
-}
-
-fn misconfigured(
-    what: &'static str,
-    source: impl std::error::Error + Send + Sync + 'static,
-) -> RpcError {
-    RpcError::Misconfigured {
-        what,
-        source: Some(Box::new(source)),
-    }
 }

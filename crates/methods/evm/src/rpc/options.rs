@@ -13,6 +13,9 @@ pub struct NodeOptions {
     pub chain: ChainId,
     /// Where it answers JSON-RPC over HTTP, the preferred one first.
     pub endpoints: Vec<Url>,
+    /// Where it tells of new blocks over WebSocket, the preferred one first. There need be none: it is a
+    /// signal to look again, never what is believed.
+    pub sockets: Vec<Url>,
     /// The time between two blocks. What waits for a block asks several times in it.
     pub block_time: Duration,
     /// How long one endpoint may take for one answer.
@@ -27,12 +30,13 @@ pub struct NodeOptions {
 
 impl NodeOptions {
     /// The defaults for a chain: blocks of one second, three seconds for an answer, ten in all, three
-    /// rounds, answers of at most 8 MiB.
+    /// rounds, answers of at most 8 MiB, no socket.
     #[must_use]
     pub const fn new(chain: ChainId, endpoints: Vec<Url>) -> Self {
         Self {
             chain,
             endpoints,
+            sockets: Vec::new(),
             block_time: Duration::from_secs(1),
             attempt: Duration::from_secs(3),
             deadline: Duration::from_secs(10),
@@ -46,9 +50,11 @@ impl NodeOptions {
 impl std::fmt::Debug for NodeOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let hosts: Vec<_> = self.endpoints.iter().map(shown).collect();
+        let sockets: Vec<_> = self.sockets.iter().map(shown).collect();
         f.debug_struct("NodeOptions")
             .field("chain", &self.chain)
             .field("endpoints", &hosts)
+            .field("sockets", &sockets)
             .finish_non_exhaustive()
     }
 }

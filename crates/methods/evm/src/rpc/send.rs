@@ -1,5 +1,7 @@
 //! Sending a transaction.
 
+use std::time::Duration;
+
 use alloy_primitives::TxHash;
 use serde_json::json;
 
@@ -55,7 +57,7 @@ impl Node {
     /// When the node does not say that it took it. A transaction it has already is taken.
     pub async fn send_raw(&self, raw: &RawTransaction) -> Result<(), SendError> {
         let asked: Request<TxHash> = Request::new("eth_sendRawTransaction", json!([raw.bytes()]));
-        let (endpoint, answer) = self.send(&asked).await?;
+        let (endpoint, answer) = self.send(&asked, Duration::ZERO).await?;
         let said = match taken(asked.method, answer)? {
             Some(said) => Answers::one(&endpoint, said).read(&asked),
             None => return Ok(()),
@@ -80,7 +82,9 @@ impl Node {
     pub async fn send_raw_sync(&self, raw: &RawTransaction) -> Result<Option<Receipt>, SendError> {
         let asked: Request<Option<Receipt>> =
             Request::new("eth_sendRawTransactionSync", json!([raw.bytes()]));
-        let (endpoint, answer) = self.send(&asked).await?;
+        // It answers when the transaction is in a block.
+        let more = self.shared.options.block_time * 2;
+        let (endpoint, answer) = self.send(&asked, more).await?;
         match answer {
             Err(error) if error.code == -32601 => self.send_raw(raw).await.map(|()| None),
             // EIP-7966: it was taken, and is not in a block in time.
@@ -103,19 +107,22 @@ impl Node {
         }
     }
 
-    /// The answer of the first endpoint that can have received it.
+    /// The answer of the first endpoint that can have received it, which may take longer than for others.
     async fn send<T>(
         &self,
         asked: &Request<T>,
+        more: Duration,
     ) -> Result<(std::sync::Arc<Endpoint>, Answer), SendError> {
         let mut last = None;
         let shared = &self.shared;
+        let patience = shared.options.attempt + more;
         for endpoint in shared.in_turn() {
             if let Err(error) = shared.check(endpoint).await {
                 last = Some(error);
                 continue;
             }
-            match shared.raw(endpoint, &[question(asked)]).await {
+            let questions = [question(asked)];
+            match shared.raw_within(endpoint, &questions, patience).await {
                 Ok(mut answers) => {
                     let answer = answers.pop().ok_or_else(|| self.no_answer(endpoint))?;
                     return Ok((endpoint.clone(), answer));
