@@ -3,7 +3,10 @@
 use std::{fmt, future::Future, sync::Arc};
 
 use farthing_core::{
-    port::BoxFuture,
+    port::{
+        BoxFuture,
+        payer::{Fee, Share},
+    },
     value::{Amount, Currency, MethodId, Realm, Recipient},
 };
 use url::Url;
@@ -23,6 +26,10 @@ pub struct Ask {
     pub currency: Currency,
     /// To whom.
     pub recipient: Option<Recipient>,
+    /// Who gets which part of it, where it is parted.
+    pub shares: Vec<Share>,
+    /// What the rail may take beside it.
+    pub fee: Option<Fee>,
     /// What the server says it is for. Nothing holds it to that.
     pub description: Option<Box<str>>,
 }

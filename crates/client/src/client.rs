@@ -181,7 +181,8 @@ impl ClientBuilder {
         self.options.check()?;
         let backend = self.backend.ok_or(BuildError::NoBackend)?;
         let clock = self.clock.ok_or(BuildError::NoClock)?;
-        if self.policy.budgets_at_once() > bounds::DEBITS {
+        // The days of the price's unit and the fee's are counted beside them.
+        if self.policy.budgets_at_once() + 2 > bounds::DEBITS {
             return Err(BuildError::Budgets);
         }
         let http = self

@@ -4,15 +4,19 @@
 //!    is private stays behind when the origin changes.
 //! 2. A 402 with a `Payment` challenge is looked at where the redirects ended. If a payment for
 //!    this very request is already signed and open, that one is sent, and nothing is signed.
-//! 3. Otherwise an offer is chosen, reserved, approved, signed and kept ([`crate::pay`]), and
+//! 3. Otherwise an offer is chosen, reserved, approved, signed and kept ([`crate::pay`]); what the
+//!    payer has to hand to its rail itself is handed over ([`crate::errand`]); and the payment is
 //!    sent until its outcome is known ([`crate::present`]).
 //!
 //! What a process that dies on the way leaves behind, and what becomes of it, is written down in
 //! [`crate::outgoing`].
 
-use farthing_core::header::{
-    ACCEPT_PAYMENT,
-    authorization::{self, Found},
+use farthing_core::{
+    header::{
+        ACCEPT_PAYMENT,
+        authorization::{self, Found},
+    },
+    port::payer::Resolved,
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::{Request, Response};
@@ -22,8 +26,8 @@ use crate::{
     client::Inner,
     error::{Error, RequestFault, ServerFault, TransportError},
     offers::{self, Choice},
-    outgoing::Standing,
-    pay::Ticket,
+    outgoing::{Claimed, Standing},
+    pay::{Ticket, store_error},
     present::Presented,
     redirect,
     response::Outlay,
@@ -76,6 +80,7 @@ impl Inner {
         let request = request.ok_or(RequestFault::BodyOnce)?;
         let target = Target::of(&request)?;
         if let Some(ticket) = self.open_ticket(&target).await? {
+            let ticket = self.run_errand(ticket).await?;
             let presented = self
                 .present(carrier, &request, ticket, self.options.sends)
                 .await?;
@@ -186,15 +191,46 @@ impl Inner {
             let Some(Taken { held, work }) = self.take_when_free(held).await? else {
                 continue;
             };
-            if let Some(credential) = self.book.credential(id).await? {
-                return Ok(Some(Ticket {
-                    held,
-                    credential,
-                    work,
-                }));
+            let Some(credential) = self.book.credential(id).await? else {
+                continue;
+            };
+            let ticket = Ticket {
+                held,
+                credential,
+                work,
+            };
+            if let Some(alive) = self.unless_dead(ticket).await? {
+                return Ok(Some(alive));
             }
         }
         Ok(None)
+    }
+
+    /// What ran out may be dead, if the rail can say so: then it is released, and the request is
+    /// paid for anew.
+    async fn unless_dead(&self, ticket: Ticket) -> Result<Option<Ticket>, Error> {
+        if self.clock.now() < ticket.credential.valid_until()
+            || ticket.held.record.claimed == Some(Claimed::Moved)
+        {
+            return Ok(Some(ticket));
+        }
+        let Ticket {
+            held,
+            credential,
+            work,
+        } = ticket;
+        let (held, resolved) = self.leased(held, self.ask_rail(&credential)).await;
+        if resolved == Resolved::Dead {
+            let void = self.book.void(held, Vec::new()).await;
+            return void
+                .map(|_| None)
+                .map_err(|error| store_error(error).into());
+        }
+        Ok(Some(Ticket {
+            held,
+            credential,
+            work,
+        }))
     }
 
     /// Without control over redirects, only what every HTTP client drops at the origin's edge.

@@ -68,7 +68,8 @@
 //!
 //! # What holds
 //! - Nothing is signed that the policy forbids, and no budget is exceeded, whatever the number of
-//!   tasks and processes on one store.
+//!   tasks and processes on one store. A budget counts in its unit, over all rails and tokens, and
+//!   what a rail may take for itself counts with it.
 //! - Nothing is sent before it is kept, and what is kept is sent as it is. [`Standing`] tells
 //!   where a payment is, and [`Outgoing`] what is known of it.
 //! - A reservation is released on evidence: nothing was signed, or the rail says that the proof
@@ -80,16 +81,18 @@
 //! - A server that takes payments and refuses them can tie up a budget up to its limit, and gets
 //!   no more than that.
 //! - A payer whose signing itself moves money has to keep a journal of its own: here, what fails
-//!   to sign counts as unsigned.
+//!   to sign counts as unsigned. One that moves it in an errand after that needs none.
 
 mod approve;
 mod carry;
 mod client;
 mod dial;
+mod errand;
 mod error;
 mod fetch;
 mod flow;
 mod judge;
+mod legacy;
 mod listing;
 mod middleware;
 mod offers;
@@ -118,9 +121,9 @@ pub use listing::BudgetUse;
 pub use middleware::PaymentMiddleware;
 pub use offers::Choice;
 pub use options::Options;
-pub use outgoing::{Claimed, Outgoing, Standing};
+pub use outgoing::{Claimed, Outgoing, Standing, Toll};
 pub use pay::Ticket;
-pub use policy::{DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL, Limit, Policy};
+pub use policy::{DEFAULT_MAX_FEE, DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL, Limit, Policy};
 pub use response::{Outlay, Response};
 pub use resume::Resumed;
 pub use steps::Step;

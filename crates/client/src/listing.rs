@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use farthing_core::{
     domain::claims::Held,
-    value::{Amount, Currency, PaymentId},
+    value::{Amount, Currency, PaymentId, Worth},
 };
 
 use crate::{
     client::Client,
     error::Error,
+    legacy::formerly_counted,
     outgoing::{Outgoing, Standing},
     policy::Limit,
 };
@@ -111,7 +112,8 @@ impl Client {
         Ok(self.inner.book.load(id).await?.map(|held| held.record))
     }
 
-    /// The budgets in a currency, and their use. Those that each host has for itself are told
+    /// The budgets in a currency's unit, and their use, told in that currency: two currencies of one
+    /// unit have the same budgets. Those that each host has for itself are told
     /// only with a host. What is used and what of it is reserved are read one after the other:
     /// while payments are going on they may be of two moments.
     ///
@@ -124,8 +126,8 @@ impl Client {
     ) -> Result<Vec<BudgetUse>, Error> {
         let inner = &self.inner;
         let bounds = match host {
-            Some(host) => inner.policy.budgets(host, currency)?,
-            None => inner.policy.standing_budgets(currency)?,
+            Some(host) => inner.policy.budgets(host, &currency.symbol)?,
+            None => inner.policy.standing_budgets(&currency.symbol)?,
         };
         let mut uses = Vec::with_capacity(bounds.len());
         if bounds.is_empty() {
@@ -134,16 +136,22 @@ impl Client {
         let now = inner.clock.now();
         let reserved = self.reserved().await?;
         for bound in bounds {
-            let used = inner.budgets.used(&bound.budget, now).await?;
-            let most = bound.budget.limit;
-            let counter = bound.budget.debit(Amount::ZERO, now).counter;
-            let reserved = reserved.get(&counter).copied().unwrap_or_default();
+            let budget = &bound.budget;
+            inner.fold(budget, currency, now).await?;
+            let used = inner.budgets.used(budget, now).await?.rounded_up(currency);
+            let count = |counter: &str| reserved.get(counter).copied().unwrap_or_default();
+            let mut waits = Worth::counted(count(&budget.counter(now)).units());
+            for former in formerly_counted(currency) {
+                let earlier = count(&budget.former_counter(&former, now));
+                let earlier = former.worth(earlier).unwrap_or_default();
+                waits = waits.checked_add(earlier).unwrap_or(waits);
+            }
             uses.push(BudgetUse {
+                most: budget.limit.rounded_down(currency),
                 limit: bound.limit,
                 currency: currency.clone(),
-                most,
                 used,
-                reserved: reserved.min(used),
+                reserved: waits.rounded_up(currency).min(used),
             });
         }
         Ok(uses)

@@ -1,14 +1,17 @@
 //! From an offer to a credential that is kept and may be sent.
 
 use farthing_core::{
-    domain::claims::ChangeError,
+    domain::{
+        budgets::Budget,
+        claims::{ChangeError, Debit},
+    },
     payment::Moved,
     port::{
         backend::{Source, StoreError},
         method::{Fault, Refusal},
-        payer::Proof,
+        payer::{Fee, Proof},
     },
-    value::{ClaimKey, Entropy, PaymentId, Timestamp},
+    value::{Amount, ClaimKey, Currency, Entropy, PaymentId, PriceError, Timestamp},
 };
 use http::{HeaderName, HeaderValue};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -17,6 +20,7 @@ use crate::{
     approve::Ask,
     client::Inner,
     error::{Error, PayerFault, Refused, RequestFault, ServerFault},
+    legacy::formerly_counted,
     offers::{Choice, Judge},
     outgoing::{HeldPayment, KeptCredential, Outgoing, Reserved, Standing},
     target::Target,
@@ -69,9 +73,13 @@ impl Inner {
     pub(crate) async fn pay(&self, target: &Target, choices: Vec<Choice>) -> Result<Ticket, Error> {
         let mut full = Error::Server(ServerFault::Empty);
         for choice in choices {
-            match self.reserve(target, &choice).await {
-                Ok(taken) => return self.sign(target, &choice, taken).await,
-                Err(error @ Error::Refused(Refused::Budget { .. })) => full = error,
+            let signed = match self.reserve(target, &choice).await {
+                Ok(taken) => self.sign(target, &choice, taken).await,
+                Err(error) => Err(error),
+            };
+            match signed {
+                Ok(ticket) => return self.run_errand(ticket).await,
+                Err(error) if leaves_others(&error) => full = error,
                 Err(error) => return Err(error),
             }
         }
@@ -84,18 +92,9 @@ impl Inner {
         let now = self.clock.now();
         let id = payment_id()?;
         let work = self.works.begin(id).ok_or(Error::Randomness)?;
-        let bounds = self.policy.budgets(target.host(), &quote.currency)?;
-        let amount = offer.request.amount;
-        let mut debits: Vec<_> = bounds
-            .iter()
-            .map(|bound| bound.budget.debit(amount, now))
-            .collect();
-        if let Some(day) = self.policy.day_count(&quote.currency) {
-            let day = day.debit(amount, now);
-            if !debits.iter().any(|debit| debit.counter == day.counter) {
-                debits.push(day);
-            }
-        }
+        let debits = self
+            .debits(target, &quote.currency, offer.request.amount, now)
+            .await?;
         let record = self.record(id, target, choice, now);
         let key = ClaimKey::new(format!(
             "{} {}",
@@ -107,17 +106,70 @@ impl Inner {
             Reserved::Held(held) => Ok(Taken { held: *held, work }),
             Reserved::Answered => Err(ServerFault::Reused(offer.challenge.id.clone()).into()),
             Reserved::Exceeded(debit) => {
-                let which = bounds
-                    .iter()
-                    .find(|bound| bound.budget.debit(amount, now).counter == debit.counter)
-                    .map_or_else(String::new, |bound| bound.limit.to_string());
-                Err(Refused::Budget {
-                    asked: choice.price().into(),
-                    budget: which.into(),
-                }
-                .into())
+                let asked = choice.price();
+                Err(self.exceeded(target, &quote.currency, &debit, asked, now))
             }
         }
+    }
+
+    /// What an amount reserves, on every budget it is within.
+    async fn debits(
+        &self,
+        target: &Target,
+        currency: &Currency,
+        amount: Amount,
+        now: Timestamp,
+    ) -> Result<Vec<Debit>, Error> {
+        let worth = currency.worth(amount).ok_or_else(|| {
+            let text = currency.display(amount).into();
+            Refused::Limit(PriceError::Overflow { text })
+        })?;
+        let bounds = self.policy.budgets(target.host(), &currency.symbol)?;
+        let budgets = bounds.into_iter().map(|bound| bound.budget);
+        let day = self.policy.day_count(&currency.symbol);
+        let mut debits: Vec<Debit> = Vec::new();
+        for budget in budgets.chain(day) {
+            let debit = budget.debit(worth, now);
+            if !debits.iter().any(|other| other.counter == debit.counter) {
+                self.fold(&budget, currency, now).await?;
+                debits.push(debit);
+            }
+        }
+        Ok(debits)
+    }
+
+    /// Takes over what was counted before budgets counted in units.
+    pub(crate) async fn fold(
+        &self,
+        budget: &Budget,
+        currency: &Currency,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        for former in formerly_counted(currency) {
+            self.budgets.fold(budget, &former, now).await?;
+        }
+        Ok(())
+    }
+
+    fn exceeded(
+        &self,
+        target: &Target,
+        currency: &Currency,
+        debit: &Debit,
+        asked: String,
+        now: Timestamp,
+    ) -> Error {
+        let bounds = self.policy.budgets(target.host(), &currency.symbol);
+        let which = bounds
+            .unwrap_or_default()
+            .iter()
+            .find(|bound| bound.budget.counter(now) == debit.counter)
+            .map_or_else(String::new, |bound| bound.limit.to_string());
+        let refused = Refused::Budget {
+            asked: asked.into(),
+            budget: which.into(),
+        };
+        refused.into()
     }
 
     fn record(&self, id: PaymentId, target: &Target, choice: &Choice, now: Timestamp) -> Outgoing {
@@ -136,6 +188,7 @@ impl Inner {
             currency: quote.currency.code.clone(),
             decimals: quote.currency.decimals,
             symbol: quote.currency.symbol.clone(),
+            fee: None,
             payee: offer.request.recipient.clone(),
             payer: quote.payer.clone(),
             at: now,
@@ -168,7 +221,13 @@ impl Inner {
             }
         };
         let credential = KeptCredential::new(&choice.offer().challenge, choice.header(), &proof);
-        match self.book.sign(held.clone(), &credential).await {
+        let now = self.clock.now();
+        let debits = match self.fee_debits(target, proof.fee.as_ref(), now).await {
+            Ok(debits) => debits,
+            Err(error) => return Err(self.release(held, error).await),
+        };
+        let fee = proof.fee.as_ref().map(Into::into);
+        match self.book.sign(held.clone(), &credential, fee, debits).await {
             Ok(held) => Ok(Ticket {
                 held,
                 credential,
@@ -182,13 +241,34 @@ impl Inner {
                 })
             }
             Err(error) => {
-                let error = Error::Store {
-                    source: store_error(error),
-                    moved: Moved::No,
+                let error = match (error, &proof.fee) {
+                    (ChangeError::Exceeded(debit), Some(fee)) => {
+                        let asked = format!("a fee of {}", fee.currency.display(fee.most));
+                        self.exceeded(target, &fee.currency, &debit, asked, now)
+                    }
+                    (error, _) => Error::Store {
+                        source: store_error(error),
+                        moved: Moved::No,
+                    },
                 };
                 Err(self.release(held, error).await)
             }
         }
+    }
+
+    /// What the rail takes for itself counts as spent. How much that is at the most is known only
+    /// when it is signed; a proof whose fee has no room is thrown away.
+    async fn fee_debits(
+        &self,
+        target: &Target,
+        fee: Option<&Fee>,
+        now: Timestamp,
+    ) -> Result<Vec<Debit>, Error> {
+        let Some(fee) = fee.filter(|fee| !fee.most.is_zero()) else {
+            return Ok(Vec::new());
+        };
+        self.policy.check_fee(fee)?;
+        self.debits(target, &fee.currency, fee.most, now).await
     }
 
     async fn proof(&self, target: &Target, choice: &Choice) -> Result<Proof, Error> {
@@ -218,11 +298,26 @@ impl Inner {
         self.release_with(held, Vec::new(), error).await
     }
 
-    async fn release_with(&self, held: HeldPayment, free: Vec<ClaimKey>, error: Error) -> Error {
+    pub(crate) async fn release_with(
+        &self,
+        held: HeldPayment,
+        free: Vec<ClaimKey>,
+        error: Error,
+    ) -> Error {
         if let Err(failed) = self.book.void(held, free).await {
             tracing::warn!(error = %failed, "a reservation is released later");
         }
         error
+    }
+}
+
+/// Whether another offer may do where one failed so: nothing was signed, and the reason is this
+/// currency's.
+fn leaves_others(error: &Error) -> bool {
+    match error {
+        Error::Refused(Refused::Budget { .. } | Refused::Fee { .. }) => true,
+        Error::Payer(PayerFault::Payer(refusal)) => refusal.fault == Fault::Insufficient,
+        _ => false,
     }
 }
 
@@ -251,6 +346,8 @@ fn ask(target: &Target, choice: &Choice) -> Ask {
         amount: offer.request.amount,
         currency: choice.quote().currency.clone(),
         recipient: offer.request.recipient.clone(),
+        shares: choice.quote().shares.clone(),
+        fee: choice.quote().fee.clone(),
         description: offer
             .challenge
             .description

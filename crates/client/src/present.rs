@@ -218,7 +218,7 @@ impl Inner {
     }
 
     /// Stops sending. The payment stays signed and kept, for whoever makes the request again.
-    async fn give_up(&self, ticket: Ticket, said: Said) -> Error {
+    pub(crate) async fn give_up(&self, ticket: Ticket, said: Said) -> Error {
         let Ticket {
             held,
             credential,
@@ -226,6 +226,10 @@ impl Inner {
         } = ticket;
         let (held, resolved) = self.leased(held, self.ask_rail(&credential)).await;
         let record = learnt(&held.record, &said, &resolved);
+        if resolved == Resolved::Dead && record.claimed != Some(Claimed::Moved) {
+            let rejected = Error::Rejected(Box::new(said));
+            return self.release_with(held, Vec::new(), rejected).await;
+        }
         let held = self.write(held, record).await;
         drop(work);
         unresolved(&held.record, said)
@@ -253,11 +257,7 @@ impl Inner {
     pub(crate) async fn ask_rail(&self, credential: &KeptCredential) -> Resolved {
         let (proof, now) = (credential.proof(), self.clock.now());
         let mut all = Resolved::Unknown;
-        for payer in self
-            .payers
-            .iter()
-            .filter(|payer| credential.is_by(payer.method()))
-        {
+        for payer in self.payers_of(credential) {
             let asked = tokio::time::timeout(self.options.rail_within, payer.resolve(&proof, now));
             match asked.await.unwrap_or(Resolved::Unknown) {
                 moved @ Resolved::Moved { .. } => return moved,

@@ -89,9 +89,13 @@ impl Inner {
                 credential,
                 work,
             };
-            let presented = self
-                .present(&mut Direct(&self.http), &request, ticket, 1)
-                .await;
+            let presented = match self.run_errand(ticket).await {
+                Ok(ticket) => {
+                    let mut direct = Direct(&self.http);
+                    self.present(&mut direct, &request, ticket, 1).await
+                }
+                Err(error) => Err(error),
+            };
             let response = match presented {
                 Ok(Presented::Answer(inner, outlay) | Presented::Served(inner, outlay, _)) => {
                     Some(Response::paid_for(inner, outlay))

@@ -3,13 +3,17 @@
 //! A reservation is released on evidence, and some rails never give any: a ledger whose seller
 //! says that nothing moved could still book what was signed. Its owner may decide that it will not.
 
-use farthing_core::value::{PaymentId, Timestamp};
+use farthing_core::{
+    port::payer::Resolved,
+    value::{PaymentId, Timestamp},
+};
 
 use crate::{
     client::Client,
     error::Error,
-    outgoing::{Outgoing, Standing},
+    outgoing::{Outgoing, Settled, Standing},
     pay::store_error,
+    work::Taken,
 };
 
 /// A payment that cannot be written off.
@@ -36,9 +40,11 @@ pub enum WriteOffError {
 impl Client {
     /// Gives the budgets back what a pending payment reserved, and forgets what was signed.
     ///
-    /// It is no evidence that nothing moved: where the seller took the payment in time after all,
-    /// the budgets have counted it too low. Before what was signed ran out it is refused, because
-    /// the same purchase could then be paid twice.
+    /// The rail is asked first. Where it says that value moved, that is written down, and nothing is
+    /// given back; where it says that the proof is dead, nothing is lost by this. Where it does not
+    /// say, this is no evidence that nothing moved: if the seller took the payment in time after all,
+    /// the budgets have counted it too low. Before what was signed ran out it is then refused,
+    /// because the same purchase could be paid twice.
     ///
     /// # Errors
     /// When the payment is not pending, somebody works on it, or its proof is still good.
@@ -50,13 +56,33 @@ impl Client {
             return Err(WriteOffError::Decided(held.record.standing));
         }
         let signed = inner.book.credential(id).await.map_err(Error::from)?;
-        if let Some(signed) = signed.filter(|signed| inner.clock.now() < signed.valid_until()) {
-            return Err(WriteOffError::StillGood(signed.valid_until()));
-        }
-        let taken = inner.take(held).await?.ok_or(WriteOffError::UnderWay)?;
-        let void = inner.book.void(taken.held, Vec::new()).await;
-        Ok(void
-            .map_err(|error| Error::from(store_error(error)))?
-            .record)
+        let Taken { held, work } = inner.take(held).await?.ok_or(WriteOffError::UnderWay)?;
+        let (held, resolved) = match &signed {
+            Some(signed) => inner.leased(held, inner.ask_rail(signed)).await,
+            // Nothing was signed, or what was is gone.
+            None => (held, Resolved::Dead),
+        };
+        let good_until = signed.map_or(Timestamp::EPOCH, |signed| signed.valid_until());
+        let ended = match resolved {
+            Resolved::Moved { reference } => {
+                let how = Settled::Rail(reference);
+                let paid = inner.book.settle(held, &how, inner.clock.now()).await;
+                paid.map(|held| Err(WriteOffError::Decided(held.record.standing)))
+            }
+            Resolved::Unknown if inner.clock.now() < good_until => {
+                let record = Outgoing {
+                    lease_until: Timestamp::EPOCH,
+                    ..held.record.clone()
+                };
+                let kept = inner.book.note(held, record).await;
+                kept.map(|_| Err(WriteOffError::StillGood(good_until)))
+            }
+            _ => {
+                let void = inner.book.void(held, Vec::new()).await;
+                void.map(|held| Ok(held.record))
+            }
+        };
+        drop(work);
+        ended.map_err(|error| Error::from(store_error(error)))?
     }
 }

@@ -215,10 +215,21 @@ async fn a_hosts_own_budget_takes_the_place_of_each_hosts() {
     assert_eq!(buyer.used().await, 400);
 }
 
+/// A limit need not be a whole number of the currency's base units: it is compared as it is.
 #[tokio::test]
-async fn a_limit_the_currency_cannot_say_refuses() {
+async fn a_limit_between_two_base_units_holds() {
+    for (coins, ok) in [(1, true), (2, false)] {
+        let server = offering(&[("fake", "coin", coins)]).await;
+        let buyer = buyer(Policy::new().max_per_request(price("1.5 COIN")));
+        let answer = buyer.client.get(server.url("/")).send().await;
+        assert_eq!(answer.is_ok(), ok, "{answer:?}");
+        if !ok {
+            assert!(matches!(answer, Err(Error::Refused(Refused::Cap { .. }))));
+        }
+    }
     let server = offering(&[("fake", "coin", 1)]).await;
-    let buyer = buyer(Policy::new().max_per_request(price("1.5 COIN")));
+    let fine = price("1.0000000000000000001 COIN");
+    let buyer = buyer(Policy::new().max_per_request(fine));
     let error = buyer.client.get(server.url("/")).send().await.unwrap_err();
     assert!(
         matches!(error, Error::Refused(Refused::Limit(_))),

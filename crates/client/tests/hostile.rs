@@ -234,7 +234,7 @@ async fn an_amount_beyond_every_counter_is_refused() {
     let most = with(|c| c.request = asking(u128::MAX, "usd6"));
     let error = refused(generous(), most).await;
     assert!(
-        matches!(error, Error::Refused(Refused::Cap { .. })),
+        matches!(error, Error::Refused(Refused::Limit(_))),
         "{error:?}"
     );
 }

@@ -94,6 +94,17 @@ pub enum Refused {
     /// The currency is not on the list.
     #[error("payments in {0} are not allowed")]
     Currency(Box<str>),
+    /// The rail takes more for itself than it may.
+    #[error("{asked} is more than the {cap} a rail may take for one payment")]
+    Fee {
+        /// What it may take.
+        asked: Box<str>,
+        /// What is allowed.
+        cap: Box<str>,
+    },
+    /// The network is not on the list.
+    #[error("payments on {0} are not allowed")]
+    Network(Box<str>),
     /// The recipient is not on the list.
     #[error("payments to {} are not allowed", .0.as_deref().unwrap_or("an unnamed recipient"))]
     Recipient(Option<Box<str>>),
@@ -135,6 +146,8 @@ impl Refused {
                 "allow more for one request if that is what you want"
             }
             Self::Budget { .. } => "raise the budget, or wait where it is one of a day",
+            Self::Fee { .. } => "allow a higher fee if that is what you want",
+            Self::Network(_) => "allow the network if you want to pay on it",
             Self::Currency(_) => "allow the currency if you want to pay in it",
             Self::Recipient(_) => "allow the recipient if you know it",
             Self::Realm { .. } => "pin the realm to the host if you know that they belong together",

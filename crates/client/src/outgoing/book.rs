@@ -14,7 +14,7 @@ use farthing_core::{
 };
 
 use super::{
-    KeptCredential, Outgoing, Standing,
+    KeptCredential, Outgoing, Standing, Toll,
     kept::CREDENTIALS,
     record::{DONE, PENDING, UNCONFIRMED},
 };
@@ -79,14 +79,18 @@ impl Book {
         })
     }
 
-    /// Keeps what was signed. Only after this may it be sent.
+    /// Keeps what was signed, and reserves what the rail may take for it. Only after this may it
+    /// be sent.
     pub(crate) async fn sign(
         &self,
         held: HeldPayment,
         credential: &KeptCredential,
+        fee: Option<Toll>,
+        debits: Vec<Debit>,
     ) -> Result<HeldPayment, ChangeError> {
         let mut record = held.record.clone();
         record.standing = Standing::Signed;
+        record.fee = fee;
         record.forget_at = record.forget_at.max(credential.valid_until());
         let writes = vec![credential.write(&record)?];
         self.claims
@@ -94,10 +98,29 @@ impl Book {
                 held,
                 Change {
                     writes,
+                    debits,
                     ..Change::to(record)
                 },
             )
             .await
+    }
+
+    /// Says that the errand is done, and what the rail calls it. What was handed to the rail is
+    /// erased.
+    pub(crate) async fn ran(
+        &self,
+        held: HeldPayment,
+        credential: &KeptCredential,
+        reference: Reference,
+    ) -> Result<HeldPayment, ChangeError> {
+        let mut record = held.record.clone();
+        record.claimed = Some(super::Claimed::Moved);
+        record.reference = Some(reference);
+        let change = Change {
+            writes: vec![credential.write(&record)?],
+            ..Change::to(record)
+        };
+        self.claims.change(held, change).await
     }
 
     /// Says that the work goes on.

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use farthing_core::{
+    encoding::base64url,
     noun::{Challenge, Credential},
     port::{
         backend::{Key, Place, Row, StoreError, Table, Write},
         payer::Proof,
     },
-    value::{ClaimKey, Did, MethodId, Timestamp},
+    value::{ClaimKey, Did, MethodId, Secret, Timestamp},
 };
 use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,9 @@ pub(crate) struct KeptCredential {
     source: Option<Did>,
     key: Option<ClaimKey>,
     valid_until: Timestamp,
+    /// What the payer itself hands to the rail, until that is known to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "errand")]
+    errand: Option<Secret>,
 }
 
 impl fmt::Debug for KeptCredential {
@@ -52,6 +56,20 @@ impl KeptCredential {
             source: proof.source.clone(),
             key: proof.key.clone(),
             valid_until: proof.valid_until,
+            errand: proof.errand.clone(),
+        }
+    }
+
+    /// Whether its payer has to hand something to the rail before it is sent.
+    pub(crate) const fn has_errand(&self) -> bool {
+        self.errand.is_some()
+    }
+
+    /// The same once that is done.
+    pub(crate) fn without_errand(self) -> Self {
+        Self {
+            errand: None,
+            ..self
         }
     }
 
@@ -75,6 +93,9 @@ impl KeptCredential {
             source: self.source.clone(),
             key: self.key.clone(),
             valid_until: self.valid_until,
+            errand: self.errand.clone(),
+            // It was reserved when the proof was kept.
+            fee: None,
         }
     }
 
@@ -116,4 +137,58 @@ impl KeptCredential {
 
 fn group(record: &Outgoing) -> Key {
     Key::from(&record.request.0[..])
+}
+
+mod errand {
+    use super::{Secret, base64url};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(
+        errand: &Option<Secret>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match errand {
+            Some(errand) => serializer.serialize_some(&base64url::encode(errand.expose())),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Secret>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        let bytes = text.map(|text| base64url::decode(&text)).transpose();
+        Ok(bytes.map_err(D::Error::custom)?.map(Secret::new))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As it was written before payers had errands.
+    const OLDER: &str = r#"{"rail":"ledger","header":"authorization","value":"Payment e30","payload":{"a": 1},"source":null,"key":null,"valid_until":VALID}"#;
+
+    #[test]
+    fn what_older_stores_hold_is_read_and_written_as_it_was() {
+        let valid = serde_json::to_string(&Timestamp::from_secs(1_800_000_000)).unwrap();
+        let older = OLDER.replace("VALID", &valid);
+        let kept: KeptCredential = serde_json::from_str(&older).unwrap();
+        assert!(!kept.has_errand());
+        assert_eq!(kept.header().unwrap().1, "Payment e30");
+        assert_eq!(serde_json::to_string(&kept).unwrap(), older);
+    }
+
+    #[test]
+    fn an_errand_is_kept_to_the_byte_and_not_shown() {
+        let older = OLDER.replace("VALID", &serde_json::to_string(&Timestamp::EPOCH).unwrap());
+        let mut kept: KeptCredential = serde_json::from_str(&older).unwrap();
+        let bytes: Vec<u8> = (0..=255).collect();
+        kept.errand = Some(Secret::new(bytes.clone()));
+        let again: KeptCredential =
+            serde_json::from_str(&serde_json::to_string(&kept).unwrap()).unwrap();
+        assert_eq!(again.proof().errand.unwrap().expose(), bytes);
+        assert_eq!(format!("{kept:?}"), "KeptCredential(authorization: …)");
+        assert!(!kept.without_errand().has_errand());
+    }
 }

@@ -14,6 +14,7 @@
 //! |---|---|---|
 //! | `reserved` | the budgets are reserved, nothing is signed | released: whoever takes the record over raises its fence, so a signature that is being made meanwhile can no longer be stored, and what is not stored is not sent |
 //! | the signature, before `signed` | as above: the proof is lost with the process | released |
+//! | `signed`, with an errand | the bytes of the credential, and those the rail has to get first | see [`crate::errand`] |
 //! | `signed` | the bytes of the credential | the same bytes are sent again, by [`resume`](crate::Client::resume) or when the caller repeats the request; nothing is signed anew |
 //! | the bytes were sent | as above | the same bytes again: the server answers from its claim |
 //! | the answer came | as above | the same bytes again: the server redelivers, or refuses what it delivered; then the rail is asked |
@@ -31,4 +32,4 @@ mod record;
 
 pub(crate) use book::{Book, HeldPayment, Reserved, Settled};
 pub(crate) use kept::KeptCredential;
-pub use record::{Claimed, Outgoing, Standing};
+pub use record::{Claimed, Outgoing, Standing, Toll};

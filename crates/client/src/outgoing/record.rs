@@ -1,10 +1,15 @@
 //! The record of an outgoing payment.
 
+use std::fmt;
+
 use farthing_core::{
     domain::claims::Record,
     encoding::packed::{Packer, UnpackError, Unpacker},
     payment::Moved,
-    port::backend::{Key, Place, Table},
+    port::{
+        backend::{Key, Place, Table},
+        payer::Fee,
+    },
     value::{
         Amount, ChallengeId, Currency, CurrencyCode, Did, Fingerprint, MethodId, PaymentId, Realm,
         Recipient, Reference, Timestamp,
@@ -80,6 +85,9 @@ pub struct Outgoing {
     pub decimals: u8,
     /// What people call the currency.
     pub symbol: Box<str>,
+    /// What the rail may take beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee: Option<Toll>,
     /// To whom.
     pub payee: Option<Recipient>,
     /// Who pays.
@@ -88,8 +96,8 @@ pub struct Outgoing {
     pub at: Timestamp,
     /// Where it is.
     pub standing: Standing,
-    /// What the server said of the money, where it said anything. It counts against us only: a
-    /// `true` keeps a reservation, a `false` releases none.
+    /// What the rail or the server said of the money, where they did. A server's word counts
+    /// against us only: that it moved keeps a reservation, that it did not releases none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed: Option<Claimed>,
     /// What the rail calls it, where that is known.
@@ -110,6 +118,41 @@ pub struct Outgoing {
     pub looked_at: Timestamp,
     /// Until when the record is kept once nothing more can become of it.
     pub forget_at: Timestamp,
+}
+
+/// What a rail takes from the payer for a payment, at the most. It is in budgets with the amount.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Toll {
+    /// How much.
+    pub amount: Amount,
+    /// The currency's code.
+    pub currency: CurrencyCode,
+    /// The currency's decimals.
+    pub decimals: u8,
+    /// What people call the currency.
+    pub symbol: Box<str>,
+}
+
+impl From<&Fee> for Toll {
+    fn from(fee: &Fee) -> Self {
+        Self {
+            amount: fee.most,
+            currency: fee.currency.code.clone(),
+            decimals: fee.currency.decimals,
+            symbol: fee.currency.symbol.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Toll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {}",
+            self.amount.to_decimal(self.decimals),
+            self.symbol
+        )
+    }
 }
 
 /// What a server said of the money.

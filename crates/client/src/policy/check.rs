@@ -2,18 +2,15 @@
 
 use farthing_core::{
     domain::budgets::{Budget, Window},
-    port::payer::{Offer, Quote},
-    value::{Amount, Currency, Price, Realm},
+    port::payer::{Fee, Offer, Quote},
+    value::{Currency, CurrencyCode, MethodId, Price, PriceError, Realm, Recipient, Worth},
 };
 
-use super::{DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL, Limit, Policy};
+use super::{DEFAULT_MAX_FEE, DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL, Limit, Policy};
 use crate::{error::Refused, target::Target};
 
 /// Bytes of a currency's code at the most: with a host's name it is part of a counter's.
 const CODE: usize = 128;
-
-/// More than any day costs, and still what a counter holds.
-const UNLIMITED: Amount = Amount::new(u64::MAX as u128 * u32::MAX as u128);
 
 /// A budget, and the limit it comes from.
 #[derive(Clone, Debug)]
@@ -35,20 +32,56 @@ impl Policy {
         if code.as_str().len() > CODE {
             return Err(Refused::Currency(code.as_str().into()));
         }
-        let listed = |(method, allowed): &(_, _)| *method == quote.currency.rail && allowed == code;
+        let listed = |(method, allowed): &(MethodId, CurrencyCode)| {
+            *method == quote.currency.rail && same(allowed.as_str(), code.as_str())
+        };
         if !self.currencies.is_empty() && !self.currencies.iter().any(listed) {
             return Err(Refused::Currency(code.as_str().into()));
         }
-        let recipient = offer.request.recipient.as_ref();
-        if !self.recipients.is_empty() && !recipient.is_some_and(|to| self.recipients.contains(to))
+        if let Some(network) = &quote.network
+            && !self.networks.is_empty()
+            && !self.networks.contains(network)
         {
-            return Err(Refused::Recipient(recipient.map(|to| to.as_str().into())));
+            return Err(Refused::Network(network.clone()));
         }
+        self.check_recipients(offer, quote)?;
         self.check_cap(target.host(), offer, &quote.currency)
     }
 
-    /// The budgets a payment to a host in a currency reserves on.
-    pub(crate) fn budgets(&self, host: &str, currency: &Currency) -> Result<Vec<Bound>, Refused> {
+    /// Everybody who is paid has to be allowed.
+    fn check_recipients(&self, offer: &Offer, quote: &Quote) -> Result<(), Refused> {
+        if self.recipients.is_empty() {
+            return Ok(());
+        }
+        let allowed = |to: &Recipient| {
+            let mut listed = self.recipients.iter();
+            listed.any(|one| same(one.as_str(), to.as_str()))
+        };
+        let named = offer.request.recipient.as_ref();
+        let shares = quote.shares.iter().map(|share| &share.recipient);
+        match named.into_iter().chain(shares).find(|to| !allowed(to)) {
+            None if named.is_some() => Ok(()),
+            other => Err(Refused::Recipient(other.map(|to| to.as_str().into()))),
+        }
+    }
+
+    /// What a rail takes has to be within the fee's own cap.
+    pub(crate) fn check_fee(&self, fee: &Fee) -> Result<(), Refused> {
+        let default = || constant(DEFAULT_MAX_FEE);
+        let cap = self.max_fee.clone().unwrap_or_else(default);
+        let most = fee.currency.worth(fee.most);
+        let within = |most| cap.worth().is_some_and(|cap| most <= cap);
+        if is_in(&cap, &fee.currency) && most.is_some_and(within) {
+            return Ok(());
+        }
+        Err(Refused::Fee {
+            asked: fee.currency.display(fee.most).into(),
+            cap: cap.to_string().into(),
+        })
+    }
+
+    /// The budgets a payment to a host in a unit reserves on.
+    pub(crate) fn budgets(&self, host: &str, unit: &str) -> Result<Vec<Bound>, Refused> {
         let host = host.to_ascii_lowercase();
         let default = self
             .is_default()
@@ -57,14 +90,14 @@ impl Policy {
             .budgets
             .iter()
             .chain(&default)
-            .filter(|limit| limit.concerns(&host) && limit.is_in(currency))
+            .filter(|limit| limit.concerns(&host) && limit.is_in(unit))
             .collect();
         let overruled = |limit: &Limit| concerned.iter().any(|other| limit.yields_to(other));
         concerned
             .iter()
             .filter(|limit| !overruled(limit))
             .map(|limit| {
-                let budget = limit.budget(&host, currency).map_err(Refused::Limit)?;
+                let budget = limit.budget(&host).map_err(Refused::Limit)?;
                 Ok(Bound {
                     limit: (*limit).clone(),
                     budget,
@@ -73,18 +106,18 @@ impl Policy {
             .collect()
     }
 
-    /// The count of a day's payments in a currency, where it is kept whatever the limits are.
-    pub(crate) fn day_count(&self, currency: &Currency) -> Option<Budget> {
+    /// The count of a day's payments in a unit, where it is kept whatever the limits are.
+    pub(crate) fn day_count(&self, unit: &str) -> Option<Budget> {
         self.counts_days.then(|| Budget {
             scope: "".into(),
             window: Window::Day,
-            currency: currency.clone(),
-            limit: UNLIMITED,
+            unit: unit.into(),
+            limit: Worth::UNLIMITED,
         })
     }
 
-    /// The budgets in a currency that count by themselves, whatever the next host is.
-    pub(crate) fn standing_budgets(&self, currency: &Currency) -> Result<Vec<Bound>, Refused> {
+    /// The budgets in a unit that count by themselves, whatever the next host is.
+    pub(crate) fn standing_budgets(&self, unit: &str) -> Result<Vec<Bound>, Refused> {
         let default = self
             .is_default()
             .then(|| Limit::total(constant(DEFAULT_TOTAL)));
@@ -92,11 +125,11 @@ impl Policy {
             .budgets
             .iter()
             .chain(&default)
-            .filter(|limit| limit.is_in(currency));
+            .filter(|limit| limit.is_in(unit));
         limits
             .filter_map(|limit| Some((limit, limit.host()?)))
             .map(|(limit, host)| {
-                let budget = limit.budget(host, currency).map_err(Refused::Limit)?;
+                let budget = limit.budget(host).map_err(Refused::Limit)?;
                 Ok(Bound {
                     limit: limit.clone(),
                     budget,
@@ -119,8 +152,8 @@ impl Policy {
             .collect();
         let mut budgets = self.budgets.iter();
         // A budget in this unit bounds a request as well.
-        let is_bounded =
-            !caps.is_empty() || budgets.any(|limit| limit.is_in(currency) && limit.concerns(&host));
+        let is_bounded = !caps.is_empty()
+            || budgets.any(|limit| limit.is_in(&currency.symbol) && limit.concerns(&host));
         let ceiling = self.ceiling.as_ref();
         if !is_bounded || ceiling.is_some_and(|ceiling| !is_in(ceiling, currency)) {
             return Err(Refused::NoCap {
@@ -128,8 +161,11 @@ impl Policy {
             });
         }
         let asked = offer.request.amount;
+        let too_large = |text: String| Refused::Limit(PriceError::Overflow { text: text.into() });
+        let worth = currency.worth(asked);
+        let worth = worth.ok_or_else(|| too_large(currency.display(asked)))?;
         for cap in caps.into_iter().chain(ceiling) {
-            if asked > cap.in_currency(currency).map_err(Refused::Limit)? {
+            if worth > cap.worth().ok_or_else(|| too_large(cap.to_string()))? {
                 return Err(Refused::Cap {
                     asked: currency.display(asked).into(),
                     cap: cap.to_string().into(),
@@ -160,6 +196,15 @@ impl Policy {
 
     fn is_default(&self) -> bool {
         self.caps.is_empty() && self.host_caps.is_empty() && self.budgets.is_empty()
+    }
+}
+
+/// Whether two names are the same. Those that are hexadecimal numbers are in any case.
+fn same(one: &str, other: &str) -> bool {
+    if one.starts_with("0x") && other.starts_with("0x") {
+        one.eq_ignore_ascii_case(other)
+    } else {
+        one == other
     }
 }
 

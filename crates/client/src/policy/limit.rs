@@ -4,7 +4,7 @@ use std::fmt;
 
 use farthing_core::{
     domain::budgets::{Budget, Window},
-    value::{Currency, Price, PriceError},
+    value::{Price, PriceError},
 };
 
 /// A budget as its owner writes it: how much, over what time, and for which hosts.
@@ -104,12 +104,12 @@ impl Limit {
         }
     }
 
-    pub(super) fn is_in(&self, currency: &Currency) -> bool {
-        *self.price.unit().as_str() == *currency.symbol
+    pub(super) fn is_in(&self, unit: &str) -> bool {
+        self.price.unit().as_str() == unit
     }
 
-    /// The budget it is for payments to a host in a currency.
-    pub(super) fn budget(&self, host: &str, currency: &Currency) -> Result<Budget, PriceError> {
+    /// The budget it is for payments to a host.
+    pub(super) fn budget(&self, host: &str) -> Result<Budget, PriceError> {
         let scope = match &self.scope {
             Scope::Everything => "",
             Scope::EachHost | Scope::Host(_) => host,
@@ -117,8 +117,10 @@ impl Limit {
         Ok(Budget {
             scope: scope.into(),
             window: self.window,
-            currency: currency.clone(),
-            limit: self.price.in_currency(currency)?,
+            unit: self.price.unit().as_str().into(),
+            limit: self.price.worth().ok_or_else(|| PriceError::Overflow {
+                text: self.price.to_string().into(),
+            })?,
         })
     }
 }

@@ -1,9 +1,11 @@
 //! What may be spent: the rules a payment has to pass before anything is signed.
 //!
 //! Limits are prices as people write them, and are compared with what the *payer* says its
-//! currency is: how many decimals it has is never taken from the server. Amounts of two
-//! currencies are never added, so a limit of a dollar holds for each currency that is called
-//! `USD` by itself.
+//! currency is: how many decimals it has is never taken from the server. A budget of a dollar is
+//! one dollar, in whatever currencies that are called `USD` and on whatever rails it is spent.
+//!
+//! What a rail takes for itself, its fee, counts on the budgets at the most it can be. It has a cap
+//! of its own, [`Policy::max_fee`]: what one request may cost is the *price*.
 //!
 //! ```
 //! use farthing_client::{Limit, Policy};
@@ -35,6 +37,9 @@ pub const DEFAULT_MAX_PER_REQUEST: &str = "$0.10";
 /// store lives.
 pub const DEFAULT_TOTAL: &str = "$1";
 
+/// What a rail may take for one payment where the owner did not say.
+pub const DEFAULT_MAX_FEE: &str = "$0.05";
+
 /// The rules of spending. Without any rule, [`DEFAULT_MAX_PER_REQUEST`] and [`DEFAULT_TOTAL`]
 /// hold; any cap or budget of one's own takes the place of both.
 #[derive(Clone, Debug, Default)]
@@ -42,10 +47,12 @@ pub struct Policy {
     caps: Vec<Price>,
     host_caps: Vec<(Box<str>, Price)>,
     ceiling: Option<Price>,
+    max_fee: Option<Price>,
     counts_days: bool,
     budgets: Vec<Limit>,
     currencies: Vec<(MethodId, CurrencyCode)>,
     recipients: Vec<Recipient>,
+    networks: Vec<Box<str>>,
     realms: HashMap<Box<str>, Vec<Realm>>,
     methods: Vec<Box<str>>,
     preferred: Vec<CurrencyCode>,
@@ -89,6 +96,13 @@ impl Policy {
         self
     }
 
+    /// What a rail may take for one payment beside the price; [`DEFAULT_MAX_FEE`] without this.
+    #[must_use]
+    pub fn max_fee(mut self, price: Price) -> Self {
+        self.max_fee = Some(price);
+        self
+    }
+
     /// Counts what a day costs also where no budget limits it, so that one that is set later in the
     /// day knows what was paid before it.
     #[must_use]
@@ -113,7 +127,16 @@ impl Policy {
         self
     }
 
-    /// Allows a recipient; without any of these, every recipient is allowed.
+    /// Allows a network, as payers name theirs: `eip155:4217`. Without any of these, every network
+    /// a payer was made for is allowed; payers of methods without networks always are.
+    #[must_use]
+    pub fn allow_network(mut self, network: &str) -> Self {
+        self.networks.push(network.into());
+        self
+    }
+
+    /// Allows a recipient; without any of these, every recipient is allowed. Where a payment has
+    /// several, each has to be. An address (`0x…`) is the same in upper and lower case.
     #[must_use]
     pub fn allow_recipient(mut self, recipient: Recipient) -> Self {
         self.recipients.push(recipient);

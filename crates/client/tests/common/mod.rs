@@ -25,8 +25,8 @@ use farthing_core::{
     value::{Price, Timestamp},
 };
 
-pub use server::{Reply, Seen, Server, bare, challenge, paid, problem, text, unpaid};
-pub use wallet::{Wallet, dollar};
+pub use server::{Reply, Seen, Server, bare, challenge, challenge_in, paid, problem, text, unpaid};
+pub use wallet::{Wallet, cents, dollar};
 
 /// The start of every test: a moment within a day of UTC.
 pub const START: u64 = 1_769_688_000;
@@ -100,8 +100,17 @@ pub fn buyer_on(
     policy: Policy,
     also: impl FnOnce(ClientBuilder) -> ClientBuilder,
 ) -> Buyer {
+    buyer_as(Wallet::new(), backend, clock, policy, also)
+}
+
+pub fn buyer_as(
+    wallet: Wallet,
+    backend: Arc<dyn Backend>,
+    clock: Arc<StillClock>,
+    policy: Policy,
+    also: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Buyer {
     farthing_testkit::trace::start();
-    let wallet = Wallet::new();
     let builder = Client::builder()
         .payer(wallet.clone())
         .policy(policy)

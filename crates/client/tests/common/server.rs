@@ -190,11 +190,16 @@ async fn answer(
 
 /// A challenge of this server for an amount of the fake dollar, with an id of its own.
 pub fn challenge(units: u128) -> Challenge {
+    challenge_in("usd6", units)
+}
+
+/// The same in a currency.
+pub fn challenge_in(code: &str, units: u128) -> Challenge {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let count = COUNT.fetch_add(1, Ordering::SeqCst);
     let request = ChargeRequest::new(
         Amount::new(units),
-        CurrencyCode::new("usd6").unwrap(),
+        CurrencyCode::new(code).unwrap(),
         Some(Recipient::new("seller").unwrap()),
     );
     let mut challenge = Challenge::new(

@@ -1,8 +1,11 @@
 //! A payer that counts what it signs and says of a proof what a test wants it to say.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use farthing_core::{
@@ -10,9 +13,9 @@ use farthing_core::{
     port::{
         BoxFuture,
         method::{Fault, Refusal},
-        payer::{Offer, Payer, Proof, Quote, Resolved},
+        payer::{Errand, Fee, Funds, Offer, Payer, Proof, Quote, Resolved, Share},
     },
-    value::{Currency, CurrencyCode, Did, MethodId, Timestamp},
+    value::{Amount, Currency, CurrencyCode, Did, MethodId, Reference, Secret, Timestamp},
 };
 use serde_json::value::to_raw_value;
 
@@ -36,12 +39,40 @@ pub fn coin() -> Currency {
     }
 }
 
+/// The same dollar with two decimals.
+pub fn cents() -> Currency {
+    Currency {
+        code: CurrencyCode::new("usd2").unwrap(),
+        decimals: 2,
+        ..dollar()
+    }
+}
+
+/// What a wallet's errands came to, as the rail has it. Clones of a wallet share it, as processes
+/// would.
+#[derive(Default)]
+pub struct Errands {
+    /// What was handed over, as often as it was.
+    pub handed: Vec<Vec<u8>>,
+    /// What moved: each once, however often it was handed over.
+    pub moved: HashSet<Vec<u8>>,
+    /// What the next ones come to; `None` does them.
+    pub fails: Option<fn() -> Errand>,
+}
+
 #[derive(Clone)]
 pub struct Wallet {
-    method: MethodId,
-    signed: Arc<AtomicUsize>,
-    resolved: Arc<Mutex<Resolved>>,
-    fails: Arc<Mutex<Option<Fault>>>,
+    pub method: MethodId,
+    pub signed: Arc<AtomicUsize>,
+    pub resolved: Arc<Mutex<Resolved>>,
+    pub fails: Arc<Mutex<Option<Fault>>>,
+    /// Set where it moves the money itself.
+    pub errands: Option<Arc<Mutex<Errands>>>,
+    pub fee: Option<Fee>,
+    pub shares: Vec<Share>,
+    pub network: Option<&'static str>,
+    pub funds: HashMap<CurrencyCode, Funds>,
+    pub did: &'static str,
 }
 
 impl Wallet {
@@ -55,7 +86,39 @@ impl Wallet {
             signed: Arc::default(),
             resolved: Arc::new(Mutex::new(Resolved::Unknown)),
             fails: Arc::default(),
+            errands: None,
+            fee: None,
+            shares: Vec::new(),
+            network: None,
+            funds: HashMap::new(),
+            did: "did:test:buyer",
         }
+    }
+
+    /// One that hands its payments to the rail itself.
+    pub fn pushing() -> Self {
+        Self {
+            errands: Some(Arc::default()),
+            ..Self::new()
+        }
+    }
+
+    /// The same with a fee on every payment.
+    pub fn with_fee(self, units: u128) -> Self {
+        let fee = Fee {
+            currency: dollar(),
+            most: Amount::new(units),
+        };
+        Self {
+            fee: Some(fee),
+            ..self
+        }
+    }
+
+    /// How often something was handed to the rail, and how much of it was different.
+    pub fn handed(&self) -> (usize, usize) {
+        let errands = self.errands.as_ref().unwrap().lock().unwrap();
+        (errands.handed.len(), errands.moved.len())
     }
 
     /// How often it signed.
@@ -80,7 +143,7 @@ impl Payer for Wallet {
     }
 
     fn quote(&self, offer: &Offer) -> Result<Quote, Refusal> {
-        let known = [dollar(), coin()];
+        let known = [dollar(), coin(), cents()];
         let currency = known
             .into_iter()
             .find(|currency| currency.code == offer.request.currency);
@@ -91,8 +154,11 @@ impl Payer for Wallet {
             ..currency
         };
         Ok(Quote {
-            currency,
-            payer: Did::new("did:test:buyer").unwrap(),
+            fee: self.fee.clone(),
+            shares: self.shares.clone(),
+            network: self.network.map(Into::into),
+            funds: self.funds.get(&currency.code).copied().unwrap_or_default(),
+            ..Quote::new(currency, Did::new(self.did).unwrap())
         })
     }
 
@@ -108,13 +174,42 @@ impl Payer for Wallet {
             }
             let count = self.signed.fetch_add(1, Ordering::SeqCst) + 1;
             let payload = serde_json::json!({ "planted": "s3cret-proof", "count": count });
+            let errand = self.errands.as_ref();
+            let errand = errand.map(|_| Secret::new(format!("raw bytes {count}").into_bytes()));
             Ok(Proof {
-                payload: to_raw_value(&payload).unwrap(),
-                source: Some(Did::new("did:test:buyer").unwrap()),
-                key: None,
-                valid_until: offer.challenge.expires.as_ref().map_or(now, Expires::at),
+                errand,
+                fee: self.fee.clone(),
+                ..Proof::new(
+                    to_raw_value(&payload).unwrap(),
+                    Some(Did::new(self.did).unwrap()),
+                    offer.challenge.expires.as_ref().map_or(now, Expires::at),
+                )
             })
         })
+    }
+
+    fn owns(&self, proof: &Proof) -> bool {
+        proof
+            .source
+            .as_ref()
+            .is_some_and(|did| did.as_str() == self.did)
+    }
+
+    fn run_errand<'a>(&'a self, proof: &'a Proof, _: Timestamp) -> BoxFuture<'a, Errand> {
+        let bytes = proof.errand.as_ref().unwrap().expose().to_vec();
+        let mut errands = self.errands.as_ref().unwrap().lock().unwrap();
+        errands.handed.push(bytes.clone());
+        let came = match errands.fails {
+            Some(failing) => failing(),
+            None => {
+                let reference = String::from_utf8(bytes.clone()).unwrap().replace(' ', "-");
+                errands.moved.insert(bytes);
+                Errand::Done {
+                    reference: Reference::new(reference).unwrap(),
+                }
+            }
+        };
+        Box::pin(std::future::ready(came))
     }
 
     fn resolve<'a>(&'a self, _: &'a Proof, _: Timestamp) -> BoxFuture<'a, Resolved> {

@@ -7,6 +7,7 @@ mod price;
 mod secret;
 pub(crate) mod text;
 mod time;
+mod worth;
 
 pub use amount::{Amount, AmountError, Currency, CurrencyCode};
 pub use did::{Did, DidError};
@@ -15,3 +16,4 @@ pub use price::{Price, PriceError, Unit};
 pub use secret::Secret;
 pub use text::{IntentId, MethodId, Realm, Recipient, Reference, RouteId, TextError};
 pub use time::{Timestamp, TimestampError, TimestampText};
+pub use worth::Worth;

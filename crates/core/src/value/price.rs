@@ -73,6 +73,11 @@ impl Price {
         self.mantissa == 0
     }
 
+    /// Its digits as a whole number, and how many of them stand behind the point.
+    pub(super) const fn parts(&self) -> (u128, u8) {
+        (self.mantissa, self.scale)
+    }
+
     /// The price in base units of a currency, exactly.
     ///
     /// # Errors

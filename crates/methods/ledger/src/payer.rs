@@ -62,12 +62,9 @@ impl LedgerPayer {
         let text = Authorization::new(&challenge.id, &offer.request, &challenge.realm)
             .ok_or_else(no_account)?
             .text();
-        Ok(Proof {
-            payload: authorization::payload(&self.key.sign(text.as_bytes()))?,
-            source: Some(self.account().did().clone()),
-            key: None,
-            valid_until,
-        })
+        let payload = authorization::payload(&self.key.sign(text.as_bytes()))?;
+        let source = self.account().did().clone();
+        Ok(Proof::new(payload, Some(source), valid_until))
     }
 }
 
@@ -100,10 +97,7 @@ impl Payer for LedgerPayer {
             return Err(unsupported("an account cannot pay itself"));
         }
         expiry(offer)?;
-        Ok(Quote {
-            currency: currency.clone(),
-            payer: self.account().did().clone(),
-        })
+        Ok(Quote::new(currency.clone(), self.account().did().clone()))
     }
 
     fn sign<'a>(

@@ -103,10 +103,7 @@ impl Payer for FakePayer {
                 "this payer pays charges in the fake dollar",
             ));
         }
-        Ok(Quote {
-            currency,
-            payer: self.account.clone(),
-        })
+        Ok(Quote::new(currency, self.account.clone()))
     }
 
     fn sign<'a>(
@@ -126,11 +123,10 @@ impl Payer for FakePayer {
             let payload = to_raw_value(&self.prove(offer, nonce)).map_err(|error| {
                 Refusal::new(Fault::Internal, "the proof cannot be written").caused_by(error)
             })?;
+            let until = expires.unwrap_or(Timestamp::FAR);
             Ok(Proof {
-                payload,
-                source: Some(self.account.clone()),
                 key,
-                valid_until: expires.unwrap_or(Timestamp::FAR),
+                ..Proof::new(payload, Some(self.account.clone()), until)
             })
         })
     }

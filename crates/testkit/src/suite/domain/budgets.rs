@@ -9,7 +9,7 @@ use farthing_core::{
         payments::Payments,
     },
     port::backend::Backend,
-    value::{Amount, Timestamp},
+    value::{Timestamp, Worth},
 };
 
 use super::{change, claim, payment};
@@ -23,8 +23,8 @@ fn budget(scope: &str, window: Window) -> Budget {
     Budget {
         scope: scope.into(),
         window,
-        currency: crate::method::currency(),
-        limit: Amount::new(100),
+        unit: "USD".into(),
+        limit: Worth::counted(100),
     }
 }
 
@@ -38,7 +38,7 @@ async fn spend(
 ) -> Option<farthing_core::domain::claims::Held<farthing_core::payment::Payment>> {
     let payments = Payments::new(Arc::clone(store));
     let mut claim = claim(payment(number));
-    let debits = budgets.iter().map(|b| b.debit(Amount::new(amount), now));
+    let debits = budgets.iter().map(|b| b.debit(Worth::counted(amount), now));
     claim.debits = debits.collect();
     match payments.claims().claim(claim).await {
         Ok(Claimed::New(held)) => Some(held),
@@ -49,7 +49,7 @@ async fn spend(
 
 async fn used(store: &Arc<dyn Backend>, budget: &Budget, now: Timestamp) -> u128 {
     let used = Budgets::new(Arc::clone(store)).used(budget, now).await;
-    used.expect("a healthy store answers").units()
+    used.expect("a healthy store answers").count().units()
 }
 
 /// A day begins anew at midnight UTC; what was spent in total stays spent.
@@ -84,7 +84,7 @@ pub async fn a_budget_never_goes_over(store: Arc<dyn Backend>) {
     assert_eq!(used(&store, &day[0], MORNING).await, 100);
 }
 
-/// Another scope, window or currency is another budget, also where names run into each other.
+/// Another scope, window or unit is another budget, also where names run into each other.
 pub async fn budgets_do_not_mix(store: Arc<dyn Backend>) {
     let one = budget("host", Window::Total);
     assert!(
@@ -92,14 +92,15 @@ pub async fn budgets_do_not_mix(store: Arc<dyn Backend>) {
             .await
             .is_some()
     );
-    let mut other_currency = one.clone();
-    other_currency.currency.code =
-        farthing_core::value::CurrencyCode::new("fake9").expect("it is a currency");
+    let other_unit = Budget {
+        unit: "EUR".into(),
+        ..one.clone()
+    };
     let others = [
         budget("host2", Window::Total),
         budget("", Window::Total),
         budget("host", Window::Day),
-        other_currency,
+        other_unit,
     ];
     for other in &others {
         assert_eq!(used(&store, other, MORNING).await, 0, "{other:?}");
