@@ -4,6 +4,7 @@
 //!   with its sender's signature checked. [`HalfTransaction`] is one whose fee somebody else is to pay.
 //! - [`AccountKey`] is what an account signs with: a key of its own on either curve, or an
 //!   [access key](AccessKey) within the limits of a [`KeyAuthorization`].
+//! - [`Tempo`] is the seller's side of a charge.
 //!
 //! ```
 //! use farthing_evm::{Address, Bytes, ChainId, SigningKey, U256};
@@ -21,15 +22,29 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 
+mod charge;
 mod key;
+mod network;
+mod nonce;
 mod rlp;
+mod server;
+pub mod tip20;
+pub mod token;
 mod transaction;
 
+pub use charge::{
+    Attested, Binding, Details, DetailsError, Leg, Legs, LegsError, METHOD, Memo, MemoError, MemoRule,
+    Mismatch, Mode, Modes, ProofVersion, Proofs, Signer, SourceError, Split, SplitError, Splits,
+    attribution, match_calls, match_logs, method, source,
+};
 pub use key::{
     AccessKey, AccessSignature, AccountKey, AccountSignature, AccountSignatureError, CallScope,
     Key, KeyAuthorization, KeyKind, KeySignature, KeychainVersion, P256Key, P256Signature,
     SelectorRule, SignedKeyAuthorization, TokenLimit, WebAuthnError, WebAuthnSignature, keychain,
 };
+pub use network::{MAINNET, MODERATO, Network, NetworkError, NetworkOptions};
+pub use server::{Bounds, PushOptions, Sponsor, Tempo, TempoError, TempoOptions};
+pub use token::{Label, Token, TokenError};
 pub use transaction::{
     AccessListEntry, Authored, Call, DecodeError, Delegation, EXPIRING_NONCE_KEY, HalfTransaction,
     InvalidTransaction, Received, SignedTransaction, Transaction,
