@@ -1,9 +1,9 @@
 // A server of mppx: GET /tempo costs a dollar on a chain, GET /ledger is paid by one buyer's signature, and
-// GET /entries tells what was paid. It says where it listens, and ends when standard input does.
+// GET /entries tells what was paid.
 //   node shop.mjs SEED PAYEE
-import { createServer } from 'node:http'
-import { Mppx, NodeListener, Request, tempo } from 'mppx/server'
+import { Mppx, tempo } from 'mppx/server'
 import { till } from './ledger.mjs'
+import { serve } from './serve.mjs'
 
 const [seed, payee] = process.argv.slice(2)
 const entries = []
@@ -16,22 +16,8 @@ const mppx = Mppx.create({
   secretKey: 'the secret of a test, longer than 32 bytes',
   realm: '127.0.0.1',
 })
-const routes = {
+const priced = {
   '/tempo': mppx['tempo/charge']({ amount: '1', description: 'A dollar\u2019s worth' }),
   '/ledger': mppx['ledger/charge']({ amount: '2000', currency: 'usd6', recipient: payee }),
 }
-
-async function answer(request) {
-  const { pathname } = new URL(request.url)
-  if (pathname === '/entries') return Response.json(entries)
-  const route = routes[pathname]
-  if (route === undefined) return new Response(null, { status: 404 })
-  const paid = await route(request)
-  return paid.status === 402 ? paid.challenge : paid.withReceipt(new Response('bought'))
-}
-
-const server = createServer(async (req, res) => {
-  await NodeListener.sendResponse(res, await answer(Request.fromNodeListener(req, res)))
-})
-server.listen(0, '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}`))
-process.stdin.resume().on('end', () => process.exit(0))
+serve(priced, { '/entries': () => Response.json(entries) })

@@ -13,11 +13,13 @@
 //! assert!(report.disagreements.is_empty());
 //! ```
 
+pub mod chain;
 pub mod differential;
 pub mod explained;
 pub mod mutate;
 pub mod ours;
 pub mod peer;
+pub mod program;
 pub mod random;
 pub mod shop;
 pub mod values;

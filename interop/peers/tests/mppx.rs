@@ -2,7 +2,7 @@
 //! offers and pays its server.
 #![allow(clippy::unwrap_used, reason = "a test fails by them")]
 
-use std::{path::PathBuf, process::Command, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use farthing::{
     client::{self, Client, Error, PayerFault, Policy},
@@ -10,26 +10,16 @@ use farthing::{
     core::{header::www_authenticate, memory::MemoryBackend, noun::Challenge},
     ledger::LedgerPayer,
 };
-use farthing_interop::shop::{self, OPENING, PRICE, Shop};
+use farthing_interop::{
+    program::{output, said},
+    shop::{self, OPENING, PRICE, Shop},
+};
 use farthing_testkit::peer::{self, Upstream};
 use serde_json::{Value, json};
 
 fn mppx(test: &str) -> Option<PathBuf> {
     client::provide_crypto();
     peer::or_skip(&format!("interop: {test}"), peer::npm("mppx"))
-}
-
-/// What a program prints, off the runtime, which serves it meanwhile.
-async fn output(mut command: Command) -> (bool, String) {
-    let run = tokio::task::spawn_blocking(move || command.output().unwrap());
-    let output = run.await.unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        !said.is_empty(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    (output.status.success(), said)
 }
 
 /// The one challenge of an answer.
@@ -50,8 +40,7 @@ async fn its_client_reads_our_offer_and_pays_it() {
     let mut buy = peer::node(&folder, "buy.mjs");
     let buyer = shop::buyer();
     buy.args([&url, &shop::buyer_seed(), buyer.account().did().as_str()]);
-    let (_, said) = output(buy).await;
-    let seen: Value = serde_json::from_str(&said).unwrap();
+    let seen = said(buy).await;
 
     // Another 402 has another id, expiry and opaque data; the rest is the same.
     let ours = challenge(&reqwest::get(&url).await.unwrap());

@@ -52,7 +52,8 @@ pub(crate) const MPPX: Package = Package {
 };
 
 /// What `interop` needs.
-pub(crate) const PEERS: [&Package; 3] = [
+pub(crate) const PEERS: [&Package; 4] = [
+    &ANVIL,
     &MPPX,
     &OPENAPI,
     &Package {
@@ -63,7 +64,7 @@ pub(crate) const PEERS: [&Package; 3] = [
 
 /// Everything in `tools/`.
 pub(crate) fn all() -> impl Iterator<Item = &'static Package> {
-    [&ANVIL].into_iter().chain(PEERS).chain([&UPSTREAMS])
+    PEERS.into_iter().chain([&UPSTREAMS])
 }
 
 impl Package {
