@@ -106,6 +106,7 @@ prop_compose! {
             asked: 0,
             awaits: None,
             send_before: None,
+returned: None,
             reference: None,
             settled_at: None,
             confirmed_at: None,
@@ -125,6 +126,7 @@ prop_compose! {
         (settled_at, confirmed_at) in (option::of(any_time()), option::of(any_time())),
         details in any_details(),
         (awaits, send_before) in (option::of("[^\\p{Cc}]{1,60}"), option::of(any_time())),
+        returned in option::of("[^\\p{Cc}]{1,60}"),
     ) -> Payment {
         Payment {
             state,
@@ -134,6 +136,7 @@ prop_compose! {
             lease_until,
             awaits: awaits.map(|awaits| awaits.parse().unwrap()),
             send_before,
+            returned: returned.map(|returned| returned.parse().unwrap()),
             reference: reference.map(|reference| reference.parse().unwrap()),
             settled_at,
             confirmed_at,
@@ -199,7 +202,7 @@ proptest! {
     /// The first form had neither what is awaited nor the end of sending, and no flags for them.
     #[test]
     fn the_first_form_reads_as_well(payment in any_payment()) {
-        let payment = Payment { awaits: None, send_before: None, ..payment };
+        let payment = Payment { awaits: None, send_before: None, returned: None, ..payment };
         let mut bytes = pack(&payment);
         bytes[0] = 1;
         prop_assert_eq!(unpack(&bytes).unwrap(), payment.clone());

@@ -56,7 +56,7 @@ pub use abort::POINTS;
 pub use event::{Event, Observer, Progress};
 pub use gate::{
     Admission, Gate, GateBuilder, Options, Paid, Permit, PreparedRoute, Reconciled, RefundError,
-    SetupError, refund,
+    SetupError, WriteOffError, record_refund, refund, write_off,
 };
 pub use limits::{RateLimits, peer};
 pub use random::NoRandomness;

@@ -142,7 +142,7 @@ impl Refused {
             Self::Method(refusal) => refusal.kind(),
             Self::Limit(_) | Self::Overloaded => ProblemKind::Overloaded,
             Self::InFlight | Self::Stale => ProblemKind::PaymentInFlight,
-            Self::Unsettled(State::Pending) => ProblemKind::PaymentPending,
+            Self::Unsettled(State::Pending | State::Credited) => ProblemKind::PaymentPending,
             Self::Unsettled(_) => ProblemKind::PaymentUnresolved,
             Self::Owed => ProblemKind::PaymentOwed,
             Self::IdempotencyMismatch => ProblemKind::IdempotencyMismatch,

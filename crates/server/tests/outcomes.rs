@@ -5,136 +5,21 @@
 
 mod common;
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use axum::{Router, routing::any};
-use common::{PRICE, Shop, challenges, kind, problem, receipt, sign_with};
+use common::{PRICE, challenges, fake::FakeShop, problem};
 use farthing_core::{
     memory::MemoryBackend,
     payment::{SettlePolicy, State},
     port::backend::Backend,
     value::Secret,
 };
-use farthing_server::{Options, Route, layer::PaymentLayer};
 use farthing_testkit::{
-    clock::FakeClock,
     faulty::{Failure, Faulty},
-    method::{Answer, FakeCharge, FakePayer, FakeRail, Judgement, Latch, account},
+    method::{Answer, FakePayer, Judgement, Latch, account},
 };
 
-const FUNDS: u128 = 1_000_000;
 const POLICIES: [SettlePolicy; 2] = [SettlePolicy::First, SettlePolicy::After];
-
-/// A shop that is paid on the fake rail only.
-struct FakeShop {
-    shop: Shop,
-    rail: Arc<FakeRail>,
-    charge: Arc<FakeCharge>,
-    payer: FakePayer,
-}
-
-impl FakeShop {
-    async fn open(policy: SettlePolicy) -> Self {
-        Self::open_limited(policy, None).await
-    }
-
-    async fn open_limited(policy: SettlePolicy, limit: Option<u128>) -> Self {
-        Self::open_on(Arc::new(MemoryBackend::new()), policy, limit).await
-    }
-
-    async fn open_on(backend: Arc<dyn Backend>, policy: SettlePolicy, limit: Option<u128>) -> Self {
-        let rail = Arc::new(FakeRail::new(Arc::new(FakeClock::at(common::start_time()))));
-        rail.deposit(&account("buyer"), FUNDS);
-        let mut charge = FakeCharge::new(Arc::clone(&rail), &account("seller"));
-        if let Some(limit) = limit {
-            charge = charge.limited("in flight", limit, false);
-        }
-        let charge = Arc::new(charge);
-        let method = Arc::clone(&charge);
-        let mut options = Options::default();
-        options.rail_deadline = Duration::from_millis(200);
-        let shop = Shop::open_on(
-            backend,
-            |gate| gate.method(method).options(options),
-            |shop| {
-                let runs = Arc::clone(&shop.runs);
-                let handler = move || async move {
-                    runs.fetch_add(1, Ordering::SeqCst);
-                    "sunny"
-                };
-                let route = Route::priced("$0.002").unwrap().settle(policy);
-                Router::new().route(
-                    "/paid",
-                    any(handler).layer(PaymentLayer::new(&shop.gate, route).unwrap()),
-                )
-            },
-        )
-        .await;
-        let payer = FakePayer::new(Arc::clone(&rail), account("buyer"));
-        Self {
-            shop,
-            rail,
-            charge,
-            payer,
-        }
-    }
-
-    /// A credential of the fake method for the route.
-    async fn credential(&self) -> String {
-        let response = self
-            .shop
-            .get("/paid")
-            .header("accept-payment", "fake/charge")
-            .send()
-            .await
-            .unwrap();
-        let challenge = challenges(&response).remove(0);
-        assert_eq!(challenge.method.as_str(), "fake");
-        sign_with(&self.payer, &challenge, self.shop.clock_now()).await
-    }
-
-    async fn present(&self, credential: &str) -> reqwest::Response {
-        self.shop
-            .get("/paid")
-            .header("authorization", credential)
-            .send()
-            .await
-            .unwrap()
-    }
-
-    /// Asserts what moved on the rail, to the unit on both sides.
-    fn assert_moved(&self, times: u128) {
-        let truth = self.rail.truth();
-        let balances = (
-            truth.balance("did:fake:buyer"),
-            truth.balance("did:fake:seller"),
-        );
-        assert_eq!(balances, (FUNDS - times * PRICE, times * PRICE));
-    }
-
-    /// Presents a credential and expects a problem: its kind and what it says of the money.
-    async fn refused(&self, credential: &str, status: u16, expect: &str, moved: Option<bool>) {
-        let response = self.present(credential).await;
-        assert_eq!(response.status(), status);
-        let retry = response.headers().contains_key("retry-after");
-        let problem = problem(response).await;
-        assert_eq!(kind(&problem), expect, "{problem}");
-        assert_eq!(problem["moneyMoved"].as_bool(), moved, "{problem}");
-        assert_eq!(retry, status == 503, "{problem}");
-    }
-
-    async fn served(&self, credential: &str) {
-        let response = self.present(credential).await;
-        assert_eq!(response.status(), 200);
-        assert!(receipt(&response).is_some());
-        assert_eq!(response.text().await.unwrap(), "sunny");
-        assert_eq!(self.shop.runs(), 1);
-        self.assert_moved(1);
-    }
-}
 
 #[tokio::test]
 async fn a_rail_that_settles_is_paid_once() {

@@ -121,6 +121,7 @@ fn payment(offer: &Offer) -> Payment {
         asked: 0,
         awaits: None,
         send_before: None,
+        returned: None,
         reference: None,
         settled_at: None,
         confirmed_at: None,

@@ -43,6 +43,7 @@ fn fresh(policy: SettlePolicy, rerunnable: bool) -> Payment {
         asked: 0,
         awaits: None,
         send_before: None,
+        returned: None,
         reference: None,
         settled_at: None,
         confirmed_at: None,

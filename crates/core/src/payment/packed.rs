@@ -13,7 +13,7 @@ use crate::{
 
 /// The bits of the flags, by their position. A later form has more of them, and what they stand
 /// for behind all else, so that the reader of the newest reads every one before it.
-const FLAGS: usize = 12;
+const FLAGS: usize = 13;
 
 /// The bits of the first form.
 const FLAGS_AT_FIRST: usize = 10;
@@ -50,6 +50,7 @@ impl Payment {
             asked,
             awaits,
             send_before,
+            returned,
             reference,
             settled_at,
             confirmed_at,
@@ -70,6 +71,7 @@ impl Payment {
             !details.is_empty(),
             awaits.is_some(),
             send_before.is_some(),
+            returned.is_some(),
         ]));
         out.array(id.as_bytes());
         out.text(method.as_str());
@@ -119,6 +121,9 @@ impl Payment {
         if let Some(send_before) = send_before {
             out.time(*send_before);
         }
+        if let Some(returned) = returned {
+            out.text(returned.as_str());
+        }
         Ok(())
     }
 
@@ -140,6 +145,7 @@ impl Payment {
             details,
             awaits,
             send_before,
+            returned,
         ] = flagged(from)?;
         Ok(Self {
             id: PaymentId::new(Entropy(from.array()?)),
@@ -182,6 +188,7 @@ impl Payment {
             },
             awaits: awaits.then(|| from.text()).transpose()?,
             send_before: send_before.then(|| from.time()).transpose()?,
+            returned: returned.then(|| from.text()).transpose()?,
         })
     }
 }

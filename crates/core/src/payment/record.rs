@@ -97,6 +97,10 @@ pub struct Payment {
     pub send_before: Option<Timestamp>,
     /// What the rail calls it, once value moved.
     pub reference: Option<Reference>,
+    /// What the rail calls the transfer by which the seller sent the value back, where the payment's
+    /// own rail could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned: Option<Reference>,
     /// When value moved, as the rail says.
     pub settled_at: Option<Timestamp>,
     /// When we learnt that value moved. The time for a delivery counts from here: a rail that was

@@ -88,7 +88,7 @@ pub enum SetupError {
     /// Two methods have the same name.
     #[error("the method {0} is given twice")]
     DoubleMethod(MethodId),
-    /// A route is priced on a method that the gate does not have.
+    /// A route is priced on, or has terms for, a method that the gate does not have.
     #[error("the gate has no method {0}")]
     UnknownMethod(MethodId),
     /// A method cannot ask for a route's price, or not on the route's terms.
@@ -99,9 +99,6 @@ pub enum SetupError {
         /// Why.
         source: PrepareError,
     },
-    /// A route has terms for a method that it is not priced on.
-    #[error("the route has terms for {0} and is not priced on it")]
-    UnusedTerms(MethodId),
     /// A route's offer cannot be written.
     #[error("the offer cannot be written: {0}")]
     Offer(&'static str),

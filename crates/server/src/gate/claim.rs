@@ -286,6 +286,7 @@ impl Gate {
             asked: 0,
             awaits: verified.reference.clone(),
             send_before: verified.send_before,
+            returned: None,
             reference: None,
             settled_at: None,
             confirmed_at: None,

@@ -21,6 +21,7 @@
 //! | `finishing` | a replay that waits for the end of the delivery it is about |
 //! | `presence` | whether the gates on one store can read one another's challenges |
 //! | `refund` | sending a settled payment back |
+//! | `write_off` | letting go of what was served on credit and never paid |
 //! | `seal` | the seal on what is journaled |
 
 mod builder;
@@ -37,6 +38,7 @@ mod refund;
 mod seal;
 mod settle;
 mod steps;
+mod write_off;
 
 use std::{collections::HashMap, fmt, future::Future, net::IpAddr, sync::Arc, time::Duration};
 
@@ -57,8 +59,9 @@ pub(crate) use delivery::HandlerAnswer;
 pub use permit::{Paid, Permit};
 pub use prepared::PreparedRoute;
 pub use reconcile::Reconciled;
-pub use refund::{RefundError, refund};
+pub use refund::{RefundError, record_refund, refund};
 pub(crate) use steps::Asked;
+pub use write_off::{WriteOffError, write_off};
 
 use crate::{
     body::GateBody,

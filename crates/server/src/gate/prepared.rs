@@ -52,7 +52,7 @@ impl PreparedRoute {
             }
             Asks::Dynamic(_) => Vec::new(),
         };
-        check_terms(gate, &offers, &route)?;
+        check_terms(gate, &route)?;
         check_credit(gate, &offers, &route)?;
         let asked_by = match &route.asks {
             Asks::Fixed(_) => Vec::new(),
@@ -176,8 +176,7 @@ impl PreparedRoute {
     pub(super) fn credit(&self, proven: &Proven) -> Option<[Debit; 2]> {
         let limits = self.route.credit.as_ref()?;
         let charge = &*proven.charge;
-        let is_outside = matches!(charge.rail(), Rail::Outside(_));
-        if self.policy(charge) != SettlePolicy::First || !is_outside {
+        if !lends(&self.route, charge) {
             return None;
         }
         let currency = charge.currency(&proven.request.currency)?;
@@ -316,22 +315,20 @@ fn check_credit(gate: &Gate, offers: &[Offer], route: &Route) -> Result<(), Setu
     let Some(limits) = &route.credit else {
         return Ok(());
     };
-    let may = |charge: &Arc<dyn Charge>| {
-        let policy = route.settle.unwrap_or_else(|| charge.settle_policy());
-        policy == SettlePolicy::First && matches!(charge.rail(), Rail::Outside(_))
+    let mut lending = offers.iter().filter(|offer| lends(route, &*offer.charge));
+    let is_possible = match &route.asks {
+        Asks::Fixed(_) => lending.clone().next().is_some(),
+        Asks::Dynamic(_) => gate.0.methods.iter().any(|charge| lends(route, &**charge)),
     };
-    let (mut methods, mut offers) = (gate.0.methods.iter(), offers.iter().peekable());
-    let is_fixed = offers.peek().is_some();
-    let mut offers = offers.filter(|offer| may(&offer.charge)).peekable();
-    if (is_fixed && offers.peek().is_none()) || (!is_fixed && !methods.any(may)) {
+    if !is_possible {
         return Err(SetupError::Credit(
             "no method of its settles first on a rail that is elsewhere",
         ));
     }
-    for Offer {
-        charge, request, ..
-    } in offers
-    {
+    lending.try_for_each(|offer| {
+        let Offer {
+            charge, request, ..
+        } = offer;
         let currency = charge.currency(&request.currency).ok_or_else(|| {
             SetupError::Credit("its method does not say what its currency is worth")
         })?;
@@ -340,20 +337,23 @@ fn check_credit(gate: &Gate, offers: &[Offer], route: &Route) -> Result<(), Setu
                 "its price is in another unit, or more than one payer gets",
             ));
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
-/// Terms that no offer of the route is made on would be a mistake that nobody sees.
-fn check_terms(gate: &Gate, offers: &[Offer], route: &Route) -> Result<(), SetupError> {
-    for (method, _) in &route.terms {
-        if !gate.0.by_name.contains_key(method) {
-            return Err(SetupError::UnknownMethod(method.clone()));
-        }
-        let is_priced = offers.iter().any(|offer| offer.template.method() == method);
-        if !is_priced && matches!(route.asks, Asks::Fixed(_)) {
-            return Err(SetupError::UnusedTerms(method.clone()));
-        }
+/// Whether what is paid by a method may be on credit: what our own books say is final at once, and
+/// what is settled after the handler is not served before.
+fn lends(route: &Route, charge: &dyn Charge) -> bool {
+    let policy = route.settle.unwrap_or_else(|| charge.settle_policy());
+    policy == SettlePolicy::First && matches!(charge.rail(), Rail::Outside(_))
+}
+
+/// Terms for a method that is not there would be a mistake that nobody sees. One that is there is
+/// asked by every route.
+fn check_terms(gate: &Gate, route: &Route) -> Result<(), SetupError> {
+    let missing = |method: &&MethodId| !gate.0.by_name.contains_key(method);
+    match route.terms.iter().map(|(method, _)| method).find(missing) {
+        Some(method) => Err(SetupError::UnknownMethod(method.clone())),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use farthing_core::{
     domain::{
-        claims::{Change, ChangeError},
+        claims::{Change, ChangeError, Held},
         payments::Payments,
     },
     payment::{Event, Moved, Payment, State},
     port::{
         backend::StoreError,
-        method::{Booking, Charge, Rail},
+        method::{Booking, Books, Charge, Rail},
     },
-    value::{MethodId, PaymentId, Timestamp},
+    value::{MethodId, PaymentId, Reference, Timestamp},
 };
 
 use super::Gate;
@@ -34,8 +34,13 @@ pub enum RefundError {
     #[error("the payee has too little for the refund")]
     Short,
     /// Its method does not refund by itself: the seller has to send the value back.
-    #[error("the method {0} does not refund")]
+    #[error(
+        "the method {0} cannot send value back by itself: send it on its rail, then record that with what the rail calls the transfer"
+    )]
     Unsupported(MethodId),
+    /// Its method sends value back by itself, so a record of it would be of nothing.
+    #[error("the method {0} sends value back by itself: refund the payment")]
+    ByItself(MethodId),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -65,8 +70,46 @@ pub async fn refund(
     payment: PaymentId,
     now: Timestamp,
 ) -> Result<Payment, RefundError> {
-    let claims = payments.claims();
-    let held = claims
+    let (held, record) = refunded(payments, payment, now).await?;
+    let Some(books) = books(methods, &record.method) else {
+        return Err(RefundError::Unsupported(record.method));
+    };
+    let writes = books.writes(Booking::Refund, &record);
+    let change = Change {
+        writes,
+        ..Change::to(record)
+    };
+    write(payments, held, change).await
+}
+
+/// Records that the seller sent a payment's value back on its rail, under what the rail calls that
+/// transfer. Nobody looks whether it is true: it is the operator's word.
+///
+/// # Errors
+/// When nothing is to be sent back, or the method does it by itself.
+pub async fn record_refund(
+    payments: &Payments,
+    methods: &[Arc<dyn Charge>],
+    payment: PaymentId,
+    returned: Reference,
+    now: Timestamp,
+) -> Result<Payment, RefundError> {
+    let (held, mut record) = refunded(payments, payment, now).await?;
+    if books(methods, &record.method).is_some() {
+        return Err(RefundError::ByItself(record.method));
+    }
+    record.returned = Some(returned);
+    write(payments, held, Change::to(record)).await
+}
+
+/// A payment, and its record as it is once its value went back.
+async fn refunded(
+    payments: &Payments,
+    payment: PaymentId,
+    now: Timestamp,
+) -> Result<(Held<Payment>, Payment), RefundError> {
+    let held = payments
+        .claims()
         .load(&payment.to_key())
         .await?
         .ok_or(RefundError::Unknown(payment))?;
@@ -79,18 +122,24 @@ pub async fn refund(
         .advance(Event::Refund, now)
         .map_err(|_| RefundError::State(state))?;
     record.lease_until = Timestamp::EPOCH;
-    let charge = methods
-        .iter()
-        .find(|charge| *charge.method() == record.method);
-    let Some(Rail::Books(books)) = charge.map(|charge| charge.rail()) else {
-        return Err(RefundError::Unsupported(record.method));
-    };
-    let writes = books.writes(Booking::Refund, &record);
-    let change = Change {
-        writes,
-        ..Change::to(record)
-    };
-    match claims.take_over_with(held, change).await {
+    Ok((held, record))
+}
+
+/// The books of a method, where it keeps any.
+fn books<'a>(methods: &'a [Arc<dyn Charge>], method: &MethodId) -> Option<&'a dyn Books> {
+    let charge = methods.iter().find(|charge| charge.method() == method)?;
+    match charge.rail() {
+        Rail::Books(books) => Some(books),
+        Rail::Outside(_) => None,
+    }
+}
+
+async fn write(
+    payments: &Payments,
+    held: Held<Payment>,
+    change: Change<Payment>,
+) -> Result<Payment, RefundError> {
+    match payments.claims().take_over_with(held, change).await {
         Ok(held) => Ok(held.record),
         Err(ChangeError::Short(_)) => Err(RefundError::Short),
         Err(ChangeError::Store(error)) => Err(RefundError::Store(error)),

@@ -8,6 +8,8 @@
     reason = "each test file uses its part of it"
 )]
 
+pub mod fake;
+
 use std::{
     net::SocketAddr,
     sync::{

@@ -72,6 +72,7 @@ fn payment(number: u8) -> Payment {
         asked: 0,
         awaits: None,
         send_before: None,
+        returned: None,
         reference: None,
         settled_at: None,
         confirmed_at: None,

@@ -1,8 +1,10 @@
 //! The seller's side of the fake method.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use farthing_core::{
@@ -10,12 +12,12 @@ use farthing_core::{
     intent::charge::ChargeRequest,
     payment::SettlePolicy,
     port::method::{Charge, Fault, PrepareError, Presented, Rail, Refusal, Step, Verified, Wanted},
-    value::{Amount, ClaimKey, Currency, Did, MethodId, Recipient},
+    value::{Amount, ClaimKey, Currency, CurrencyCode, Did, MethodId, Recipient, Reference},
 };
 
 use super::{
     payer::FakeProof,
-    rail::{Effect, FakeRail, Latch},
+    rail::{Effect, FakeRail, Latch, name},
     signature,
     truth::lock,
 };
@@ -41,6 +43,9 @@ pub struct FakeCharge {
     limits: Vec<(Box<str>, Amount, bool)>,
     rail: Arc<FakeRail>,
     script: Mutex<VecDeque<Judgement>>,
+    send_within: Option<Duration>,
+    others: Vec<Currency>,
+    anonymous: bool,
 }
 
 impl FakeCharge {
@@ -55,6 +60,9 @@ impl FakeCharge {
             limits: Vec::new(),
             rail,
             script: Mutex::default(),
+            send_within: None,
+            others: Vec::new(),
+            anonymous: false,
         }
     }
 
@@ -71,6 +79,38 @@ impl FakeCharge {
         self
     }
 
+    /// Has to send what it checked within this time.
+    #[must_use]
+    pub fn sending_within(self, time: Duration) -> Self {
+        Self {
+            send_within: Some(time),
+            ..self
+        }
+    }
+
+    /// Asks for another currency of the rail as well. The rail does not tell the two apart.
+    #[must_use]
+    pub fn also_in(mut self, code: &str) -> Self {
+        self.others.push(Currency {
+            code: CurrencyCode::new(code).expect("a test names its currencies well"),
+            ..self.currency.clone()
+        });
+        self
+    }
+
+    fn currencies(&self) -> impl Iterator<Item = &Currency> {
+        std::iter::once(&self.currency).chain(&self.others)
+    }
+
+    /// Does not say who pays.
+    #[must_use]
+    pub fn anonymous(self) -> Self {
+        Self {
+            anonymous: true,
+            ..self
+        }
+    }
+
     /// How the next checks go.
     pub fn script(&self, judgements: impl IntoIterator<Item = Judgement>) {
         lock(&self.script).extend(judgements);
@@ -84,8 +124,8 @@ impl FakeCharge {
 
     fn check(&self, presented: &Presented<'_>) -> Result<Verified, Refusal> {
         let request = presented.request;
-        if request.currency != self.currency.code || request.recipient.as_ref() != Some(&self.payee)
-        {
+        let is_ours = Charge::currency(self, &request.currency).is_some();
+        if !is_ours || request.recipient.as_ref() != Some(&self.payee) {
             return Err(invalid("this method is not paid like that"));
         }
         let proof = FakeProof::read(presented.payload)
@@ -118,12 +158,14 @@ impl FakeCharge {
             keep: *keep,
         });
         Ok(Verified {
-            payer: Some(payer),
+            payer: (!self.anonymous).then_some(payer),
             keys: vec![self.key(&proof)],
             debits: debits.collect(),
             proof_until: presented.expires,
-            reference: None,
-            send_before: None,
+            reference: Reference::new(name(&proof.nonce)).ok(),
+            send_before: self
+                .send_within
+                .map(|time| presented.now.saturating_add(time)),
             effect: Some(effect.seal()),
         })
     }
@@ -144,9 +186,12 @@ impl Charge for FakeCharge {
 
     fn prepare(&self, wanted: &Wanted<'_>) -> Result<Vec<ChargeRequest>, PrepareError> {
         let price = wanted.plain()?;
-        let amount = price.in_currency(&self.currency)?;
-        let (code, payee) = (self.currency.code.clone(), self.payee.clone());
-        Ok(vec![ChargeRequest::new(amount, code, Some(payee))])
+        let ask = |currency: &Currency| {
+            let amount = price.in_currency(currency)?;
+            let (code, payee) = (currency.code.clone(), self.payee.clone());
+            Ok(ChargeRequest::new(amount, code, Some(payee)))
+        };
+        self.currencies().map(ask).collect()
     }
 
     fn verify<'a>(&'a self, presented: Presented<'a>) -> Step<'a, Result<Verified, Refusal>> {
@@ -165,6 +210,14 @@ impl Charge for FakeCharge {
 
     fn rail(&self) -> Rail<'_> {
         Rail::Outside(&*self.rail)
+    }
+
+    fn currency(&self, code: &CurrencyCode) -> Option<&Currency> {
+        self.currencies().find(|currency| currency.code == *code)
+    }
+
+    fn exceeded(&self, debit: &Debit) -> Option<Cow<'static, str>> {
+        Some(format!("as much as may be is {}", debit.counter).into())
     }
 
     fn settle_policy(&self) -> SettlePolicy {

@@ -15,7 +15,7 @@ use farthing_core::{
     port::{
         BoxFuture,
         clock::Clock,
-        method::{Fault, Order, Outcome, Outside, Refusal},
+        method::{Fault, Order, Outcome, Outside, Refusal, Until},
     },
     value::{Did, Reference, Secret, Timestamp},
 };
@@ -35,6 +35,9 @@ pub enum Answer {
     Refuse,
     /// It has it and is not done.
     Pending(Duration),
+    /// It takes it, and moves the value a second later, as a chain does with its next block: who
+    /// waits until the payment is final gets its answer then, who waits until it is taken at once.
+    Block,
     /// It moves the value, and the answer is lost.
     MovedButLost,
     /// The call never reached it.
@@ -155,8 +158,8 @@ impl FakeRail {
         }
     }
 
-    async fn call(&self, effect: &Secret, count: impl FnOnce(&mut Truth)) -> Outcome {
-        let Some(effect) = Effect::open(effect) else {
+    async fn call(&self, order: Order<'_>, count: impl FnOnce(&mut Truth)) -> Outcome {
+        let Some(effect) = Effect::open(order.effect) else {
             return refused("the effect cannot be read");
         };
         self.wait().await;
@@ -171,6 +174,10 @@ impl FakeRail {
             Answer::Settle => self.settle_now(&effect),
             Answer::Refuse => self.refuse_now(&effect),
             Answer::Pending(ask_after) => Outcome::Pending { ask_after },
+            Answer::Block if order.until == Until::Taken => Outcome::Pending {
+                ask_after: Duration::from_secs(1),
+            },
+            Answer::Block => self.settle_now(&effect),
             Answer::MovedButLost => {
                 drop(self.settle_now(&effect));
                 lost()
@@ -219,7 +226,7 @@ impl FakeRail {
                 from: from.clone(),
                 to: to.clone(),
                 amount: *amount,
-                reference: format!("fake-{nonce}"),
+                reference: name(nonce),
                 at: now.as_millis(),
             };
             truth.moved.insert(nonce.clone(), transfer.clone());
@@ -238,6 +245,11 @@ impl FakeRail {
                 }
             })
     }
+}
+
+/// What the rail calls what moved by a nonce.
+pub(super) fn name(nonce: &str) -> String {
+    format!("fake-{nonce}")
 }
 
 fn settled(transfer: &Transfer) -> Outcome {
@@ -261,11 +273,11 @@ fn lost() -> Outcome {
 
 impl Outside for FakeRail {
     fn settle<'a>(&'a self, order: Order<'a>) -> BoxFuture<'a, Outcome> {
-        Box::pin(self.call(order.effect, |truth| truth.settles += 1))
+        Box::pin(self.call(order, |truth| truth.settles += 1))
     }
 
     fn resolve<'a>(&'a self, order: Order<'a>) -> BoxFuture<'a, Outcome> {
-        Box::pin(self.call(order.effect, |truth| truth.resolves += 1))
+        Box::pin(self.call(order, |truth| truth.resolves += 1))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 /// | form | what came with it |
 /// |---|---|
 /// | 1 | |
-/// | 2 | of a payment: what it awaits, and until when it may be sent |
+/// | 2 | of a payment: what it awaits, until when it may be sent, and how it was sent back |
 const FORM: u8 = 2;
 
 /// Room for the row of a usual record, so that it is allocated once.

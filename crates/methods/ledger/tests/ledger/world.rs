@@ -86,6 +86,7 @@ impl World {
             asked: 0,
             awaits: None,
             send_before: None,
+            returned: None,
             reference: None,
             settled_at: None,
             confirmed_at: None,
