@@ -140,8 +140,8 @@ impl KeyAuthorization {
     fn read(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let mut fields = reader.list()?;
         let chain = ChainId::new(fields.item()?).map_err(|_| Error::Custom("no chain id"))?;
-        let kind = KeyKind::try_from(fields.item::<u8>()?)
-            .map_err(|_| Error::Custom("no kind of key"))?;
+        let kind =
+            KeyKind::try_from(fields.item::<u8>()?).map_err(|_| Error::Custom("no kind of key"))?;
         let mut authorization = Self::new(chain, kind, fields.item()?);
         authorization.expiry = fields.trailing(Reader::item)?.and_then(NonZeroU64::new);
         authorization.limits = fields.trailing(|fields| fields.items(MOST, limit))?;
@@ -179,6 +179,12 @@ impl SignedKeyAuthorization {
     #[must_use]
     pub const fn authorization(&self) -> &KeyAuthorization {
         &self.authorization
+    }
+
+    /// The signature.
+    #[must_use]
+    pub const fn signature(&self) -> &KeySignature {
+        &self.signature
     }
 
     /// Who signed it: the account, or one of its admin keys.

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256, keccak256};
 
-use super::{InvalidTransaction, Transaction};
+use super::Transaction;
 use crate::key::{AccountSignature, AccountSignatureError};
 
 /// A transaction with its sender's signature, which was checked. It is the same whether somebody is to pay its
@@ -51,21 +51,18 @@ impl Authored {
     }
 
     /// Puts together what was just signed.
-    pub(super) fn made(
+    pub(super) const fn made(
         transaction: Transaction,
         signature: AccountSignature,
         sender: Address,
         access_key: Option<Address>,
-    ) -> Result<Self, InvalidTransaction> {
-        if transaction.sponsored && transaction.fee_token.is_some() {
-            return Err(InvalidTransaction::FeeToken);
-        }
-        Ok(Self {
+    ) -> Self {
+        Self {
             transaction,
             signature,
             sender,
             access_key,
-        })
+        }
     }
 
     /// Checks what was read.

@@ -128,7 +128,8 @@ impl Transaction {
     /// The most its fee can be, in base units of a token with six decimals, rounded up as the chain does.
     #[must_use]
     pub fn max_fee(&self) -> U256 {
-        let attodollars = U256::from(self.gas_limit).saturating_mul(U256::from(self.max_fee_per_gas));
+        let attodollars =
+            U256::from(self.gas_limit).saturating_mul(U256::from(self.max_fee_per_gas));
         attodollars.div_ceil(U256::from(1_000_000_000_000_u64))
     }
 
@@ -140,8 +141,19 @@ impl Transaction {
         self.check()?;
         let signature = key.sign_hash(self.signing_hash());
         let access_key = key.access_key();
-        let authored = Authored::made(self, signature, key.account(), access_key)?;
+        let authored = Authored::made(self, signature, key.account(), access_key);
         Received::made(authored)
+    }
+
+    /// Puts a signature to it that was made elsewhere, by a passkey for one, over its
+    /// [`signing_hash`](Self::signing_hash).
+    ///
+    /// # Errors
+    /// When it is a signature of something else, or a chain would not take the transaction from anybody.
+    pub fn with_signature(self, signature: AccountSignature) -> Result<Received, DecodeError> {
+        self.check()?;
+        let authored = Authored::checked(self, signature).map_err(DecodeError::Sender)?;
+        Ok(Received::made(authored)?)
     }
 
     /// What no chain takes, and what is too long for us.

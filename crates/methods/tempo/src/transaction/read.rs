@@ -5,8 +5,8 @@ use alloy_rlp::Error;
 use farthing_evm::{ChainId, Signature};
 
 use super::{
-    AccessListEntry, Authored, Call, DecodeError, Delegation, HalfTransaction, InvalidTransaction,
-    MAX_BYTES, MAX_CALLS, MAX_ENTRIES, Received, SignedTransaction, Transaction,
+    AccessListEntry, Authored, Call, DecodeError, Delegation, HalfTransaction, MAX_BYTES,
+    MAX_CALLS, MAX_ENTRIES, Received, SignedTransaction, Transaction,
     encode::{SPONSOR, Sponsor, TEMPO},
 };
 use crate::{
@@ -78,8 +78,9 @@ impl Parts {
         if fields.has_list() {
             transaction.key_authorization = Some(SignedKeyAuthorization::read(&mut fields)?);
         }
-        let signature = AccountSignature::parse(fields.bytes()?).map_err(DecodeError::Sender)?;
+        let signature = fields.bytes()?;
         fields.end()?;
+        let signature = AccountSignature::parse(signature).map_err(DecodeError::Sender)?;
         Ok(Self {
             transaction,
             place,
@@ -97,10 +98,6 @@ impl Parts {
             _ => return Err(Error::Custom("the sponsor's place holds something else").into()),
         };
         let transaction = &self.transaction;
-        let half = matches!(sponsor, Sponsor::Somebody | Sponsor::Sender(_));
-        if half && transaction.fee_token.is_some() {
-            return Err(InvalidTransaction::FeeToken.into());
-        }
         Ok(transaction.bytes(kind, transaction.fee_token, &sponsor, Some(&self.signature)))
     }
 
@@ -156,7 +153,9 @@ impl Place {
 /// Whether both are the same but for the parity at the end of a signature over secp256k1.
 fn is_same(read: &[u8], rewritten: &[u8]) -> bool {
     match (read.split_last(), rewritten.split_last()) {
-        (Some((a, head)), Some((b, other))) => head == other && (a == b || a.checked_add(27) == Some(*b)),
+        (Some((a, head)), Some((b, other))) => {
+            head == other && (a == b || a.checked_add(27) == Some(*b))
+        }
         _ => false,
     }
 }

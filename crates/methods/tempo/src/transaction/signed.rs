@@ -106,6 +106,9 @@ impl HalfTransaction {
     }
 
     pub(super) fn made(authored: Authored) -> Result<Self, InvalidTransaction> {
+        if authored.transaction().fee_token.is_some() {
+            return Err(InvalidTransaction::FeeToken);
+        }
         within(authored.half_bytes().len() + SPONSOR_PART)?;
         Ok(Self { authored })
     }
