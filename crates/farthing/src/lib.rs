@@ -10,8 +10,9 @@
 //! | `client` | [`client`]: a client that pays within a policy |
 //! | `ledger` | [`ledger`]: the embedded rail, accounts in the seller's store |
 //! | `sqlite` | [`store`]: a durable store in one file |
+//! | `tempo` | [`tempo`]: the rail of stablecoins on Tempo, and [`evm`], what every rail on a chain stands on |
 //!
-//! All four are on by default.
+//! All five are on by default.
 //!
 //! # Selling
 //!
@@ -165,9 +166,13 @@ pub mod secret;
 #[cfg(feature = "client")]
 pub use farthing_client as client;
 pub use farthing_core as core;
+#[cfg(feature = "tempo")]
+pub use farthing_evm as evm;
 #[cfg(feature = "ledger")]
 pub use farthing_ledger as ledger;
 #[cfg(feature = "server")]
 pub use farthing_server as server;
 #[cfg(feature = "sqlite")]
 pub use farthing_store as store;
+#[cfg(feature = "tempo")]
+pub use farthing_tempo as tempo;
