@@ -53,6 +53,17 @@ impl Node {
     /// # Errors
     /// When there is no endpoint, none answers, or one is of another chain.
     pub async fn connect(options: NodeOptions) -> Result<Self, RpcError> {
+        let node = Self::new(options)?;
+        node.check().await?;
+        Ok(node)
+    }
+
+    /// A chain that nobody was asked about yet. Each endpoint is checked before it is believed, so it makes no
+    /// difference to what is answered; only what is wrong with the options is told later.
+    ///
+    /// # Errors
+    /// When there is no endpoint, or one that anybody on the way could answer for.
+    pub fn new(options: NodeOptions) -> Result<Self, RpcError> {
         checked(&options)?;
         let http = http(&options)?;
         let endpoints = options.endpoints.iter().cloned();
@@ -64,9 +75,17 @@ impl Node {
             follower: OnceLock::new(),
             round_trips: AtomicU64::new(0),
         });
+        Ok(Self { shared })
+    }
+
+    /// Asks every endpoint which chain it is of.
+    ///
+    /// # Errors
+    /// [`RpcError::WrongChain`] when one is of another chain, and why the last one failed when none answers.
+    pub async fn check(&self) -> Result<(), RpcError> {
         let mut checks = JoinSet::new();
-        for endpoint in &shared.endpoints {
-            let (shared, endpoint) = (shared.clone(), endpoint.clone());
+        for endpoint in &self.shared.endpoints {
+            let (shared, endpoint) = (self.shared.clone(), endpoint.clone());
             checks.spawn(async move { shared.check(&endpoint).await });
         }
         let (mut any, mut down) = (false, None);
@@ -80,7 +99,7 @@ impl Node {
         }
         match down {
             Some(error) if !any => Err(error),
-            _ => Ok(Self { shared }),
+            _ => Ok(()),
         }
     }
 

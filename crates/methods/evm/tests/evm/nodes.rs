@@ -53,6 +53,41 @@ async fn an_endpoint_of_another_chain_stops_the_start() {
 }
 
 #[tokio::test]
+async fn a_chain_that_nobody_was_asked_about_is_checked_before_it_is_believed() {
+    let other = Hostile::start(|_, _| result("0x1")).await;
+    let node = Node::new(hasty(&[&other.url()])).unwrap();
+    assert_eq!(other.count("eth_chainId"), 0, "nobody was asked");
+    let refused = node.ask(balance()).await;
+    assert!(matches!(
+        refused,
+        Err(RpcError::WrongChain { found: 1, .. })
+    ));
+    assert_eq!(other.count("eth_getBalance"), 0);
+    let checked = Node::new(hasty(&[&other.url()])).unwrap().check().await;
+    assert!(matches!(
+        checked,
+        Err(RpcError::WrongChain { found: 1, .. })
+    ));
+
+    // One that is not up yet is asked once it is.
+    let is_up = Arc::new(AtomicBool::new(false));
+    let now = is_up.clone();
+    let late = Hostile::start(move |asked, _| match (asked, now.load(Ordering::SeqCst)) {
+        (_, false) => Reply::Close,
+        ("eth_chainId", true) => result("0x14a34"),
+        (_, true) => result("0x7"),
+    })
+    .await;
+    let node = Node::new(hasty(&[&late.url()])).unwrap();
+    let silent = node.check().await.unwrap_err();
+    assert!(silent.is_unavailable(), "{silent}");
+    is_up.store(true, Ordering::SeqCst);
+    node.check().await.unwrap();
+    assert_eq!(node.ask(balance()).await.unwrap().to::<u64>(), 7);
+    assert!(Node::new(hasty(&[])).is_err());
+}
+
+#[tokio::test]
 async fn another_chain_behind_a_connection_that_broke_is_not_asked() {
     let moved = Arc::new(AtomicBool::new(false));
     let now = moved.clone();
