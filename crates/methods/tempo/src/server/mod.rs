@@ -46,6 +46,7 @@
 mod demand;
 mod effect;
 mod flaw;
+mod health;
 mod offer;
 mod options;
 mod payload;
@@ -65,6 +66,7 @@ use farthing_core::{
 };
 use farthing_evm::{Address, B256, Node, PkhDid, TxHash};
 
+pub use self::health::Health;
 pub use self::options::{Bounds, PushOptions, Sponsor, TempoError, TempoOptions};
 use self::{
     demand::Demand,
@@ -233,10 +235,8 @@ impl Tempo {
     /// What a sponsored payment reserves until its outcome is known, over all servers on one store.
     fn debits(&self, sponsor: &Sponsor, pull: &Pull) -> Vec<Debit> {
         let fee = u128::try_from(pull.transaction().max_fee()).unwrap_or(u128::MAX);
-        let chain = self.options.network.chain();
-        let counter = |what: &str| format!("{COUNTERS}{chain}/{:#x}/{what}", sponsor.key.address());
         let debit = |what, amount, limit| Debit {
-            counter: counter(what).into(),
+            counter: self.counter(sponsor, what).into(),
             amount,
             limit,
             keep: false,
