@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use farthing::tempo::{Mode, Modes, Network};
 use farthing_gateway::config::{
     About, Config, Docs, Finding, OpenApi, RulePrice, SecretFrom, Store, Trust,
 };
@@ -231,12 +232,93 @@ fn the_whole_file_means_what_it_says() {
 }
 
 #[test]
+fn what_is_said_of_a_chain_means_what_it_says() {
+    let desk = Desk::new();
+    let text = fs::read_to_string(folder().join("good-tempo-least.toml")).unwrap();
+    let least = desk.read(text).unwrap();
+    let tempo = least.pay.tempo.as_ref().unwrap();
+    assert!(least.pay.ledger.is_none() && tempo.sponsor.is_none() && !tempo.proof_v2);
+    assert_eq!(tempo.network, Network::moderato());
+    assert_eq!((tempo.modes, tempo.tokens.len()), (Modes::Both, 1));
+    let hosts: Vec<_> = tempo.hosts().collect();
+    assert_eq!(hosts, ["https://rpc.moderato.tempo.xyz"]);
+
+    let text = fs::read_to_string(folder().join("good-tempo-everything.toml")).unwrap();
+    let config = desk.read(text).unwrap();
+    let tempo = config.pay.tempo.as_ref().unwrap();
+    assert_eq!(
+        (tempo.network.name(), tempo.network.chain().get()),
+        ("dev", 1337)
+    );
+    let node = tempo.network.node();
+    assert_eq!(
+        (node.endpoints.len(), node.block_time.as_millis()),
+        (2, 500)
+    );
+    assert_eq!(tempo.sockets[0].as_str(), "ws://127.0.0.1:8545/");
+    assert_eq!(tempo.modes, Modes::Only(Mode::Pull));
+    let symbols: Vec<_> = tempo.tokens.iter().map(|it| it.symbol.as_str()).collect();
+    assert_eq!(symbols, ["pathUSD", "AlphaUSD", "OwnUSD"]);
+    let sponsor = tempo.sponsor.as_ref().unwrap();
+    assert_eq!(sponsor.fee_tokens[0].symbol.as_str(), "BetaUSD");
+    let bounds = (
+        sponsor.max_fee.units(),
+        sponsor.in_flight.get(),
+        sponsor.in_total.units(),
+    );
+    assert_eq!(bounds, (20_000, 20, 200_000));
+    let shares = &config.rules[1].splits;
+    assert_eq!(shares.len(), 2);
+    assert_eq!(shares[1].amount.to_string(), "$0.002");
+    assert!(shares[1].memo.unwrap().ends_with(&[0xde, 0xad, 0xbe, 0xef]));
+    assert!(config.rules[2].memo.is_some());
+    assert_eq!(
+        config.rules[3]
+            .credit
+            .as_ref()
+            .unwrap()
+            .in_total
+            .to_string(),
+        "$20"
+    );
+    let sources = ["farthing.toml", "rpc-url", "sponsor-key"].map(|name| desk.path(name));
+    assert_eq!(config.sources, sources);
+    // Neither the key in the URL nor that of the sponsor is shown.
+    let shown = format!("{config:?}");
+    assert!(
+        !shown.contains("hunter2") && !shown.contains("59c6995e"),
+        "{shown}"
+    );
+    // Another key, or another URL, is another configuration.
+    for (name, content) in [
+        (
+            "sponsor-key",
+            "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
+        ),
+        ("rpc-url", "https://rpc.example.com/v2/another"),
+    ] {
+        fs::write(desk.path(name), content).unwrap();
+        assert_ne!(
+            Config::read(&desk.path("farthing.toml")).unwrap().pay,
+            config.pay,
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn the_manual_shows_files_that_can_be_read() {
     let desk = Desk::new();
-    let manual = include_str!("../../../docs/gateway.md");
+    let manuals = [
+        include_str!("../../../docs/gateway.md"),
+        include_str!("../../../docs/tempo.md"),
+    ];
     let least = fs::read_to_string(folder().join("good-least.toml")).unwrap();
-    let blocks: Vec<_> = manual.split("```toml\n").skip(1).collect();
-    assert!(blocks.len() >= 2);
+    let blocks: Vec<_> = manuals
+        .iter()
+        .flat_map(|manual| manual.split("```toml\n").skip(1))
+        .collect();
+    assert!(blocks.len() >= 4);
     for block in blocks {
         let block = block.split("```").next().unwrap();
         let text = match block.contains("site") {
@@ -255,8 +337,13 @@ fn the_manual_shows_files_that_can_be_read() {
 
 #[test]
 fn the_manual_has_every_key() {
-    let manual = include_str!("../../../docs/gateway.md");
-    let everything = fs::read_to_string(folder().join("good-everything.toml")).unwrap();
+    let manual = concat!(
+        include_str!("../../../docs/gateway.md"),
+        include_str!("../../../docs/tempo.md")
+    );
+    let everything = ["good-everything", "good-tempo-everything"]
+        .map(|name| fs::read_to_string(folder().join(name).with_extension("toml")).unwrap())
+        .join("\n");
     let keys = everything.lines().filter_map(|line| {
         let (key, _) = line.split_once(" = ")?;
         (!key.contains(['"', '-'])).then_some(key)

@@ -6,7 +6,7 @@ use clap::Args as Arguments;
 use farthing_gateway::config::{Config, RulePrice, Store, Trust};
 use serde_json::{Value, json};
 
-use super::{findings, rules, run::FILE};
+use super::{findings, pay, rules, run::FILE};
 use crate::{
     args::any_path,
     error::Error,
@@ -82,9 +82,7 @@ fn summary(config: &Config) -> Vec<(&'static str, String)> {
         ),
         ("in front of", rules::url(&config.upstream)),
     ];
-    if let Some(ledger) = &config.pay.ledger {
-        rows.push(("paid to", ledger.account.to_string()));
-    }
+    rows.extend(pay::rows(config));
     rows.push(("store", store(config)));
     if let Some(admin) = &config.admin {
         rows.push(("admin", admin.address.to_string()));
@@ -119,6 +117,7 @@ fn described(file: &Path, config: &Config) -> Value {
         "listen": config.listen.address.to_string(),
         "upstream": rules::url(&config.upstream),
         "account": config.pay.ledger.as_ref().map(|ledger| ledger.account.to_string()),
+        "tempo": pay::tempo_json(config),
         "store": store(config),
         "admin": config.admin.map(|admin| admin.address.to_string()),
         "rules": rules.collect::<Vec<_>>(),

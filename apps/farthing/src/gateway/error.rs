@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, io, path::PathBuf};
 
-use farthing::core::noun::discovery::DocumentError;
+use farthing::{core::noun::discovery::DocumentError, evm::RpcError};
 use farthing_gateway::{
     config::{Finding, KeyError, QuickError, SecretError},
     serve::{LiveError, StartError},
@@ -66,7 +66,13 @@ impl GatewayError {
                 | StartError::Setup(LiveError::SecretFile(_) | LiveError::Secret(_)) => {
                     Exit::Storage
                 }
-                StartError::Setup(LiveError::Tls(_) | LiveError::Upstream(_)) => Exit::Usage,
+                StartError::Setup(
+                    LiveError::Tls(_)
+                    | LiveError::Upstream(_)
+                    | LiveError::Tempo(_)
+                    | LiveError::Chain(RpcError::WrongChain { .. } | RpcError::Misconfigured { .. })
+                    | LiveError::OtherToken { .. },
+                ) => Exit::Usage,
                 _ => Exit::Other,
             },
         }
@@ -111,6 +117,10 @@ impl GatewayError {
                 | QuickError::Site {
                     instead: Some(instead),
                     ..
+                }
+                | QuickError::Tempo {
+                    instead: Some(instead),
+                    ..
                 },
             ) => instead.clone().into(),
             Self::Quick(_) => "see `farthing gateway --help`".into(),
@@ -138,6 +148,15 @@ fn next_of_start(error: &StartError) -> Cow<'static, str> {
         StartError::Store { .. } => "check the store's file and its folder".into(),
         StartError::Setup(LiveError::Gate(farthing::server::SetupError::DisjointSecrets)) => {
             "give both the same secret, or wait a minute if the other one was just ended".into()
+        }
+        StartError::Setup(LiveError::Chain(RpcError::WrongChain { .. })) => {
+            "name endpoints of the network that `network` says, in `rpc`".into()
+        }
+        StartError::Setup(LiveError::Chain(_) | LiveError::Token { .. }) => {
+            "name other endpoints in `rpc`, or try again when these answer".into()
+        }
+        StartError::Setup(LiveError::OtherToken { .. }) => {
+            "describe the token in `tokens` as it describes itself".into()
         }
         StartError::Setup(_) => "put it right and start again; nothing runs yet".into(),
         _ => "try again".into(),

@@ -251,14 +251,17 @@ fn outcome(
         ],
         Verdict::Rule(rule) => {
             let mut rows = vec![("rule", here(rule)), ("price", rules::price(rule))];
-            let settle = rules::policy(rule, config).map(|policy| match policy {
-                SettlePolicy::First => "first, before it is served",
-                SettlePolicy::After => "after it is served",
-            });
-            if let Some(settle) = settle {
-                rows.push(("settle", settle.to_owned()));
+            if let Some(settle) = settle(rule, config) {
+                rows.push(("settle", settle));
                 rows.push(("served", rules::served(rule)));
             }
+            rows.extend(rules::credit(rule).map(|credit| ("credit", credit)));
+            rows.extend(
+                rules::shares(rule)
+                    .into_iter()
+                    .map(|share| ("share", share)),
+            );
+            rows.extend(rule.memo.map(|memo| ("memo", memo.to_string())));
             let target = explain.path.parse::<Uri>().ok();
             let target = target.as_ref().and_then(Uri::path_and_query);
             let path = target.map_or("", http::uri::PathAndQuery::as_str);
@@ -270,6 +273,22 @@ fn outcome(
             rows
         }
     }
+}
+
+/// When value moves, in words; on which rail, where that makes a difference.
+fn settle(rule: &Rule, config: &Config) -> Option<String> {
+    let policies = rules::policies(rule, config);
+    let told = |policy: &SettlePolicy| match policy {
+        SettlePolicy::First => "first, before it is served",
+        SettlePolicy::After => "after it is served",
+    };
+    let (_, first) = policies.first()?;
+    if policies.iter().all(|(_, policy)| policy == first) {
+        return Some(told(first).to_owned());
+    }
+    let each = policies.iter();
+    let each = each.map(|(rail, policy)| format!("on {rail} {}", told(policy)));
+    Some(each.collect::<Vec<_>>().join("; "))
 }
 
 fn as_json(

@@ -5,6 +5,7 @@ mod error;
 mod explain;
 mod findings;
 mod init;
+mod pay;
 mod rules;
 mod run;
 mod seller;
@@ -74,9 +75,15 @@ struct Run {
     /// The public host of the API [default: where it listens]
     #[arg(long, value_name = "HOST", requires = "url")]
     site: Option<Realm>,
-    /// Who is paid [default: a key made once, beside the store]
+    /// Who is paid on the ledger [default: a key made once, beside the store]
     #[arg(long, value_name = "DID", requires = "url")]
     account: Option<Account>,
+    /// Who is paid on Tempo, in stablecoins; without --account only there
+    #[arg(long, value_name = "ADDRESS", requires = "url")]
+    tempo: Option<String>,
+    /// The network of Tempo: 'tempo', or 'moderato' to try it out [default: tempo]
+    #[arg(long, value_name = "NAME", requires = "tempo")]
+    network: Option<String>,
     /// Where payments are kept [default: in the keystore's folder]
     #[arg(long, value_name = "FILE", requires = "url", value_parser = any_path())]
     store: Option<PathBuf>,

@@ -22,7 +22,7 @@ pub(super) fn table(config: &Config, paint: Paint) -> String {
             rule.key.verb.to_string(),
             rule.key.pattern.to_string(),
             price(rule),
-            settle(rule, config).to_owned(),
+            settle(rule, config),
             served(rule),
             short(upstream(rule, config)),
         ]
@@ -79,22 +79,55 @@ pub(super) fn price(rule: &Rule) -> String {
     }
 }
 
-/// When value moves.
-pub(super) fn policy(rule: &Rule, config: &Config) -> Option<SettlePolicy> {
+/// When value moves, on each rail. Where a rule does not say, each has its own.
+pub(super) fn policies(rule: &Rule, config: &Config) -> Vec<(&'static str, SettlePolicy)> {
     if rule.price == RulePrice::Free {
-        return None;
+        return Vec::new();
     }
     let ledger = config.pay.ledger.as_ref();
-    let usual = ledger.map(|ledger| Ledger::new(ledger.account.clone()).settle_policy());
-    rule.settle.or(usual)
+    let ledger = ledger.map(|ledger| Ledger::new(ledger.account.clone()).settle_policy());
+    // A rail outside settles first, as every method does that does not say otherwise.
+    let tempo = config.pay.tempo.as_ref().map(|_| SettlePolicy::First);
+    let rails = [("the ledger", ledger), ("Tempo", tempo)].into_iter();
+    rails
+        .filter_map(|(rail, usual)| Some((rail, rule.settle.or(usual)?)))
+        .collect()
 }
 
-fn settle(rule: &Rule, config: &Config) -> &'static str {
-    match policy(rule, config) {
-        Some(SettlePolicy::First) => "first",
-        Some(SettlePolicy::After) => "after",
-        None => "-",
+fn settle(rule: &Rule, config: &Config) -> String {
+    let mut words: Vec<_> = policies(rule, config)
+        .into_iter()
+        .map(|(_, policy)| policy_name(policy))
+        .collect();
+    words.dedup();
+    match words.is_empty() {
+        true => "-".to_owned(),
+        false => words.join(", "),
     }
+}
+
+const fn policy_name(policy: SettlePolicy) -> &'static str {
+    match policy {
+        SettlePolicy::First => "first",
+        SettlePolicy::After => "after",
+    }
+}
+
+/// What is served before the chain confirmed the payment.
+pub(super) fn credit(rule: &Rule) -> Option<String> {
+    let credit = rule.credit.as_ref()?;
+    Some(format!(
+        "{} for a payer, {} for all",
+        credit.per_payer, credit.in_total
+    ))
+}
+
+/// Who gets a share of the price.
+pub(super) fn shares(rule: &Rule) -> Vec<String> {
+    let shares = rule.splits.iter();
+    shares
+        .map(|share| format!("{} to {}", share.amount, share.recipient))
+        .collect()
 }
 
 /// What counts as served.
@@ -161,8 +194,27 @@ pub(super) fn as_json(rule: &Rule, config: &Config) -> Value {
         "storeUpTo": rule.store_up_to,
         "holdUpTo": rule.hold_up_to,
         "description": rule.description,
+        "credit": rule.credit.as_ref().map(|credit| json!({
+            "perPayer": credit.per_payer.to_string(),
+            "inTotal": credit.in_total.to_string(),
+        })),
+        "splits": splits(rule),
+        "memo": rule.memo,
         "upstream": url(upstream(rule, config)),
     })
+}
+
+fn splits(rule: &Rule) -> Vec<Value> {
+    let shares = rule.splits.iter();
+    shares
+        .map(|share| {
+            json!({
+                "recipient": share.recipient,
+                "amount": share.amount.to_string(),
+                "memo": share.memo,
+            })
+        })
+        .collect()
 }
 
 #[cfg(test)]

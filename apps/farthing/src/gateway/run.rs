@@ -31,6 +31,9 @@ use crate::{
 /// The file of a gateway where nobody names one.
 pub(super) const FILE: &str = "farthing.toml";
 
+/// The network of Tempo where nobody names one.
+const MAINNET: &str = "tempo";
+
 /// How often it is looked whether a file changed.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -201,7 +204,12 @@ fn told(run: Run, keystore: &Keystore) -> Result<Told, Error> {
             folder.join("farthing.db")
         }
     };
-    let seller = Seller::of(run.account, &store)?;
+    let seller = match (&run.tempo, run.account) {
+        // Paid on a chain, and on no ledger.
+        (Some(_), None) => None,
+        (_, account) => Some(Seller::of(account, &store)?),
+    };
+    let network = run.network.unwrap_or_else(|| MAINNET.to_owned());
     let listen = run.listen.unwrap_or_else(|| {
         let usual = LISTEN.parse();
         usual.expect("it is an address")
@@ -212,13 +220,14 @@ fn told(run: Run, keystore: &Keystore) -> Result<Told, Error> {
         free,
         listen,
         site: run.site,
-        account: seller.account,
+        account: seller.as_ref().map(|seller| seller.account.clone()),
+        tempo: run.tempo.map(|recipient| (recipient, network)),
         store,
     };
     Ok(Told {
         config: Config::quick(quick).map_err(GatewayError::from)?,
         file: None,
-        key: seller.key,
+        key: seller.and_then(|seller| seller.key),
     })
 }
 

@@ -8,7 +8,10 @@ use farthing_gateway::{
 };
 use serde_json::{Value, json};
 
-use super::run::{Told, store};
+use super::{
+    pay,
+    run::{Told, store},
+};
 use crate::{
     error::with_causes,
     program,
@@ -26,9 +29,7 @@ pub(super) fn listening(gateway: &Gateway, told: &Told, paint: Paint) -> String 
     let mut text = format!("{} in front of {upstream}\n\n", paint.bold(&url));
     let _ = writeln!(text, "{}\n", prices(told, paint));
     let mut rows = vec![("store", store(&config).display().to_string())];
-    if let Some(ledger) = &config.pay.ledger {
-        rows.push(("paid to", ledger.account.to_string()));
-    }
+    rows.extend(pay::rows(&config));
     if let Some(key) = &told.key {
         rows.push(("its key", key.display().to_string()));
     }
@@ -72,15 +73,19 @@ fn lines_to_try(url: &str, site: &str, told: &Told, paint: Paint) -> String {
     let me = program::name();
     let path = example(told);
     let store = program::quoted(&store(&told.config));
-    let lines = [
+    let mut lines = vec![
         ("what it costs: a 402", format!("curl -i {url}{path}")),
         ("a wallet, once", format!("{me} wallet create")),
-        (
-            "money for it, which you vouch for",
-            format!("{me} ledger deposit DID '$1' --store {store}"),
-        ),
-        ("pay for it", format!("{me} pay {url}{path}")),
     ];
+    if told.config.pay.ledger.is_some() {
+        let deposit = format!("{me} ledger deposit DID '$1' --store {store}");
+        lines.push(("money for it, which you vouch for", deposit));
+    }
+    if let Some(tempo) = &told.config.pay.tempo {
+        let fund = format!("{me} wallet fund --network {}", tempo.network.name());
+        lines.push(("money for it, on the chain", fund));
+    }
+    lines.push(("pay for it", format!("{me} pay {url}{path}")));
     let mut text = format!("{}\n\n", paint.bold("Next, in another terminal"));
     for (about, line) in lines {
         let _ = writeln!(text, "  {}\n  {line}", paint.dim(format!("# {about}")));
@@ -145,6 +150,7 @@ pub(super) fn listening_json(gateway: &Gateway, told: &Told) -> Value {
         "upstream": format!("{}://{}", config.upstream.scheme, config.upstream.authority),
         "store": store(&config).display().to_string(),
         "account": config.pay.ledger.as_ref().map(|ledger| ledger.account.to_string()),
+        "tempo": pay::tempo_json(&config),
         "accountKey": told.key.as_ref().map(|key| key.display().to_string()),
         "admin": gateway.admin_address().map(|admin| format!("http://{admin}")),
         "file": told.file.as_ref().map(|file| file.display().to_string()),

@@ -28,7 +28,16 @@ impl Config {
         };
         let priced = self.rules.iter();
         let priced = priced.filter(|rule| rule.price != RulePrice::Free);
-        priced.filter_map(|rule| free_above(rule, &table)).collect()
+        let split = self.pay.ledger.is_some().then_some(split_on_one_rail);
+        priced
+            .flat_map(|rule| {
+                [
+                    free_above(rule, &table),
+                    split.and_then(|split| split(rule)),
+                ]
+            })
+            .flatten()
+            .collect()
     }
 }
 
@@ -56,6 +65,18 @@ fn free_above(rule: &Rule, table: &Table<&Rule>) -> Option<Caution> {
             rule.key, free.key
         ),
         instead: format!("\"{verb} {above}\" = … with its price, or \"free\" where that is meant"),
+    })
+}
+
+/// A ledger moves one sum to one account.
+fn split_on_one_rail(rule: &Rule) -> Option<Caution> {
+    (!rule.splits.is_empty()).then(|| Caution {
+        line: rule.line,
+        what: format!(
+            "`{}` is split on Tempo only: on the ledger all of it goes to the account",
+            rule.key
+        ),
+        instead: "no pay.ledger, where that is not meant".to_owned(),
     })
 }
 
@@ -92,6 +113,24 @@ mod tests {
         let said = config.cautions();
         let said: Vec<_> = said.iter().map(|it| (it.line, it.what.as_str())).collect();
         assert_eq!(said, expect, "{rules:?}");
+    }
+
+    #[test]
+    fn a_split_that_only_one_rail_knows_is_told() {
+        let share =
+            r#"{ recipient = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8", amount = "$0.1" }"#;
+        let rules = format!(
+            "\"GET /a\" = {{ price = \"$1\", splits = [{share}] }}\n\
+             [pay.tempo]\nnetwork = \"moderato\"\n\
+             recipient = \"0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266\""
+        );
+        check(
+            &[&rules],
+            &[(
+                5,
+                "`GET /a` is split on Tempo only: on the ledger all of it goes to the account",
+            )],
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod read;
 mod rule;
 mod secret;
 mod service;
+mod tempo;
 mod upstream;
 
 pub use caution::Caution;
@@ -25,6 +26,7 @@ pub use quick::{Quick, QuickError};
 pub use rule::{NotJson, Pattern, Rule, RuleKey, RulePrice, ServedWhen, Verb};
 pub use secret::SecretError;
 pub use service::{About, Docs, OpenApi};
+pub use tempo::{CreditTerms, Share, Sponsor, TempoPay};
 pub use upstream::{Inject, Secret, SecretFrom, Upstream};
 
 use std::path::PathBuf;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use farthing::ledger::Account;
 
-use super::SecretFrom;
+use super::{SecretFrom, TempoPay};
 
 /// The ways to pay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ use super::SecretFrom;
 pub struct Pay {
     /// The ledger in the gateway's own store.
     pub ledger: Option<LedgerPay>,
+    /// Stablecoins on Tempo.
+    pub tempo: Option<TempoPay>,
     /// The secret that challenges are signed with. Without one it is made once, beside the store.
     pub secret: Option<SecretFrom>,
 }

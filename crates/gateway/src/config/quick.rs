@@ -26,8 +26,10 @@ pub struct Quick {
     pub listen: SocketAddr,
     /// The public host. Without one it is the address it listens on.
     pub site: Option<Realm>,
-    /// The account of the seller.
-    pub account: Account,
+    /// The account of the seller, where the ledger is one way to pay.
+    pub account: Option<Account>,
+    /// The seller's address and the network it is on, where Tempo is one.
+    pub tempo: Option<(String, String)>,
     /// Where payments are kept.
     pub store: PathBuf,
 }
@@ -48,6 +50,14 @@ pub enum QuickError {
     #[error("{what}")]
     Price {
         /// What is wrong with it.
+        what: String,
+        /// What would be right.
+        instead: Option<String>,
+    },
+    /// Nobody can be paid there.
+    #[error("{what}")]
+    Tempo {
+        /// What is wrong.
         what: String,
         /// What would be right.
         instead: Option<String>,
@@ -88,7 +98,16 @@ impl Config {
         };
         let to = |read::Said { what, instead }| QuickError::To { what, instead };
         let upstream = read::upstream(&quick.to, &site, quick.listen).map_err(to)?;
-        read::price(&quick.price.to_string())
+        let tempo = |(recipient, network): (String, String)| {
+            read::tempo(&recipient, &network)
+                .map_err(|read::Said { what, instead }| QuickError::Tempo { what, instead })
+        };
+        let pay = Pay {
+            ledger: quick.account.map(|account| LedgerPay { account }),
+            tempo: quick.tempo.map(tempo).transpose()?,
+            secret: None,
+        };
+        read::price(&quick.price.to_string(), &pay)
             .map_err(|read::Said { what, instead }| QuickError::Price { what, instead })?;
         let everything = RuleKey {
             verb: Verb::Any,
@@ -112,12 +131,7 @@ impl Config {
                 trust: Trust::Loopback,
             },
             upstream,
-            pay: Pay {
-                ledger: Some(LedgerPay {
-                    account: quick.account,
-                }),
-                secret: None,
-            },
+            pay,
             store: Store::Sqlite(quick.store),
             limits: Limits::default(),
             admin: None,
@@ -143,6 +157,9 @@ impl Rule {
             bind_body: None,
             store_up_to: None,
             hold_up_to: None,
+            credit: None,
+            splits: Vec::new(),
+            memo: None,
             deadline: None,
             description: None,
             upstream: None,

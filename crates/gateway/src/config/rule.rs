@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use farthing::core::{payment::SettlePolicy, value::Price};
+use farthing::{
+    core::{payment::SettlePolicy, value::Price},
+    evm::B256,
+};
 use http::{Method, StatusCode};
 
-use super::Upstream;
+use super::{CreditTerms, Share, Upstream};
 
 /// What a file says of one kind of request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,12 @@ pub struct Rule {
     pub store_up_to: Option<usize>,
     /// The largest answer that is held until it is settled.
     pub hold_up_to: Option<usize>,
+    /// What is served before a chain confirmed the payment.
+    pub credit: Option<CreditTerms>,
+    /// What others get of each payment on a chain.
+    pub splits: Vec<Share>,
+    /// What stands beside the transfer on a chain, in place of what binds it to the challenge.
+    pub memo: Option<B256>,
     /// How long the upstream may take.
     pub deadline: Option<Duration>,
     /// What the buyer is told it is.

@@ -23,7 +23,9 @@ use farthing::{
 };
 use http::StatusCode;
 
-use super::{exposition::Exposition, histogram::Histogram};
+use super::{
+    exposition::Exposition, gauges, histogram::Histogram, rail::RailState, stored::Stored,
+};
 
 /// The numbers of a process.
 #[derive(Debug)]
@@ -214,7 +216,11 @@ impl Metrics {
         let mut text = Exposition::default();
         self.requests(&mut text);
         self.payments(&mut text);
-        self.money(&mut text, asked);
+        self.money(&mut text);
+        gauges::stored(&mut text, &asked.stored);
+        if let Some(rail) = &asked.rail {
+            gauges::rail(&mut text, rail);
+        }
         self.process(&mut text, asked);
         text.into_text()
     }
@@ -267,7 +273,7 @@ impl Metrics {
         }
     }
 
-    fn money(&self, text: &mut Exposition, asked: &Asked) {
+    fn money(&self, text: &mut Exposition) {
         let money = self.money.lock().unwrap_or_else(PoisonError::into_inner);
         let name = "farthing_earned_units_total";
         text.counter(
@@ -284,19 +290,6 @@ impl Metrics {
         );
         for (currency, money) in &*money {
             text.sample(name, &[("currency", currency.as_str())], money.refunded);
-        }
-        if let Some(owed) = &asked.owed {
-            let name = "farthing_owed_payments";
-            text.gauge(
-                name,
-                "Payments owed in the store: made, and not served in time. No more than 1000 are counted.",
-            );
-            text.sample(name, &[], owed.payments);
-            let name = "farthing_owed_units";
-            text.gauge(name, "What they come to, in base units of the currency.");
-            for (currency, units) in &owed.units {
-                text.sample(name, &[("currency", currency.as_str())], units);
-            }
         }
     }
 
@@ -362,17 +355,12 @@ impl Metrics {
 /// What is asked of others when somebody reads the numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
-    /// What the store says is owed, if it says something.
-    pub(crate) owed: Option<Owed>,
+    /// What the store says.
+    pub(crate) stored: Stored,
+    /// How the rail outside is, where there is one.
+    pub(crate) rail: Option<RailState>,
     /// Failures by upstream.
     pub(crate) upstreams: BTreeMap<String, u64>,
-}
-
-/// What is owed.
-#[derive(Debug, Default)]
-pub(crate) struct Owed {
-    pub(crate) payments: usize,
-    pub(crate) units: BTreeMap<CurrencyCode, u128>,
 }
 
 /// `not-served` of `urn:farthing:problem:not-served`.

@@ -1,7 +1,7 @@
 //! Whether a gateway can serve what it sells.
 //!
-//! It can while its store takes writes, one of its upstreams can be reached, and it is not on its
-//! way out. What is found is kept for a moment, so that many who ask cost as much as one.
+//! It can while its store takes writes, one of its upstreams can be reached, somebody can pay, and it
+//! is not on its way out. What is found is kept for a moment, so that many who ask cost as much as one.
 
 use std::{
     sync::Arc,
@@ -18,6 +18,8 @@ use farthing::{
 use http::uri::{Authority, Scheme};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, sync::Mutex, time::timeout};
+
+use super::rail::RailState;
 
 const READY: Table = Table::new("gateway.ready");
 
@@ -46,6 +48,10 @@ pub(crate) struct Subject {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) now: Timestamp,
     pub(crate) upstreams: Vec<(Scheme, Authority)>,
+    /// The rail outside, where there is one.
+    pub(crate) rail: Option<RailState>,
+    /// Whether payments can be made without it.
+    pub(crate) has_ledger: bool,
     pub(crate) draining: bool,
     /// What the last reload was refused for. It says nothing about readiness: the gateway goes
     /// on with what it was told before.
@@ -89,6 +95,12 @@ async fn report(subject: Subject) -> Report {
     if !reached {
         reasons.push(json!({ "what": "upstream", "why": "no upstream can be reached" }));
     }
+    let rail = subject.rail.as_ref();
+    if let Some(why) = rail.and_then(|rail| rail.why.as_ref())
+        && !subject.has_ledger
+    {
+        reasons.push(json!({ "what": "rail", "why": why }));
+    }
     let ready = reasons.is_empty();
     Report {
         ready,
@@ -96,6 +108,7 @@ async fn report(subject: Subject) -> Report {
             "ready": ready,
             "reasons": reasons,
             "upstreams": upstreams,
+            "rails": rail.map(RailState::as_json).into_iter().collect::<Vec<_>>(),
             "refusedReload": subject.refused_reload,
         }),
     }
@@ -136,6 +149,16 @@ mod tests {
     use super::*;
 
     async fn check(upstreams: &[&str], draining: bool, ready: bool, reasons: &[&str]) {
+        check_rail(upstreams, draining, None, true, (ready, reasons)).await;
+    }
+
+    async fn check_rail(
+        upstreams: &[&str],
+        draining: bool,
+        rail: Option<Option<&str>>,
+        has_ledger: bool,
+        expect: (bool, &[&str]),
+    ) {
         let report = report(Subject {
             backend: Arc::new(MemoryBackend::new()),
             now: Timestamp::from_secs(1_800_000_000),
@@ -143,6 +166,12 @@ mod tests {
                 .iter()
                 .map(|it| (Scheme::HTTP, it.parse().unwrap()))
                 .collect(),
+            rail: rail.map(|why| RailState {
+                rail: "tempo",
+                why: why.map(ToOwned::to_owned),
+                ..RailState::default()
+            }),
+            has_ledger,
             draining,
             refused_reload: None,
         })
@@ -153,7 +182,15 @@ mod tests {
             .iter()
             .map(|it| it["what"].as_str().unwrap())
             .collect();
-        assert_eq!((report.ready, &*found), (ready, reasons), "{}", report.body);
+        assert_eq!((report.ready, &*found), expect, "{}", report.body);
+    }
+
+    #[tokio::test]
+    async fn ready_while_somebody_can_pay() {
+        let (good, down) = (Some(None), Some(Some("nobody answers")));
+        check_rail(&[], false, good, false, (true, &[])).await;
+        check_rail(&[], false, down, false, (false, &["rail"])).await;
+        check_rail(&[], false, down, true, (true, &[])).await;
     }
 
     #[tokio::test]

@@ -4,8 +4,10 @@ use std::{io, net::SocketAddr, path::PathBuf};
 
 use farthing::{
     core::port::backend::StoreError,
+    evm::RpcError,
     secret::SecretFileError,
     server::{RouteError, SetupError, discovery::DiscoveryError},
+    tempo::{TempoError, tip20::ReadError},
 };
 
 use crate::{
@@ -65,8 +67,37 @@ pub enum LiveError {
     #[error(transparent)]
     Gate(#[from] SetupError),
     /// There is no way to pay.
-    #[error("there is no way to pay: give `pay.ledger` an account")]
+    #[error("there is no way to pay: give `pay.ledger` an account, or `pay.tempo` a recipient")]
     NoMethod,
+    /// Nobody can be asked about the chain, or who is asked is of another one.
+    #[error("the chain of `pay.tempo` cannot be asked")]
+    Chain(#[source] RpcError),
+    /// Payments on the chain cannot be taken like this.
+    #[error("`pay.tempo` cannot be used")]
+    Tempo(#[from] TempoError),
+    /// What is there is no key that fees could be paid with.
+    #[error("the sponsor of `pay.tempo` cannot be used")]
+    SponsorKey,
+    /// The chain does not say what a token is that only the file knows.
+    #[error("the chain does not know the token {symbol}")]
+    Token {
+        /// What the file calls it.
+        symbol: String,
+        /// Why.
+        source: ReadError,
+    },
+    /// The chain says of a token something else than the file.
+    #[error(
+        "the token {symbol} counts {unit} with {decimals} decimals, and the file says otherwise"
+    )]
+    OtherToken {
+        /// What the file calls it.
+        symbol: String,
+        /// Its decimals.
+        decimals: u8,
+        /// Its unit.
+        unit: String,
+    },
     /// A rule is no route.
     #[error("the rule `{rule}` cannot be served")]
     Route {

@@ -24,6 +24,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
+    chain,
     change::Changes,
     documents::Documents,
     error::LiveError,
@@ -328,8 +329,9 @@ fn leaf(
     let (way, route) = match &rule.price {
         RulePrice::Free => (Way::Free(forward), None),
         RulePrice::Fixed(price) => {
-            let route =
-                route(rule, &name, &price.to_string()).map_err(|source| LiveError::Route {
+            let route = route(rule, &name, &price.to_string())
+                .and_then(|route| chain::terms(route, rule, config.pay.tempo.as_ref()))
+                .map_err(|source| LiveError::Route {
                     rule: name.as_str().into(),
                     source,
                 })?;

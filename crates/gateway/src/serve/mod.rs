@@ -11,12 +11,14 @@
 //! | `tls` | certificates by files |
 //! | `live` | what a reload replaces: rules, upstreams, documents, the gate |
 //! | `till` | the gate, and what becomes of the one before it |
+//! | `chain` | Tempo, as the file has it |
 //! | `answer` | what is answered, and the passage of a request |
 //! | `documents` | what is told of the prices beforehand |
 //! | `change` | what a reload changes, and what it cannot |
 //! | `watch` | whether files changed |
 
 mod answer;
+mod chain;
 mod change;
 mod descriptors;
 mod documents;
@@ -67,13 +69,15 @@ use crate::{
     observe::{
         Sink, admin,
         log::AccessLog,
-        metrics::{Asked, Metrics, Owed},
+        metrics::{Asked, Metrics},
+        rail::{RailState, RailWatch},
         ready::{Readiness, Report, Subject},
+        stored,
     },
 };
 use live::Live;
 use peers::Peers;
-use till::{Parts, Till};
+use till::Parts;
 
 /// How often the reconciler looks for work that was left.
 const RECONCILE: Duration = Duration::from_secs(5);
@@ -152,6 +156,7 @@ pub(crate) struct Shared {
     /// Former gates that finish what was begun with them.
     retired: TaskTracker,
     readiness: Readiness,
+    rail: RailWatch,
     refused_reload: Mutex<Option<String>>,
 }
 
@@ -213,6 +218,7 @@ impl Gateway {
             connections: TaskTracker::new(),
             retired: TaskTracker::new(),
             readiness: Readiness::default(),
+            rail: RailWatch::default(),
             refused_reload: Mutex::default(),
         });
         shared.reconcile();
@@ -405,6 +411,8 @@ impl Shared {
         let refused = self.refused_reload.lock();
         let refused_reload = refused.unwrap_or_else(PoisonError::into_inner).clone();
         let subject = Subject {
+            rail: self.rail(&live).await,
+            has_ledger: live.config.pay.ledger.is_some(),
             backend: Arc::clone(&self.parts.backend),
             now: self.clock.now(),
             upstreams: upstreams
@@ -416,31 +424,24 @@ impl Shared {
         self.readiness.look(subject).await
     }
 
+    /// How the rail outside is, where there is one.
+    async fn rail(&self, live: &Live) -> Option<RailState> {
+        let tempo = live.till.tempo.as_ref()?;
+        let (backend, now) = (&*self.parts.backend, self.clock.now());
+        Some(self.rail.look(tempo, backend, now).await)
+    }
+
     /// The numbers as Prometheus reads them.
     pub(crate) async fn exposition(&self) -> String {
         let live = self.live.load_full();
+        let (payments, tempo) = (live.till.gate.payments(), live.till.tempo.as_deref());
         let asked = Asked {
-            owed: owed(&live.till).await,
+            stored: stored::count(payments, &self.parts.backend, tempo, self.clock.now()).await,
+            rail: self.rail(&live).await,
             upstreams: live.failures(),
         };
         self.metrics.exposition(&asked)
     }
-}
-
-/// What is owed, as the store has it; nothing where it cannot be asked.
-async fn owed(till: &Till) -> Option<Owed> {
-    let payments = till.gate.payments();
-    let held = payments.owed(farthing::core::bounds::PAGE).await.ok()?;
-    let mut owed = Owed {
-        payments: held.len(),
-        ..Owed::default()
-    };
-    for payment in held {
-        let payment = payment.record;
-        let units = owed.units.entry(payment.currency).or_default();
-        *units = units.saturating_add(payment.amount.units());
-    }
-    Some(owed)
 }
 
 async fn bind(at: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

@@ -16,9 +16,10 @@ use farthing::{
     ledger::Ledger,
     secret,
     server::{Gate, RateLimits},
+    tempo::Tempo,
 };
 
-use super::error::LiveError;
+use super::{chain, error::LiveError};
 use crate::{
     config::{Limits, Pay, Store},
     observe::metrics::Metrics,
@@ -31,6 +32,8 @@ const OVERLAP: Duration = Duration::from_secs(10 * 60);
 /// A gate, and what it was made from.
 pub(super) struct Till {
     pub(super) gate: Gate,
+    /// The rail on a chain, where there is one.
+    pub(super) tempo: Option<Arc<Tempo>>,
     realm: Realm,
     pay: Pay,
     rates: (u32, u32, u32),
@@ -71,10 +74,15 @@ impl Till {
         }
         let now = parts.clock.now();
         let retired = before.map_or_else(Vec::new, |before| before.retire(&secret, now));
-        let gate = gate(told, parts, &secret, &retired)?;
+        let tempo = match &told.pay.tempo {
+            Some(pay) => Some(Arc::new(chain::open(pay).await?)),
+            None => None,
+        };
+        let gate = gate(told, parts, tempo.as_ref(), &secret, &retired)?;
         gate.start().await?;
         Ok(Arc::new(Self {
             gate,
+            tempo,
             realm: told.realm.clone(),
             pay: told.pay.clone(),
             rates: rates(told.limits),
@@ -109,17 +117,20 @@ impl Till {
 fn gate(
     told: Told<'_>,
     parts: &Parts,
+    tempo: Option<&Arc<Tempo>>,
     secret: &Secret,
     retired: &[(Secret, Timestamp)],
 ) -> Result<Gate, LiveError> {
-    let ledger = told.pay.ledger.as_ref().ok_or(LiveError::NoMethod)?;
+    let ledger = told.pay.ledger.as_ref();
+    if ledger.is_none() && tempo.is_none() {
+        return Err(LiveError::NoMethod);
+    }
     let metrics = Arc::clone(&parts.metrics);
     let mut builder = Gate::builder()
         .realm(told.realm.as_str())
         .secret(secret.clone())
         .store(Arc::clone(&parts.backend))
         .clock(Arc::clone(&parts.clock))
-        .method(Arc::new(Ledger::new(ledger.account.clone())))
         .observer(move |event| metrics.note(event))
         .rate_limits(RateLimits {
             per_peer: told.limits.per_peer,
@@ -127,6 +138,12 @@ fn gate(
             global: told.limits.total,
             ..RateLimits::default()
         });
+    if let Some(tempo) = tempo {
+        builder = builder.method(Arc::clone(tempo) as _);
+    }
+    if let Some(ledger) = ledger {
+        builder = builder.method(Arc::new(Ledger::new(ledger.account.clone())));
+    }
     for (secret, until) in retired {
         builder = builder.retired_secret(secret.clone(), *until);
     }

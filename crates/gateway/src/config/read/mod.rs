@@ -1,12 +1,16 @@
 //! Reading the file. Every mistake is collected, because whoever mends one wants to see the next.
 
 mod listen;
+mod money;
+mod pay;
 mod report;
 mod rest;
 mod rules;
 mod section;
 mod suggest;
 mod syntax;
+mod tempo;
+mod terms;
 mod top;
 mod upstream;
 mod values;
@@ -24,7 +28,7 @@ use farthing::{
     file::{self, FileError},
 };
 
-use super::{Config, Finding, Upstream};
+use super::{Config, Finding, Pay, TempoPay, Upstream};
 use report::Report;
 
 pub(super) use report::Wrong as Said;
@@ -111,8 +115,13 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Finding> {
 }
 
 /// A price of the command line, looked at as one of a file is.
-pub(super) fn price(text: &str) -> Result<Price, Said> {
-    values::price(text)
+pub(super) fn price(text: &str, pay: &Pay) -> Result<Price, Said> {
+    money::Money::of(pay, pay.tempo.is_some()).price(text)
+}
+
+/// Who is paid on Tempo by the command line, looked at as in a file.
+pub(super) fn tempo(recipient: &str, network: &str) -> Result<TempoPay, Said> {
+    tempo::quick(recipient, network)
 }
 
 /// A public host of the command line, looked at as one of a file is.

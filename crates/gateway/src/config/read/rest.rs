@@ -1,4 +1,4 @@
-//! Payment, limits, the log, and what is said of the service.
+//! The store, limits, the log, and what is said of the service.
 
 use std::{num::NonZeroU32, ops::Range};
 
@@ -6,58 +6,12 @@ use http::uri::PathAndQuery;
 use toml::de::DeValue;
 
 use super::{
-    super::{About, Docs, LedgerPay, Limits, Log, LogFormat, OpenApi, Pay, Store},
+    super::{About, Docs, Limits, Log, LogFormat, OpenApi, Store},
     report::{Report, Wrong},
     section::{Item, Section, kind, listed, shown},
     suggest::nearest,
-    upstream::{read_or_tell, secret_from},
     values,
 };
-
-/// The ways to pay that this gateway knows.
-const RAILS: [&str; 1] = ["ledger"];
-
-pub(super) fn pay(top: Section<'_>, report: &mut Report<'_>) -> Pay {
-    let secret = top.get("secret").and_then(|item| {
-        let section = match item.value {
-            DeValue::Table(table) => Section {
-                name: "`secret`",
-                table,
-            },
-            _ => {
-                report.hide(item.at.clone());
-                let what = "a file that others may see is no place for a secret";
-                let instead = "secret = { file = \"challenge-secret\" }, or remove it: one is made beside the store";
-                report.add(item.at, Wrong::write(what, instead));
-                return None;
-            }
-        };
-        section.only(&["env", "file"], report);
-        let from = secret_from(section, &item.at, report)?;
-        read_or_tell(from.read_key(), section, report)?;
-        Some(from)
-    });
-    let ledger = top
-        .section("pay", "`pay`", report)
-        .and_then(|pay| {
-            pay.only(&RAILS, report);
-            pay.section("ledger", "`pay.ledger`", report)
-        })
-        .and_then(|ledger| {
-            ledger.only(&["account"], report);
-            if ledger.get("account").is_none() {
-                let at = top.get("pay")?.key_at;
-                let what = "`pay.ledger` has no account to pay to";
-                let instead =
-                    "pay.ledger = { account = \"did:key:…\" }, as `farthing wallet list` shows it";
-                report.add(at, Wrong::write(what, instead));
-                return None;
-            }
-            let account = ledger.parsed("account", report, values::account)?;
-            Some(LedgerPay { account })
-        });
-    Pay { ledger, secret }
-}
 
 pub(super) fn store(top: Section<'_>, report: &mut Report<'_>) -> Option<Store> {
     let Some(item) = top.get("store") else {

@@ -10,14 +10,16 @@ use crate::routes::Table;
 
 use super::{
     super::{NotJson, Pattern, Rule, RuleKey, RulePrice, ServedWhen, Upstream, Verb},
+    money::Money,
     report::{Report, Wrong},
     rest::choice,
     section::{Item, Section, belongs, kind, shown},
+    terms::{self, terms},
     upstream::{self, adjust, another},
     values,
 };
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 15] = [
     "price",
     "settle",
     "served",
@@ -30,10 +32,13 @@ const KEYS: [&str; 12] = [
     "description",
     "to",
     "upstream",
+    terms::KEYS[0],
+    terms::KEYS[1],
+    terms::KEYS[2],
 ];
 
 /// Keys that say nothing where nothing is paid.
-const PAID: [&str; 7] = [
+const PAID: [&str; 10] = [
     "settle",
     "served",
     "retryable",
@@ -41,6 +46,9 @@ const PAID: [&str; 7] = [
     "bind_body",
     "store_up_to",
     "hold_up_to",
+    terms::KEYS[0],
+    terms::KEYS[1],
+    terms::KEYS[2],
 ];
 
 /// Paths of the gateway's own documents.
@@ -63,6 +71,7 @@ pub(super) struct Around<'a> {
     /// Bytes of the largest request body.
     pub(super) body: u64,
     pub(super) discovery: bool,
+    pub(super) money: &'a Money,
 }
 
 pub(super) fn rules(
@@ -106,7 +115,7 @@ fn rule(item: &Item<'_>, around: &Around<'_>, report: &mut Report<'_>) -> Option
         return None;
     }
     let (rule, to_at) = match item.value {
-        DeValue::String(text) => match price(text) {
+        DeValue::String(text) => match price(text, around.money) {
             Ok(price) => (bare(price), None),
             Err(wrong) => {
                 report.add(item.at.clone(), wrong);
@@ -121,7 +130,7 @@ fn rule(item: &Item<'_>, around: &Around<'_>, report: &mut Report<'_>) -> Option
             table_rule(item, section, key.as_ref(), around, report)?
         }
         DeValue::Float(_) | DeValue::Integer(_) => {
-            report.add(item.at.clone(), number(item, report));
+            report.add(item.at.clone(), number(item, around.money, report));
             return None;
         }
         other => {
@@ -167,21 +176,21 @@ fn key(item: &Item<'_>, report: &mut Report<'_>) -> Option<RuleKey> {
 }
 
 /// A price without its quotes and its unit.
-fn number(item: &Item<'_>, report: &Report<'_>) -> Wrong {
+fn number(item: &Item<'_>, money: &Money, report: &Report<'_>) -> Wrong {
     let digits = report.text().get(item.at.clone()).unwrap_or_default();
     let dollars = format!("${digits}");
-    let instead = match values::price(&dollars) {
+    let instead = match money.price(&dollars) {
         Ok(_) => format!("write \"{dollars}\""),
         Err(_) => "write \"free\", or a price such as \"$0.002\"".to_owned(),
     };
     Wrong::write("a price needs its unit and quotes", instead)
 }
 
-fn price(text: &str) -> Result<RulePrice, Wrong> {
+fn price(text: &str, money: &Money) -> Result<RulePrice, Wrong> {
     if text == "free" {
         return Ok(RulePrice::Free);
     }
-    values::price(text).map(RulePrice::Fixed)
+    money.price(text).map(RulePrice::Fixed)
 }
 
 /// A rule whose key is not known yet.
@@ -203,10 +212,10 @@ fn table_rule(
     section.only(&KEYS, report);
     let asked = match section.get("price") {
         Some(price) if matches!(price.value, DeValue::Float(_) | DeValue::Integer(_)) => {
-            report.add(price.at.clone(), number(&price, report));
+            report.add(price.at.clone(), number(&price, around.money, report));
             None
         }
-        Some(_) => section.parsed("price", report, price),
+        Some(_) => section.parsed("price", report, |text| price(text, around.money)),
         None => {
             let what = "a rule needs a price";
             let instead = "{ price = \"$0.002\" }, or { price = \"free\" }";
@@ -270,6 +279,7 @@ fn paid(
     rule.hold_up_to = size("hold_up_to", 64 << 20);
     let retryable = section.flag("retryable", report);
     rule.retryable = retryable.unwrap_or(false);
+    terms(rule, section, around.money, report);
     let method = key.and_then(|key| match &key.verb {
         Verb::One(method) => Some(method),
         Verb::Any => None,

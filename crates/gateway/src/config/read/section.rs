@@ -242,9 +242,15 @@ pub(super) fn belongs(key: &str) -> Option<&'static str> {
         "format" => "into [log]",
         "title" | "version" | "categories" | "docs" | "openapi" | "discovery" => "into [service]",
         "account" => "into pay.ledger",
+        "network" | "recipient" | "tokens" | "rpc" | "modes" | "proof_v2" | "sponsor" => {
+            "into pay.tempo"
+        }
+        "fee_tokens" | "max_fee" | "in_flight" => "into `sponsor` of pay.tempo",
         "cert" | "key" => "into `tls`",
         "price" | "settle" | "served" | "retryable" | "redeliver" | "bind_body" | "store_up_to"
-        | "hold_up_to" | "deadline" => "into a rule, as in \"GET /\" = { price = \"$0.002\", … }",
+        | "hold_up_to" | "deadline" | "credit" | "splits" | "memo" => {
+            "into a rule, as in \"GET /\" = { price = \"$0.002\", … }"
+        }
         _ => return None,
     };
     Some(place)

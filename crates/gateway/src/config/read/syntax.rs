@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
+use farthing::core::value::Price;
 use toml::de::Error;
 
 use super::{
     report::{Report, Wrong},
     section::shown,
-    values,
 };
 
 /// Tells of what is no TOML, and whether what is left can still be read.
@@ -30,7 +30,7 @@ pub(super) fn tell(errors: &[Error], report: &mut Report<'_>) -> bool {
 fn told(message: &str, meant: &str, at: &Range<usize>, report: &Report<'_>) -> (Wrong, bool) {
     if message.starts_with("string values must be quoted") || message.starts_with("invalid boolean")
     {
-        let quoted = match values::price(meant) {
+        let quoted = match meant.parse::<Price>() {
             Ok(price) => format!("write \"{price}\""),
             Err(_) => format!("write \"{}\"", shown(meant)),
         };

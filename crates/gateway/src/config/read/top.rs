@@ -5,6 +5,8 @@ use toml::de::DeTable;
 use super::{
     super::{Config, RulePrice},
     listen::{self, admin, listen},
+    money::Money,
+    pay,
     report::Report,
     rest, rules,
     section::Section,
@@ -64,14 +66,20 @@ pub(super) fn config(table: &DeTable<'_>, report: &mut Report<'_>) -> Option<Con
     if let (Some(upstream), Some(at)) = (&upstream, &to_at) {
         no_loop(upstream, at, site.as_ref(), address, report);
     }
-    let (pay, store) = (rest::pay(top, report), rest::store(top, report));
+    let (pay, store) = (pay::pay(top, report), rest::store(top, report));
     let (limits, log) = (rest::limits(top, report), rest::log(top, report));
     let (admin, about) = (admin(top, address, report), rest::about(top, report));
     if let (Some(upstream), Some(at), Some(admin)) = (&upstream, &to_at, &admin) {
         no_loop(upstream, at, None, admin.address, report);
     }
 
+    let names_chain = top
+        .get("pay")
+        .and_then(|pay| pay.value.as_table()?.get("tempo"))
+        .is_some();
+    let money = Money::of(&pay, names_chain);
     let around = rules::Around {
+        money: &money,
         upstream: upstream.as_ref(),
         body: limits.body,
         discovery: about.discovery,
@@ -118,7 +126,8 @@ fn rules(
     if priced && top.get("pay").is_none() {
         report.missing(
             "there are prices, and nobody to pay them to",
-            "pay.ledger = { account = \"did:key:…\" }, as `farthing wallet list` shows it",
+            "pay.ledger = { account = \"did:key:…\" }, as `farthing wallet list` shows it, \
+             or pay.tempo = { network = \"tempo\", recipient = \"0x…\" }",
         );
     }
     placed

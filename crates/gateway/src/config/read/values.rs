@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use farthing::{
-    core::value::{Price, PriceError, Realm},
-    ledger::{Account, Currencies},
-};
+use farthing::{core::value::Realm, ledger::Account};
 use http::{
     Uri,
     uri::{Authority, PathAndQuery, Scheme},
@@ -147,54 +144,6 @@ pub(super) fn bytes_told(bytes: u64) -> String {
         Some((scale, name)) => format!("{}{name}", bytes / scale),
         None => format!("{bytes}B"),
     }
-}
-
-/// A price that the ledger can ask for.
-pub(super) fn price(text: &str) -> Result<Price, Wrong> {
-    let price: Price = match text.parse() {
-        Ok(price) => price,
-        Err(error) => return Err(no_price(text, &error)),
-    };
-    if price.is_zero() {
-        let what = "a price of nothing cannot be paid";
-        return Err(Wrong::write(what, "write \"free\""));
-    }
-    let currencies = Currencies::default();
-    let unit = price.unit().as_str();
-    let Some(currency) = currencies.iter().find(|known| *known.symbol == *unit) else {
-        let known: Vec<_> = currencies.iter().map(|known| &*known.symbol).collect();
-        let what = format!("the ledger has no {unit}: it counts {}", known.join(", "));
-        return Err(Wrong::new(what));
-    };
-    match price.in_currency(currency) {
-        Ok(_) => Ok(price),
-        Err(PriceError::Inexact { decimals, .. }) => Err(Wrong::new(format!(
-            "{price} is too fine: the ledger counts {unit} with {decimals} decimals"
-        ))),
-        Err(error) => Err(Wrong::new(error.to_string())),
-    }
-}
-
-/// What somebody probably meant by what is no price.
-fn no_price(text: &str, error: &PriceError) -> Wrong {
-    let number = text.trim().trim_start_matches('$').replace(',', "");
-    let number = match number.starts_with('.') {
-        true => format!("0{number}"),
-        false => number,
-    };
-    let dollars = format!("${number}");
-    let instead = if dollars.parse::<Price>().is_ok() {
-        format!("write \"{dollars}\"")
-    } else if text.eq_ignore_ascii_case("free") {
-        "write \"free\"".to_owned()
-    } else {
-        "write it like \"$0.002\", or \"free\"".to_owned()
-    };
-    let what = match error {
-        PriceError::Overflow { .. } => error.to_string(),
-        _ => format!("`{}` is no price", shown(text)),
-    };
-    Wrong::write(what, instead)
 }
 
 /// An account of the ledger.

@@ -1,0 +1,145 @@
+//! Tempo as a gateway's file has it.
+
+use farthing::{
+    evm::{Node, SigningKey},
+    server::{Route, RouteError},
+    tempo::{METHOD, ProofVersion, Sponsor, Tempo, TempoOptions, Token, tip20},
+};
+use serde_json::{Map, Value, json};
+
+use super::error::LiveError;
+use crate::config::{self, Rule, RulePrice, TempoPay};
+
+/// Takes payments as a file says. A node that does not answer now may answer later, and until then
+/// the gateway is not ready; one of another chain never will be right.
+///
+/// # Errors
+/// When a node is of another chain, or a token is not what the file says of it.
+pub(super) async fn open(pay: &TempoPay) -> Result<Tempo, LiveError> {
+    let mut options = pay.network.node();
+    options.sockets.extend(pay.sockets.iter().cloned());
+    let node = Node::new(options).map_err(LiveError::Chain)?;
+    match node.check().await {
+        Ok(()) => {}
+        Err(error) if error.is_unavailable() => {
+            let error: &dyn std::error::Error = &error;
+            let network = pay.network.name();
+            tracing::warn!(
+                error,
+                network,
+                "nobody answers for the chain: nothing is paid there"
+            );
+        }
+        Err(error) => return Err(LiveError::Chain(error)),
+    }
+    for token in unknown(pay) {
+        check(&node, token).await?;
+    }
+    Ok(Tempo::new(node, tempo_options(pay)?)?)
+}
+
+/// The tokens that only the file knows.
+fn unknown(pay: &TempoPay) -> impl Iterator<Item = &Token> {
+    let tokens = pay.tokens.iter();
+    tokens.filter(|token| pay.network.token_at(token.address).is_none())
+}
+
+/// A price in a token that has other decimals, or stands for something else, would be another price.
+async fn check(node: &Node, token: &Token) -> Result<(), LiveError> {
+    let symbol = token.symbol.to_string();
+    let found = tip20::metadata(node, token.address).await;
+    let found = found.map_err(|source| LiveError::Token {
+        symbol: symbol.clone(),
+        source,
+    })?;
+    let found = found.token;
+    if (found.decimals, &found.unit) == (token.decimals, &token.unit) {
+        return Ok(());
+    }
+    Err(LiveError::OtherToken {
+        symbol,
+        decimals: found.decimals,
+        unit: found.unit.to_string(),
+    })
+}
+
+fn tempo_options(pay: &TempoPay) -> Result<TempoOptions, LiveError> {
+    let mut options = TempoOptions::new(pay.network.clone(), pay.recipient);
+    options.tokens.clone_from(&pay.tokens);
+    options.modes = pay.modes;
+    options.proofs = match pay.proof_v2 {
+        true => vec![ProofVersion::V3, ProofVersion::V2],
+        false => vec![ProofVersion::V3],
+    };
+    options.sponsor = match &pay.sponsor {
+        Some(said) => Some(sponsor(said)?),
+        None => None,
+    };
+    Ok(options)
+}
+
+fn sponsor(said: &config::Sponsor) -> Result<Sponsor, LiveError> {
+    let bytes = said
+        .key
+        .expose()
+        .try_into()
+        .map_err(|_| LiveError::SponsorKey)?;
+    let key = SigningKey::from_bytes(bytes).map_err(|_| LiveError::SponsorKey)?;
+    let first = said.fee_tokens.first().ok_or(LiveError::SponsorKey)?;
+    let mut sponsor = Sponsor::new(key, first.clone());
+    sponsor.fee_tokens.clone_from(&said.fee_tokens);
+    sponsor.fee = said.max_fee;
+    sponsor.in_flight = said.in_flight.get();
+    sponsor.fees_in_flight = said.in_total;
+    Ok(sponsor)
+}
+
+/// What a rule says to a chain, on a route.
+///
+/// # Errors
+/// When the route cannot have it.
+pub(super) fn terms(
+    route: Route,
+    rule: &Rule,
+    pay: Option<&TempoPay>,
+) -> Result<Route, RouteError> {
+    let route = match &rule.credit {
+        Some(credit) => {
+            route.credit(&credit.per_payer.to_string(), &credit.in_total.to_string())?
+        }
+        None => route,
+    };
+    let Some(pay) = pay.filter(|_| rule.memo.is_some() || !rule.splits.is_empty()) else {
+        return Ok(route);
+    };
+    let mut terms = Map::new();
+    if let Some(memo) = rule.memo {
+        terms.insert("memo".to_owned(), json!(memo));
+    }
+    if !rule.splits.is_empty() {
+        let splits = rule.splits.iter().map(|share| split(share, rule, pay));
+        let splits = splits.collect::<Result<Vec<_>, _>>()?;
+        terms.insert("splits".to_owned(), Value::Array(splits));
+    }
+    route.terms(METHOD, terms)
+}
+
+/// A share in base units: every token of a gateway that has the price's unit counts alike.
+fn split(share: &config::Share, rule: &Rule, pay: &TempoPay) -> Result<Value, RouteError> {
+    let unit = match &rule.price {
+        RulePrice::Fixed(price) => price.unit().as_str(),
+        RulePrice::Free => share.amount.unit().as_str(),
+    };
+    let tokens = pay.tokens.iter();
+    let token = tokens.clone().find(|token| token.unit.as_str() == unit);
+    let token = token.unwrap_or(&pay.tokens[0]);
+    let amount = share.amount.in_currency(&token.currency())?;
+    let mut split = json!({
+        "recipient": format!("{:#x}", share.recipient),
+        "amount": amount,
+    });
+    if let Some(memo) = share.memo {
+        split["memo"] = json!(memo);
+    }
+    Ok(split)
+}
