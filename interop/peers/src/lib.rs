@@ -22,4 +22,6 @@ pub mod peer;
 pub mod program;
 pub mod random;
 pub mod shop;
+pub mod tempo_shop;
 pub mod values;
+pub mod verdicts;

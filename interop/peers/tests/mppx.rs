@@ -11,8 +11,9 @@ use farthing::{
     ledger::LedgerPayer,
 };
 use farthing_interop::{
-    program::{output, said},
+    program::said,
     shop::{self, OPENING, PRICE, Shop},
+    verdicts,
 };
 use farthing_testkit::peer::{self, Upstream};
 use serde_json::{Value, json};
@@ -92,10 +93,6 @@ async fn its_client_reads_our_offer_and_pays_it() {
     assert_eq!(shop.balance(&shop::seller()).await, PRICE);
 }
 
-/// What `mppx validate` says of our server: each check and its verdict. A line that changes is a
-/// change of ours, or of the pinned peer.
-const VERDICTS: &str = include_str!("golden/mppx-validate.txt");
-
 #[tokio::test(flavor = "multi_thread")]
 async fn its_checks_find_nothing_wrong() {
     let Some(folder) = mppx("mppx validates us") else {
@@ -104,61 +101,8 @@ async fn its_checks_find_nothing_wrong() {
     let shop = Shop::open().await;
     let mut validate = peer::node(&folder, "node_modules/mppx/dist/bin.js");
     validate.args(["validate", &shop.url, "--output-json"]);
-    let (passed, said) = output(validate).await;
-    let seen: Value = serde_json::from_str(&said).unwrap();
-    let mut verdicts = Vec::new();
-    checks(&seen, &mut verdicts);
-    let verdicts = verdicts.join("\n") + "\n";
-    if std::env::var_os("FARTHING_GOLDEN").is_some() {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/golden/mppx-validate.txt"
-        );
-        std::fs::write(path, &verdicts).unwrap();
-    }
-    assert!(passed && !verdicts.contains("fail: "), "{verdicts}");
-    assert_eq!(verdicts, VERDICTS, "FARTHING_GOLDEN=1 writes what was seen");
+    verdicts::check(validate, "mppx-validate").await;
     assert_eq!(shop.balance(&shop::seller()).await, 0, "checks pay nothing");
-}
-
-/// Every check anywhere in what the validator prints.
-fn checks(seen: &Value, found: &mut Vec<String>) {
-    match seen {
-        Value::Array(all) => all.iter().for_each(|one| checks(one, found)),
-        Value::Object(fields) => {
-            if let (Some(severity), Some(label)) = (fields.get("severity"), fields.get("label")) {
-                let detail = fields
-                    .get("detail")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
-                // What differs from run to run: ports and minutes.
-                let detail: String = detail
-                    .chars()
-                    .map(|c| if c.is_ascii_digit() { '#' } else { c })
-                    .collect();
-                let line = format!(
-                    "{}: {}{}{detail}",
-                    severity.as_str().unwrap(),
-                    label.as_str().unwrap(),
-                    if detail.is_empty() { "" } else { ": " }
-                );
-                found.push(squeezed(&line));
-            }
-            fields.values().for_each(|one| checks(one, found));
-        }
-        _ => {}
-    }
-}
-
-/// A run of digits is as long as another.
-fn squeezed(line: &str) -> String {
-    let mut out = String::new();
-    for c in line.chars().filter(|c| *c != '\n') {
-        if c != '#' || !out.ends_with('#') {
-            out.push(c);
-        }
-    }
-    out
 }
 
 #[tokio::test(flavor = "multi_thread")]

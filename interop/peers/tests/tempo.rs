@@ -1,15 +1,33 @@
-//! npm's `mppx` on a Tempo chain: first with itself, which proves that the chain is what it takes it for.
+//! npm's `mppx` on a Tempo chain: with itself, which proves that the chain is what it takes it for, and with us.
 #![allow(clippy::unwrap_used, reason = "a test fails by them")]
 
 use farthing_interop::{
     chain::{KINDS, Rig},
     program,
+    tempo_shop::TempoShop,
+    verdicts,
 };
 use farthing_testkit::peer;
-use serde_json::json;
 
 fn rig(test: &str) -> Option<Rig> {
     peer::or_skip(&format!("interop: {test}"), Rig::start())
+}
+
+/// Its client pays a shop in every way.
+async fn it_buys(rig: &Rig, shop: &str) {
+    for kind in &KINDS {
+        let before = rig.balances().await;
+        let url = format!("{shop}{}", kind.path);
+        let seen = program::said(rig.buyer(&url, kind.mode)).await;
+        assert_eq!(seen["status"], 200, "{kind:?}: {seen}");
+        assert_eq!(seen["body"], "bought", "{kind:?}");
+        assert_eq!(seen["sent"]["payload"]["type"], kind.payload, "{kind:?}");
+        let receipt = &seen["receipt"];
+        assert_eq!(receipt["status"], "success", "{kind:?}");
+        assert_eq!(receipt["method"], "tempo", "{kind:?}");
+        rig.moved(kind, before, receipt["reference"].as_str().unwrap())
+            .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,14 +36,30 @@ async fn its_client_pays_its_server_on_our_chain() {
         return;
     };
     let shop = rig.shop().unwrap();
-    for kind in &KINDS {
-        let before = rig.balances().await;
-        let url = format!("{}{}", shop.url(), kind.path);
-        let seen = program::said(rig.buyer(&url, kind.mode)).await;
-        assert_eq!(seen["status"], 200, "{kind:?}: {seen}");
-        assert_eq!(seen["sent"]["payload"]["type"], kind.payload, "{kind:?}");
-        assert_eq!(seen["receipt"]["status"], json!("success"), "{kind:?}");
-        let reference = seen["receipt"]["reference"].as_str().unwrap();
-        rig.moved(kind, before, reference).await;
-    }
+    it_buys(&rig, shop.url()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_client_pays_our_server() {
+    let Some(rig) = rig("mppx pays us on a chain") else {
+        return;
+    };
+    let shop = TempoShop::open(&rig).await;
+    it_buys(&rig, &shop.url).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_checks_pay_and_find_nothing_wrong() {
+    let Some(rig) = rig("mppx validates us on a chain") else {
+        return;
+    };
+    let shop = TempoShop::open(&rig).await;
+    let before = rig.balances().await;
+    let mut validate = rig.script("node_modules/mppx/dist/bin.js");
+    validate.args(["validate", &shop.url, "--output-json"]);
+    verdicts::check(validate, "mppx-validate-tempo").await;
+    // It makes a wallet of its own, asks a faucet for money, and pays every route that costs something once.
+    let once = KINDS.iter().filter(|kind| kind.mode.is_none());
+    let paid: i128 = once.map(|kind| kind.seller).sum();
+    assert_eq!(rig.balances().await.seller - before.seller, paid);
 }
