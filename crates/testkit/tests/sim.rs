@@ -24,6 +24,7 @@ fn run(part: u64) {
             assert!(tally.settled > tally.signed / 10, "{tally:?}");
             assert!(tally.delivered > tally.signed / 20, "{tally:?}");
             assert!(tally.owed > 0 && tally.nothing > 0 && tally.crashes > 0);
+            assert!(tally.defaulted > 0, "{tally:?}");
         }
         Err(broken) => panic!("{broken}"),
     }

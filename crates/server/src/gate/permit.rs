@@ -355,12 +355,14 @@ impl Permit {
     /// moved, that is as long as it takes; the answer goes with the end of the payment.
     fn answer_until(&self) -> Timestamp {
         let payment = &self.held.record;
-        let from = match (payment.settled_at, self.charge.rail()) {
-            (Some(settled), _) => settled,
-            (None, Rail::Books(_)) => payment.proof_until.max(self.gate.now()),
-            (None, Rail::Outside(_)) => return Timestamp::FAR,
-        };
-        from.saturating_add(payment.redeliver)
+        match (payment.owed_from(), self.charge.rail()) {
+            (Some(end), _) => end,
+            (None, Rail::Books(_)) => {
+                let latest = payment.proof_until.max(self.gate.now());
+                latest.saturating_add(payment.redeliver)
+            }
+            (None, Rail::Outside(_)) => Timestamp::FAR,
+        }
     }
 }
 

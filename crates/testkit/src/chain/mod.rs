@@ -20,6 +20,7 @@
 //! ```
 
 mod accounts;
+pub mod hostile;
 mod node;
 mod rpc;
 mod shared;

@@ -12,7 +12,9 @@ use farthing_core::{
     intent::charge::ChargeRequest,
     payment::SettlePolicy,
     port::method::{Charge, Fault, PrepareError, Presented, Rail, Refusal, Step, Verified, Wanted},
-    value::{Amount, ClaimKey, Currency, CurrencyCode, Did, MethodId, Recipient, Reference},
+    value::{
+        Amount, ClaimKey, Currency, CurrencyCode, Did, MethodId, Recipient, Reference, Timestamp,
+    },
 };
 
 use super::{
@@ -144,12 +146,16 @@ impl FakeCharge {
         if signed != proof.signature {
             return Err(invalid("the signature is not the payer's"));
         }
+        let send_before = self
+            .send_within
+            .map(|time| presented.now.saturating_add(time));
         let effect = Effect {
             nonce: proof.nonce.clone(),
             memo: presented.challenge.as_str().to_owned(),
             from: payer.as_str().to_owned(),
             to: self.payee.as_str().to_owned(),
             amount: request.amount.units(),
+            send_before: send_before.map(Timestamp::as_millis),
         };
         let debits = self.limits.iter().map(|(counter, limit, keep)| Debit {
             counter: counter.clone(),
@@ -163,9 +169,7 @@ impl FakeCharge {
             debits: debits.collect(),
             proof_until: presented.expires,
             reference: Reference::new(name(&proof.nonce)).ok(),
-            send_before: self
-                .send_within
-                .map(|time| presented.now.saturating_add(time)),
+            send_before,
             effect: Some(effect.seal()),
         })
     }

@@ -83,6 +83,9 @@ pub(super) struct Effect {
     pub(super) from: String,
     pub(super) to: String,
     pub(super) amount: u128,
+    /// Until when the rail takes it, in milliseconds. What it took by then it may move later.
+    #[serde(default)]
+    pub(super) send_before: Option<u64>,
 }
 
 impl Effect {
@@ -158,15 +161,26 @@ impl FakeRail {
         }
     }
 
-    async fn call(&self, order: Order<'_>, count: impl FnOnce(&mut Truth)) -> Outcome {
+    async fn call(&self, order: Order<'_>, is_settling: bool) -> Outcome {
         let Some(effect) = Effect::open(order.effect) else {
             return refused("the effect cannot be read");
         };
+        let late = effect
+            .send_before
+            .is_some_and(|until| until <= self.clock.now().as_millis());
+        // Whatever becomes of the call: it should not have been made.
+        self.kept
+            .change(|truth| truth.late += u64::from(late && is_settling));
         self.wait().await;
-        let answer = lock(&self.script).pop_front().unwrap_or(Answer::Settle);
+        let mut answer = lock(&self.script).pop_front().unwrap_or(Answer::Settle);
+        let is_new = |truth: &Truth| !truth.arrived.contains_key(&effect.nonce);
+        if late && !matches!(answer, Answer::Lost) && self.kept.look(is_new) {
+            answer = Answer::Refuse;
+        }
         if !matches!(answer, Answer::Lost) {
             self.kept.change(|truth| {
-                count(truth);
+                truth.settles += u64::from(is_settling);
+                truth.resolves += u64::from(!is_settling);
                 *truth.arrived.entry(effect.nonce.clone()).or_default() += 1;
             });
         }
@@ -216,6 +230,7 @@ impl FakeRail {
                 from,
                 to,
                 amount,
+                ..
             } = effect;
             if truth.transfer(from, to, *amount).is_none() {
                 truth.refused.insert(nonce.clone());
@@ -273,11 +288,11 @@ fn lost() -> Outcome {
 
 impl Outside for FakeRail {
     fn settle<'a>(&'a self, order: Order<'a>) -> BoxFuture<'a, Outcome> {
-        Box::pin(self.call(order, |truth| truth.settles += 1))
+        Box::pin(self.call(order, true))
     }
 
     fn resolve<'a>(&'a self, order: Order<'a>) -> BoxFuture<'a, Outcome> {
-        Box::pin(self.call(order, |truth| truth.resolves += 1))
+        Box::pin(self.call(order, false))
     }
 }
 

@@ -22,6 +22,9 @@ pub struct Truth {
     pub arrived: BTreeMap<String, u64>,
     /// How often the rail was called to settle.
     pub settles: u64,
+    /// How often it was called to settle what it takes no more.
+    #[serde(default)]
+    pub late: u64,
     /// How often it was asked what became of an effect.
     pub resolves: u64,
 }

@@ -104,6 +104,8 @@ pub enum RailAnswer {
     Refuse,
     /// It is not done.
     Pending(u8),
+    /// It takes it, and moves the value with its next block.
+    Block,
     /// It moves the value, and its answer is lost.
     MovedButLost,
     /// The call is lost.
@@ -238,8 +240,9 @@ fn reading(bytes: &mut Bytes<'_>) -> Reading {
 }
 
 fn rail(bytes: &mut Bytes<'_>) -> RailAnswer {
-    match bytes.below(7) {
+    match bytes.below(11) {
         0 | 1 => RailAnswer::Refuse,
+        7..=10 => RailAnswer::Block,
         2 => RailAnswer::Pending(bytes.below(60)),
         3 => RailAnswer::MovedButLost,
         4 => RailAnswer::Lost,

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use farthing_core::{
     domain::{
         claims::{COUNTERS, Held},
+        credit,
         receipts::Kept,
     },
     payment::{Answer, Moved, Payment, SettlePolicy, State},
@@ -37,6 +38,7 @@ pub(super) fn check(world: &World) -> Result<(), String> {
     what_moved_is_known(world, &all, &receipts)?;
     ledger_balances(&world.books, &all, &receipts)?;
     rail_balances(&world.books)?;
+    credit_is_bounded(world, &all)?;
     counters(&world.books, &all, &receipts)
 }
 
@@ -110,7 +112,8 @@ fn check_payment(
         if moved == Moved::Unknown && !journaled {
             return Err("it may be under way, and the journal does not say what was sent");
         }
-        if (payment.state.is_final() || moved == Moved::Yes) && journaled {
+        let is_over = payment.state.is_final() || payment.state == State::Defaulted;
+        if (is_over || moved == Moved::Yes) && journaled {
             return Err("its outcome is final, and the journal still has it");
         }
     }
@@ -127,13 +130,20 @@ fn check_payment(
     if runs > most {
         return Err("its handler ran too often");
     }
-    if payment.policy == SettlePolicy::First && runs > 0 && moved != Moved::Yes {
+    let on_credit =
+        purchase.may_be_on_credit() && (payment.answer == Answer::Unserved || is_lent(payment));
+    if payment.policy == SettlePolicy::First && runs > 0 && moved != Moved::Yes && !on_credit {
         return Err("its handler ran before anything moved");
     }
     if payment.answer == Answer::None && purchase.reads() > 0 {
         return Err("it was delivered without an answer");
     }
     Ok(())
+}
+
+/// Whether it counts against the limits of credit for what was served, or may have been.
+fn is_lent(payment: &Payment) -> bool {
+    matches!(payment.state, State::Credited | State::Defaulted)
 }
 
 /// Never paid and lost: what the rail moved is a payment that says so, or that will ask.
@@ -199,6 +209,40 @@ fn rail_balances(books: &Books) -> Result<(), String> {
         return Err(format!("the rail has {has:?}, and {moved} moved"));
     }
     Ok(())
+}
+
+/// What was served and is not paid for is no more than the limits say, and each of it is counted.
+fn credit_is_bounded(world: &World, all: &[Held<Payment>]) -> Result<(), String> {
+    let lent = all.iter().filter(|held| is_lent(&held.record));
+    let (lent, uncounted): (Vec<_>, Vec<_>) = lent.partition(|held| {
+        let debits = held.debits().iter();
+        debits.filter(|debit| credit::is_of_credit(debit)).count() == 2
+    });
+    if let Some(held) = uncounted.first() {
+        return Err(format!("its credit is not counted: {:?}", held.record));
+    }
+    if lent.len() > 2 {
+        return Err(format!(
+            "{} payments are on credit, of at most 2",
+            lent.len()
+        ));
+    }
+    let reserved = all.iter().flat_map(Held::debits);
+    let reserved = reserved.filter(|debit| credit::is_of_credit(debit));
+    let reserved: u128 = reserved.map(|debit| debit.amount.units()).sum();
+    let buyer = account("buyer");
+    let mut counted = 0;
+    for whose in [None, Some(&buyer)] {
+        let amount = now(credit::outstanding(&world.books.store, "USD", whose));
+        counted += amount.map_err(|error| error.to_string())?.units();
+    }
+    if counted != reserved {
+        return Err(format!("{counted} is counted on credit, and {reserved} is"));
+    }
+    match world.books.rail.truth().late {
+        0 => Ok(()),
+        late => Err(format!("{late} were sent after their time")),
+    }
 }
 
 /// Limits come before money: what is counted is what is in flight and what was spent.

@@ -7,11 +7,12 @@ use std::{
 
 use bytes::Bytes;
 use farthing_core::{
-    header::{PAYMENT_RECEIPT, payment_receipt},
+    header::{MONEY_MOVED, PAYMENT_RECEIPT, payment_receipt},
     noun::problem::Problem,
     payment::Moved,
+    value::PaymentId,
 };
-use http::Request;
+use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt as _, Full};
 use tokio::sync::watch;
 
@@ -102,19 +103,10 @@ impl Clients {
         response: Answered,
         reading: Reading,
     ) -> Result<(), String> {
-        let moved = self.books.moved(purchase);
-        let moved = moved.ok_or("an answer goes out, and nothing moved for it")?;
-        let receipt = response.headers().get(PAYMENT_RECEIPT);
-        let receipt = receipt.ok_or("what is served has no receipt")?;
-        let receipt = payment_receipt::parse(receipt)
-            .map_err(|error| format!("the receipt cannot be read: {error}"))?;
-        if receipt.reference().as_str() != moved.reference {
-            return Err(format!(
-                "the receipt says {:?} and the rail {:?}",
-                receipt.reference().as_str(),
-                moved.reference
-            ));
-        }
+        let payment = match response.headers().get(PAYMENT_RECEIPT) {
+            Some(receipt) => self.is_true(purchase, receipt)?,
+            None => self.is_on_credit(purchase, response.headers())?,
+        };
         let mut body = response.into_body();
         match reading {
             Reading::Nothing => {
@@ -142,13 +134,49 @@ impl Clients {
             Err(never) => match never {},
         };
         purchase.read(true);
-        if let Some(payment) = moved.payment
+        if let Some(payment) = payment
             && !bytes.is_empty()
             && !bytes.starts_with(mark(payment).as_bytes())
         {
             return Err("the answer is another payment's".to_owned());
         }
         Ok(())
+    }
+
+    /// The payment of a receipt that says what the rail says.
+    fn is_true(
+        &self,
+        purchase: &Purchase,
+        receipt: &HeaderValue,
+    ) -> Result<Option<PaymentId>, String> {
+        let moved = self.books.moved(purchase);
+        let moved = moved.ok_or("an answer goes out, and nothing moved for it")?;
+        let receipt = payment_receipt::parse(receipt)
+            .map_err(|error| format!("the receipt cannot be read: {error}"))?;
+        if receipt.reference().as_str() != moved.reference {
+            return Err(format!(
+                "the receipt says {:?} and the rail {:?}",
+                receipt.reference().as_str(),
+                moved.reference
+            ));
+        }
+        Ok(moved.payment)
+    }
+
+    /// The payment of an answer without a receipt: it says that nobody knows, and is given where
+    /// credit is. How much of it there may be is the audit's.
+    fn is_on_credit(
+        &self,
+        purchase: &Purchase,
+        headers: &HeaderMap,
+    ) -> Result<Option<PaymentId>, String> {
+        let told = headers.get(MONEY_MOVED).map(HeaderValue::as_bytes);
+        if !purchase.may_be_on_credit() || told != Some(b"unknown") {
+            return Err("what is served has no receipt".to_owned());
+        }
+        let held = self.books.payment(purchase);
+        let held = held.ok_or("an answer goes out on credit, and nothing is claimed")?;
+        Ok(Some(held.record.id))
     }
 
     /// No answer denies what moved, or tells of what did not.
@@ -183,6 +211,11 @@ impl Clients {
         }
         if problem.moved == Some(Moved::Yes) && !self.books.moved_by_proof(purchase) {
             return Err(format!("{told} tells of money that did not move"));
+        }
+        let awaits = problem.awaits.as_ref().map(|awaits| awaits.as_str());
+        let named = purchase.nonce.as_ref().map(|nonce| format!("fake-{nonce}"));
+        if awaits.is_some_and(|awaits| Some(awaits) != named.as_deref()) {
+            return Err(format!("{told} awaits {awaits:?}, and not {named:?}"));
         }
         match (&problem.reference, now) {
             (Some(reference), Some(now)) if reference.as_str() == now.reference => Ok(()),

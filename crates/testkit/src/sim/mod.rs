@@ -9,10 +9,11 @@
 //! | invariant | what is asked |
 //! |---|---|
 //! | never settled twice | one receipt a challenge; balances to the unit, on both rails |
-//! | never delivered unpaid | what a client read was moved before it read it |
+//! | never delivered unpaid | what a client read was moved before it read it, or is on credit within the limits |
 //! | never paid and lost | at the end all that moved is delivered or owed, after it was offered again; nothing is held, reserved or journaled |
 //! | money is never invented | no receipt and no reference that the rail did not give; no answer denies what moved or tells of what did not |
-//! | limits before money | a limit is never exceeded, and what is counted is what is in flight |
+//! | limits before money | a limit is never exceeded, and what is counted is what is in flight, and what is on credit |
+//! | sent in time | the rail is not sent what it takes no more |
 //!
 //! A seed gives the same actions each time. What is random in the gate are its ids, and they
 //! decide nothing but the order of two payments that are due in the same millisecond.
@@ -51,6 +52,8 @@ pub struct Tally {
     pub delivered: usize,
     /// Payments that were owed in the end.
     pub owed: usize,
+    /// Payments that were served on credit and never paid.
+    pub defaulted: usize,
     /// Payments that came to nothing.
     pub nothing: usize,
     /// Processes that died.

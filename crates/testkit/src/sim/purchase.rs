@@ -14,7 +14,7 @@ pub(super) struct Sold {
 }
 
 /// The routes. `GET` may run again, `POST` may not.
-pub(super) const SOLD: [Sold; 4] = [
+pub(super) const SOLD: [Sold; 6] = [
     Sold {
         path: "/first",
         method: "GET",
@@ -32,10 +32,23 @@ pub(super) const SOLD: [Sold; 4] = [
     },
     Sold {
         path: "/after",
+        method: "POST",
+        rerunnable: false,
+    },
+    Sold {
+        path: CREDIT,
+        method: "GET",
+        rerunnable: true,
+    },
+    Sold {
+        path: CREDIT,
         method: "POST",
         rerunnable: false,
     },
 ];
+
+/// Where the fake rail is given credit.
+pub(super) const CREDIT: &str = "/credit";
 
 /// One credential.
 #[derive(Debug)]
@@ -67,6 +80,11 @@ impl Purchase {
             begun: AtomicU32::new(0),
             whole: AtomicU32::new(0),
         }
+    }
+
+    /// Whether it may be served before value is known to have moved.
+    pub(super) fn may_be_on_credit(&self) -> bool {
+        self.sold.path == CREDIT && self.nonce.is_some()
     }
 
     /// Some of the answer was read, and if `whole` all of it.

@@ -121,22 +121,34 @@ impl Shop {
 }
 
 fn pricing(gate: &Gate) -> Result<Pricing, String> {
-    let route = |policy| {
-        let route = Route::priced("$0.002")
-            .map_err(|error| format!("no route: {error}"))?
-            .settle(policy)
-            .store_up_to(STORED)
-            .hold_up_to(4096)
-            .deadline(Duration::from_secs(20));
+    let priced = |policy| {
+        let route = Route::priced("$0.002").map_err(|error| format!("no route: {error}"))?;
+        Ok::<_, String>(
+            route
+                .settle(policy)
+                .store_up_to(STORED)
+                .hold_up_to(4096)
+                .deadline(Duration::from_secs(20)),
+        )
+    };
+    let ready = |route| {
         gate.route(route)
             .map_err(|error| format!("no route: {error}"))
     };
-    let (first, after) = (route(SettlePolicy::First)?, route(SettlePolicy::After)?);
+    let (first, after) = (
+        ready(priced(SettlePolicy::First)?)?,
+        ready(priced(SettlePolicy::After)?)?,
+    );
+    // Room for two payments of the one buyer there is.
+    let credit = priced(SettlePolicy::First)?.credit("$0.004", "$0.006");
+    let credit = ready(credit.map_err(|error| format!("no credit: {error}"))?)?;
     let table = [
         ("GET /first", Arc::clone(&first)),
         ("POST /first", first),
         ("GET /after", Arc::clone(&after)),
         ("POST /after", after),
+        ("GET /credit", Arc::clone(&credit)),
+        ("POST /credit", credit),
     ];
     Pricing::table(table.map(|(key, route)| (key, Some(route))))
         .map_err(|error| format!("no table of prices: {error}"))

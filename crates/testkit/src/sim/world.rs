@@ -51,6 +51,9 @@ pub(super) const IN_FLIGHT: u128 = 4 * PRICE;
 pub(super) const FLIGHT_COUNTER: &str = "sim.flight";
 pub(super) const SPENT_COUNTER: &str = "sim.spent";
 
+/// How long after its proof was checked the fake rail takes a payment.
+const SENDING: Duration = Duration::from_secs(120);
+
 /// When it begins.
 const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 
@@ -154,6 +157,7 @@ impl Books {
     pub(super) fn all(&self) -> Vec<Held<Payment>> {
         let mut all = now(self.payments.due(Timestamp::FAR, 1000)).expect("memory is whole");
         all.extend(now(self.payments.owed(1000)).expect("memory is whole"));
+        all.extend(now(self.payments.defaulted(None, 1000)).expect("memory is whole"));
         all
     }
 }
@@ -178,7 +182,8 @@ impl World {
         rail.deposit(&account("buyer"), FUNDS);
         let charge = FakeCharge::new(Arc::clone(&rail), &account("seller"))
             .limited(FLIGHT_COUNTER, IN_FLIGHT, false)
-            .limited(SPENT_COUNTER, u128::from(u64::MAX), true);
+            .limited(SPENT_COUNTER, u128::from(u64::MAX), true)
+            .sending_within(SENDING);
         let parts = Parts {
             store,
             clock,
@@ -470,6 +475,7 @@ fn scripted(answer: RailAnswer) -> Answer {
     match answer {
         RailAnswer::Refuse => Answer::Refuse,
         RailAnswer::Pending(secs) => Answer::Pending(Duration::from_secs(secs.into())),
+        RailAnswer::Block => Answer::Block,
         RailAnswer::MovedButLost => Answer::MovedButLost,
         RailAnswer::Lost => Answer::Lost,
         RailAnswer::Never(moved) => Answer::Never { moved },
