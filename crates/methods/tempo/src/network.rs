@@ -34,6 +34,7 @@ pub struct Network {
     chain: ChainId,
     name: Cow<'static, str>,
     endpoints: Vec<Url>,
+    sockets: Vec<Url>,
     block_time: Duration,
     /// The first is the one that is meant where nobody says which.
     tokens: Vec<Token>,
@@ -49,6 +50,8 @@ pub struct NetworkOptions {
     pub name: String,
     /// Where it answers JSON-RPC over HTTP, the preferred one first.
     pub endpoints: Vec<Url>,
+    /// Where it tells of new blocks over WebSocket. There need be none.
+    pub sockets: Vec<Url>,
     /// The time between two blocks.
     pub block_time: Duration,
     /// The tokens that are known on it. The first is the one that is meant where nobody says which.
@@ -65,7 +68,7 @@ pub enum NetworkError {
     #[error("a network's name has 1 to 32 small letters, digits and dashes")]
     Name,
     /// Nobody could be asked.
-    #[error("a network has 1 to 64 endpoints")]
+    #[error("a network has 1 to 64 endpoints, and at most 64 for WebSocket")]
     Endpoints,
     /// Nothing could be paid with.
     #[error("a network has 1 to 64 tokens, no two of one address or one name")]
@@ -81,15 +84,15 @@ impl Network {
     pub fn mainnet() -> Self {
         let chain = ChainId::new(MAINNET).expect("4217 is a chain id");
         let tokens = [known::USDC_E, known::PATH_USD, known::USDT0, known::EURC_E];
-        Self::public(chain, "tempo", "https://rpc.tempo.xyz", &tokens, false)
+        Self::public(chain, "tempo", "rpc.tempo.xyz", &tokens, false)
     }
 
     /// The test network, whose nodes hand out test money.
     #[must_use]
     pub fn moderato() -> Self {
         let chain = ChainId::new(MODERATO).expect("42431 is a chain id");
-        let url = "https://rpc.moderato.tempo.xyz";
-        Self::public(chain, "moderato", url, &known::TEST_TOKENS, true)
+        let host = "rpc.moderato.tempo.xyz";
+        Self::public(chain, "moderato", host, &known::TEST_TOKENS, true)
     }
 
     /// A development chain on this machine: the tokens of the test network, at an endpoint of one's own.
@@ -99,6 +102,7 @@ impl Network {
             chain,
             name: "dev".into(),
             endpoints: vec![endpoint],
+            sockets: Vec::new(),
             block_time: BLOCK_TIME,
             tokens: known::TEST_TOKENS.to_vec(),
             faucet: false,
@@ -114,7 +118,8 @@ impl Network {
         if !(1..=32).contains(&options.name.len()) || !options.name.bytes().all(plain) {
             return Err(NetworkError::Name);
         }
-        if !(1..=MOST).contains(&options.endpoints.len()) {
+        let counted = 1..=MOST;
+        if !counted.contains(&options.endpoints.len()) || options.sockets.len() > MOST {
             return Err(NetworkError::Endpoints);
         }
         if !(Duration::from_millis(10)..=Duration::from_secs(600)).contains(&options.block_time) {
@@ -127,13 +132,14 @@ impl Network {
             };
             tokens[..at].iter().any(same)
         });
-        if !(1..=MOST).contains(&tokens.len()) || repeated {
+        if !counted.contains(&tokens.len()) || repeated {
             return Err(NetworkError::Tokens);
         }
         Ok(Self {
             chain: options.chain,
             name: options.name.into(),
             endpoints: options.endpoints,
+            sockets: options.sockets,
             block_time: options.block_time,
             tokens: options.tokens,
             faucet: options.faucet,
@@ -156,7 +162,7 @@ impl Network {
             .find(|network| network.chain == chain)
     }
 
-    /// The same network, reached elsewhere.
+    /// The same network, reached elsewhere, and not over WebSocket.
     ///
     /// # Errors
     /// When there is no endpoint, or too many.
@@ -165,6 +171,7 @@ impl Network {
             return Err(NetworkError::Endpoints);
         }
         self.endpoints = endpoints;
+        self.sockets.clear();
         Ok(self)
     }
 
@@ -196,6 +203,7 @@ impl Network {
     #[must_use]
     pub fn node(&self) -> NodeOptions {
         let mut options = NodeOptions::new(self.chain, self.endpoints.clone());
+        options.sockets.clone_from(&self.sockets);
         options.block_time = self.block_time;
         options
     }
@@ -235,15 +243,18 @@ impl Network {
     fn public(
         chain: ChainId,
         name: &'static str,
-        endpoint: &str,
+        host: &str,
         tokens: &[Token],
         faucet: bool,
     ) -> Self {
-        let endpoint = Url::parse(endpoint).expect("a public endpoint is a URL");
+        let over = |scheme: &str| {
+            Url::parse(&format!("{scheme}://{host}")).expect("a public endpoint is a URL")
+        };
         Self {
             chain,
             name: name.into(),
-            endpoints: vec![endpoint],
+            endpoints: vec![over("https")],
+            sockets: vec![over("wss")],
             block_time: BLOCK_TIME,
             tokens: tokens.to_vec(),
             faucet,
@@ -260,6 +271,7 @@ mod tests {
             chain: ChainId::new(1337).unwrap(),
             name: "my-chain".to_owned(),
             endpoints: vec![Url::parse("http://127.0.0.1:8545").unwrap()],
+            sockets: Vec::new(),
             block_time: Duration::from_secs(1),
             tokens: vec![known::PATH_USD],
             faucet: false,
@@ -277,6 +289,9 @@ mod tests {
             assert_eq!(network.node().chain, network.chain());
             assert_eq!(network.node().block_time, Duration::from_millis(500));
         }
+        let elsewhere = Network::mainnet().at(options().endpoints).unwrap();
+        assert!(elsewhere.node().sockets.is_empty());
+        assert_eq!(elsewhere.at(Vec::new()), Err(NetworkError::Endpoints));
         assert_eq!(Network::named("Tempo"), None);
         assert_eq!(Network::of(ChainId::new(1).unwrap()), None);
         // Real money is not handed out.

@@ -280,7 +280,7 @@ impl Deref for Splits {
 }
 
 /// Whether a token can go to an address: the chain sends none to nobody, nor to a token.
-pub(super) fn can_receive(address: Address) -> bool {
+pub(crate) fn can_receive(address: Address) -> bool {
     !address.is_zero() && !is_tip20(address)
 }
 

@@ -9,13 +9,13 @@
 mod attested;
 mod calls;
 mod details;
-#[cfg(test)]
-mod fixture;
 mod leg;
 mod logs;
 mod matching;
 mod memo;
 mod proof;
+#[cfg(test)]
+mod tests;
 
 pub use attested::{Attested, Signer};
 pub use calls::match_calls;
@@ -25,6 +25,8 @@ pub use logs::match_logs;
 pub use matching::Mismatch;
 pub use memo::{Binding, Memo, MemoError, MemoRule, attribution};
 pub use proof::{ProofVersion, Proofs, SourceError, source};
+
+pub(crate) use details::can_receive;
 
 use std::sync::LazyLock;
 

@@ -7,8 +7,10 @@ use farthing_core::{
 };
 use farthing_evm::{Address, ChainId};
 
-use super::{Details, Legs, Memo, Split, Splits};
-use crate::token::known;
+use crate::{
+    charge::{Details, Legs, Memo, Split, Splits},
+    token::known,
+};
 
 pub(super) const RECIPIENT: Address = address!("742d35cc6634c0532925a3b844bc9e7595f8fe00");
 pub(super) const PAYER: Address = address!("f39fd6e51aad88f6f4ce6ab8827279cfffb92266");

@@ -1,0 +1,5 @@
+//! Calls and logs, matched with legs.
+
+mod calls;
+mod fixture;
+mod logs;

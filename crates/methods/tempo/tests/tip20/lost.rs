@@ -1,0 +1,175 @@
+//! Transfers that get lost on the way: at the end the recipient has the amount once.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use farthing_evm::Node;
+use farthing_tempo::tip20::{Standing, TransferError};
+use farthing_testkit::chain::hostile::{Hostile, Reply};
+
+use crate::{
+    transfers::done,
+    world::{PATH, PATIENCE, PAYEE, World, account, key, options, order},
+};
+
+/// A way to the chain on which what is sent is treated as the test says, until told otherwise.
+struct Way {
+    server: Hostile,
+    broken: Arc<AtomicBool>,
+}
+
+impl Way {
+    async fn new(
+        world: &World,
+        sends: impl Fn(std::net::SocketAddr) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let (chain, broken) = (world.chain.address(), Arc::new(AtomicBool::new(true)));
+        let still = broken.clone();
+        let server = Hostile::start(move |asked, _| {
+            if asked.starts_with("eth_sendRawTransaction") && still.load(Ordering::SeqCst) {
+                return sends(chain);
+            }
+            Reply::Forward(chain)
+        })
+        .await;
+        Self { server, broken }
+    }
+
+    async fn node(&self) -> Node {
+        Node::connect(options(&self.server.url())).await.unwrap()
+    }
+
+    fn mend(&self) {
+        self.broken.store(false, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_is_no_second_transfer() {
+    let Some(world) = World::new("tip20: a lost answer").await else {
+        return;
+    };
+    let before = world.balance(PATH, account(0)).await;
+    let way = Way::new(&world, Reply::Swallow).await;
+    let transfers = world.transfers_by(way.node().await, key(0));
+    let sent = transfers.send(b"a", &order(10)).await.unwrap();
+    assert!(matches!(sent, Standing::Waiting { .. }), "{sent:?}");
+    // It was made, and whoever asks is told so: here, and in a process that starts again.
+    let ended = transfers.finish(b"a", PATIENCE).await.unwrap().unwrap();
+    let fee = done(&ended);
+    way.mend();
+    let again = world.transfers_by(way.node().await, key(0));
+    assert_eq!(again.send(b"a", &order(10)).await.unwrap(), ended);
+    assert_eq!(world.balance(PATH, PAYEE).await, 10);
+    assert_eq!(world.balance(PATH, account(0)).await, before - 10 - fee);
+}
+
+#[tokio::test]
+async fn what_never_arrived_is_sent_again_as_it_was() {
+    let Some(world) = World::new("tip20: never arrived").await else {
+        return;
+    };
+    let way = Way::new(&world, |_| Reply::Close).await;
+    let transfers = world.transfers_by(way.node().await, key(0));
+    let sent = transfers.send(b"a", &order(10)).await.unwrap();
+    assert!(matches!(sent, Standing::Waiting { .. }), "{sent:?}");
+    assert_eq!(world.balance(PATH, PAYEE).await, 0);
+    way.mend();
+    let ended = transfers.finish(b"a", PATIENCE).await.unwrap().unwrap();
+    done(&ended);
+    assert_eq!(ended.hash(), sent.hash());
+    assert_eq!(world.balance(PATH, PAYEE).await, 10);
+}
+
+#[tokio::test]
+async fn what_is_dead_is_signed_anew_and_moves_once() {
+    let Some(world) = World::new("tip20: dead").await else {
+        return;
+    };
+    let way = Way::new(&world, |_| Reply::Close).await;
+    let transfers = world.transfers_by(way.node().await, key(0));
+    let lost = transfers.send(b"a", &order(10)).await.unwrap();
+    world.chain.advance(Duration::from_secs(60)).await;
+    let dead = transfers.status(b"a").await.unwrap().unwrap();
+    assert_eq!(dead, Standing::Dead { hash: lost.hash() });
+    way.mend();
+    let sent = transfers.send(b"a", &order(10)).await.unwrap();
+    done(&sent);
+    assert_ne!(sent.hash(), lost.hash());
+    assert_eq!(world.balance(PATH, PAYEE).await, 10);
+    let again = transfers.send(b"a", &order(10)).await.unwrap();
+    assert_eq!(again, sent);
+    assert_eq!(world.balance(PATH, PAYEE).await, 10);
+}
+
+#[tokio::test]
+async fn a_node_that_says_no_is_no_proof() {
+    let Some(world) = World::new("tip20: no").await else {
+        return;
+    };
+    let no = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"I do not like it"}}"#;
+    let way = Way::new(&world, move |_| Reply::Body(no.to_owned())).await;
+    let transfers = world.transfers_by(way.node().await, key(0));
+    let sent = transfers.send(b"a", &order(10)).await.unwrap();
+    assert!(matches!(sent, Standing::Waiting { .. }), "{sent:?}");
+    way.mend();
+    done(&transfers.send(b"a", &order(10)).await.unwrap());
+    assert_eq!(world.balance(PATH, PAYEE).await, 10);
+}
+
+#[tokio::test]
+async fn a_block_that_goes_away_takes_its_transfer_with_it_and_it_is_sent_again() {
+    let Some(world) = World::new("tip20: reorganised").await else {
+        return;
+    };
+    let transfers = world.transfers(key(0));
+    let snapshot = world.chain.snapshot().await;
+    let sent = transfers.send(b"a", &order(10)).await.unwrap();
+    done(&sent);
+    world.chain.revert(snapshot).await;
+    assert_eq!(world.balance(PATH, PAYEE).await, 0);
+    let status = transfers.status(b"a").await.unwrap().unwrap();
+    assert!(!matches!(status, Standing::Done { .. }), "{status:?}");
+    done(&transfers.send(b"a", &order(10)).await.unwrap());
+    assert_eq!(world.balance(PATH, PAYEE).await, 10);
+}
+
+#[tokio::test]
+async fn a_node_that_names_an_absurd_price_is_not_paid_it() {
+    let Some(world) = World::new("tip20: an absurd price").await else {
+        return;
+    };
+    let chain = world.chain.address();
+    let server = Hostile::start(move |asked, body| {
+        if !asked.contains("eth_getBlockByNumber") {
+            return Reply::Forward(chain);
+        }
+        // The block is the first of the questions; the others are answered with much money and little gas.
+        let hash = format!("0x{:064x}", 7);
+        let block = serde_json::json!({
+            "hash": hash, "parentHash": hash, "number": "0x7", "timestamp": "0x7",
+            "baseFeePerGas": "0xffffffffffff",
+        });
+        let much = serde_json::json!(format!("0x{:064x}", u64::MAX));
+        let asked = body.as_array().map_or(0, Vec::len);
+        let mut results = vec![block, much.clone(), much, serde_json::json!("0xc350")];
+        results.truncate(asked);
+        Reply::Results(results)
+    })
+    .await;
+    let node = Node::connect(options(&server.url())).await.unwrap();
+    let refused = world
+        .transfers_by(node, key(0))
+        .send(b"a", &order(10))
+        .await;
+    assert!(
+        matches!(refused, Err(TransferError::Fee { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(server.count("eth_sendRawTransactionSync"), 0);
+}
