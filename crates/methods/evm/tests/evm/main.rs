@@ -6,9 +6,10 @@ mod contract;
 mod fates;
 mod fixture;
 mod heads;
-mod hostile;
 mod nodes;
 mod outbox;
 mod sender;
 mod sends;
 mod wire;
+
+use farthing_testkit::chain::hostile;
