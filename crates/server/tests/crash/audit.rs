@@ -45,7 +45,7 @@ impl Audit {
         let state = self.check_any(signed, got).await;
         let served = got
             .iter()
-            .filter(|got| matches!(got, Got::Served { .. }))
+            .filter(|got| matches!(got, Got::Served { .. } | Got::Lent))
             .count();
         match fate {
             Fate::Untouched | Fate::Served => {
@@ -100,6 +100,7 @@ impl Audit {
         }
         for got in got {
             match got {
+                Got::Lent => assert!(moved, "served on credit, and not paid in the end"),
                 Got::Served { reference } => {
                     assert!(moved, "served unpaid");
                     assert_eq!(

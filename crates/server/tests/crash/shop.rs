@@ -24,7 +24,7 @@ use farthing_server::{Gate, Route, layer::PaymentLayer};
 use farthing_store::{SqliteBackend, SqliteOptions};
 use farthing_testkit::{
     clock::FakeClock,
-    method::{FakeCharge, FakeRail, account},
+    method::{Answer, FakeCharge, FakeRail, account},
 };
 
 use crate::buyer::Buyer;
@@ -32,6 +32,7 @@ use crate::buyer::Buyer;
 const DIR: &str = "FARTHING_CRASH_DIR";
 const POLICY: &str = "FARTHING_CRASH_POLICY";
 const RAIL: &str = "FARTHING_CRASH_RAIL";
+const CREDIT: &str = "FARTHING_CRASH_CREDIT";
 const RERUNNABLE: &str = "FARTHING_CRASH_RERUNNABLE";
 const LATER: &str = "FARTHING_CRASH_LATER";
 const ABORT: &str = "FARTHING_ABORT_AT";
@@ -55,6 +56,8 @@ pub(crate) struct Setup {
     pub(crate) policy: SettlePolicy,
     pub(crate) rail: RailKind,
     pub(crate) rerunnable: bool,
+    /// Whether it is served on credit, before the next block of a rail that is elsewhere.
+    pub(crate) credit: bool,
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
@@ -114,6 +117,7 @@ impl Process {
                 },
             )
             .env(RERUNNABLE, setup.rerunnable.to_string())
+            .env(CREDIT, setup.credit.to_string())
             .env(LATER, later.to_string())
             .env_remove(ABORT)
             .stdin(Stdio::null())
@@ -183,6 +187,7 @@ pub(crate) fn serve_if_asked() {
             RailKind::Outside
         },
         rerunnable: is(RERUNNABLE, "true"),
+        credit: is(CREDIT, "true"),
     };
     let later = env::var(LATER).ok().and_then(|secs| secs.parse().ok());
     let later = Duration::from_secs(later.unwrap_or_default());
@@ -218,6 +223,9 @@ async fn method(
             if rail.truth().accounts.is_empty() {
                 rail.deposit(&account("buyer"), FUNDS);
             }
+            if setup.credit {
+                rail.script([Answer::Block]);
+            }
             Arc::new(FakeCharge::new(rail, &account("seller")))
         }
     }
@@ -237,10 +245,13 @@ async fn serve(dir: PathBuf, setup: Setup, now: Timestamp) {
         .method(method(&dir, &setup, &clock, &store).await)
         .build()
         .unwrap();
-    let route = Route::priced("$0.002")
+    let mut route = Route::priced("$0.002")
         .unwrap()
         .settle(setup.policy)
         .retryable(setup.rerunnable);
+    if setup.credit {
+        route = route.credit("$0.002", "$0.002").unwrap();
+    }
     let handler = move || async move {
         let mut runs = fs::OpenOptions::new();
         let mut runs = runs
