@@ -10,13 +10,14 @@
 //! assert_eq!(response, r#"{"ok":true,"value":{"text":"YQ"}}"#);
 //! ```
 //!
-//! The operations of single rails and the HTTP client are not answered yet: they are unsupported
-//! operations here, which the suite reports as such.
+//! The HTTP client is not driven yet: its operation is an unsupported one here, which the suite reports as
+//! such.
 
 mod challenge;
 mod credential;
 mod encoding;
 mod receipt;
+mod tempo;
 mod verify;
 
 use farthing_core::value::Timestamp;
@@ -75,6 +76,9 @@ fn operate(op: &str, input: &str, now: Timestamp) -> Answer {
         "receipt.format" => receipt::format(input),
         "base64url.encode" => encoding::encode(input),
         "base64url.decode" => encoding::decode(input),
+        "tempo.fee_payer.cosign" => tempo::cosign::cosign(input, now),
+        "tempo.proof.typed_data" => tempo::proof::typed_data(input),
+        "tempo.receipt.verify" => tempo::receipt::verify(input),
         "server.verify" => verify::verify(input, now),
         _ => Err(fail(
             "unsupported_operation",

@@ -78,7 +78,7 @@ fn check(input: &Input<'_>, now: Timestamp) -> Result<Result<Credential, &'stati
     })
 }
 
-fn read_credential(json: &str) -> Result<Credential, Failure> {
+pub(crate) fn read_credential(json: &str) -> Result<Credential, Failure> {
     match serde_json::from_str::<String>(json) {
         Ok(header) => authorization::parse(header).map_err(or(ERROR)),
         Err(_) => credential::from_object(json, ERROR),
