@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::address;
 use farthing_core::{memory::MemoryBackend, value::Amount};
-use farthing_evm::{Address, Bytes, ChainId, Node, NodeOptions, Outbox, SigningKey};
+use farthing_evm::{
+    Address, Bytes, ChainId, Fate, Mortality, Node, NodeOptions, Outbox, SigningKey, Watched, wait,
+};
 use farthing_tempo::{
     AccountKey,
     tip20::{self, TransferOptions, TransferOrder, Transfers},
@@ -101,6 +103,13 @@ impl World {
     pub(crate) async fn give(&self, token: Address, to: Address, amount: u128) {
         let (to, token) = (format!("{to:#x}"), format!("{token:#x}"));
         let giver = ACCOUNTS[4].address;
-        self.chain.send_token(giver, &token, &to, amount).await;
+        let hash = self.chain.send_token(giver, &token, &to, amount).await;
+        let given = Watched {
+            hash: hash.parse().unwrap(),
+            dies: Mortality::default(),
+            raw: None,
+        };
+        let fate = wait(&self.node, &given, PATIENCE).await.unwrap();
+        assert!(matches!(fate, Fate::Included(_)), "{fate:?}");
     }
 }
