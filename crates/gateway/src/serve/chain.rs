@@ -1,7 +1,7 @@
 //! Tempo as a gateway's file has it.
 
 use farthing::{
-    evm::{Node, SigningKey},
+    evm::{Node, RpcError, SigningKey},
     server::{Route, RouteError},
     tempo::{METHOD, ProofVersion, Sponsor, Tempo, TempoOptions, Token, tip20},
 };
@@ -21,6 +21,7 @@ pub(super) async fn open(pay: &TempoPay) -> Result<Tempo, LiveError> {
     let node = Node::new(options).map_err(LiveError::Chain)?;
     match node.check().await {
         Ok(()) => {}
+        Err(error @ RpcError::WrongChain { .. }) => return Err(LiveError::Chain(error)),
         Err(error) if error.is_unavailable() => {
             let error: &dyn std::error::Error = &error;
             let network = pay.network.name();

@@ -29,10 +29,7 @@ pub(super) fn network(
     report: &mut Report<'_>,
 ) -> Option<(Network, Vec<Url>)> {
     let asked = section.get("rpc");
-    let urls = match &asked {
-        Some(item) => Some(endpoints(item, report)),
-        None => None,
-    };
+    let urls = asked.as_ref().map(|item| endpoints(item, report));
     let item = section.get("network")?;
     let network = match item.value {
         DeValue::Table(table) => {

@@ -137,8 +137,10 @@ fn own(
     });
     let mut word = |key: &str| {
         section.parsed(key, report, |text| {
-            text.parse::<Label>()
-                .map_err(|error| Wrong::new(error.to_string()))
+            match text.parse::<Label>() {
+                Ok(label) => Ok(label),
+                Err(error) => Err(Wrong::new(error.to_string())),
+            }
         })
     };
     let (symbol, unit) = (word("symbol"), word("unit"));
