@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use farthing::{
+    client::{Client, Policy},
     clock::SystemClock,
     core::{memory::MemoryBackend, value::Secret},
     evm::{Node, SigningKey},
@@ -10,13 +11,16 @@ use farthing::{
         Gate, Paid, Route,
         discovery::{Discovery, PricedRouter, Service},
     },
-    tempo::{Network, Sponsor, Tempo, TempoOptions, token::known},
+    tempo::{
+        AccountKey, Mode, Network, PayerOptions, Sponsor, Tempo, TempoOptions, TempoPayer,
+        token::known,
+    },
 };
 use farthing_testkit::chain::DevAccount;
 use serde_json::{Map, Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::chain::{PARTNER, Rig, SELLER, SPONSOR};
+use crate::chain::{BUYER, PARTNER, Rig, SELLER, SPONSOR};
 
 /// A running shop; it ends when this is dropped.
 #[derive(Debug)]
@@ -103,6 +107,30 @@ pub fn signing_key(account: DevAccount) -> SigningKey {
     let byte = |at: usize| u8::from_str_radix(&account.key[2 * at..2 * at + 2], 16);
     let bytes = std::array::from_fn(|at| byte(at).expect("a key is hexadecimal"));
     SigningKey::from_bytes(bytes).expect("the accounts have keys")
+}
+
+/// A client of ours with the buyer's key, which sends in the mode it is told to, where it has a choice.
+///
+/// # Panics
+/// When it cannot be made.
+pub async fn client(rig: &Rig, mode: Option<&str>) -> Client {
+    let options = PayerOptions {
+        mode: match mode {
+            Some("push") => Mode::Push,
+            _ => Mode::Pull,
+        },
+        ..PayerOptions::default()
+    };
+    let key = AccountKey::from(signing_key(BUYER));
+    let payer = TempoPayer::new(key, network(rig), node(rig).await, options);
+    let cent = "$0.01".parse().expect("a price");
+    Client::builder()
+        .payer(payer.expect("the payer is configured rightly"))
+        .policy(Policy::new().max_per_request(cent))
+        .backend(Arc::new(MemoryBackend::new()))
+        .clock(Arc::new(SystemClock))
+        .build()
+        .expect("nothing is missing")
 }
 
 async fn tempo(rig: &Rig) -> Tempo {

@@ -4,7 +4,7 @@
 use farthing_interop::{
     chain::{KINDS, Rig},
     program,
-    tempo_shop::TempoShop,
+    tempo_shop::{self, TempoShop},
     verdicts,
 };
 use farthing_testkit::peer;
@@ -46,6 +46,24 @@ async fn its_client_pays_our_server() {
     };
     let shop = TempoShop::open(&rig).await;
     it_buys(&rig, &shop.url).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_client_pays_its_server() {
+    let Some(rig) = rig("we pay mppx on a chain") else {
+        return;
+    };
+    let shop = rig.shop().unwrap();
+    for kind in &KINDS {
+        let client = tempo_shop::client(&rig, kind.mode).await;
+        let before = rig.balances().await;
+        let answer = client.get(format!("{}{}", shop.url(), kind.path));
+        let answer = answer.send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{kind:?}");
+        let reference = answer.receipt().unwrap().reference().to_string();
+        assert_eq!(answer.text().await.unwrap(), "bought", "{kind:?}");
+        rig.moved(kind, before, &reference).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
