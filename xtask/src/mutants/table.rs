@@ -38,6 +38,8 @@ const ROUTES: &[&str] = &["--package=farthing-gateway", "--test=routes"];
 const DOOR: &[&str] = &["--package=farthing-gateway", "--test=door"];
 const UPSTREAM: &[&str] = &["--package=farthing-gateway", "--test=upstream"];
 const SERVE: &[&str] = &["--package=farthing-gateway", "--test=serve"];
+const TEMPO: &[&str] = &["--package=farthing-tempo", "--lib"];
+const TIP20: &[&str] = &["--package=farthing-tempo", "--test=tip20"];
 
 const CLAIMS: &str = "crates/core/src/domain/claims.rs";
 const STEPS: &str = "crates/server/src/gate/steps.rs";
@@ -287,5 +289,26 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         find: "while till.strong_count() > 0 {",
         replace: "while till.strong_count() == usize::MAX {",
         killers: &[SERVE],
+    },
+    Mutant {
+        name: "on Tempo: a transfer with a memo counts twice",
+        file: "crates/methods/tempo/src/charge/logs.rs",
+        find: "        plain.swap_remove(twin);\n",
+        replace: "        let _ = twin;\n",
+        killers: &[TEMPO],
+    },
+    Mutant {
+        name: "on Tempo: the memo of any challenge of the realm will do",
+        file: "crates/methods/tempo/src/charge/memo.rs",
+        find: "\n            && bytes[25..] == self.challenge",
+        replace: "",
+        killers: &[TEMPO],
+    },
+    Mutant {
+        name: "on Tempo: a transfer that waits is signed anew",
+        file: "crates/methods/tempo/src/tip20/transfers.rs",
+        find: "Standing::Waiting { .. } => return self.hand_over(&kept).await,",
+        replace: "Standing::Waiting { .. } => self.outbox.forget(&entry).await?,",
+        killers: &[TIP20],
     },
 ];

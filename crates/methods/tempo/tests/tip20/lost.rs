@@ -10,7 +10,10 @@ use std::{
 
 use farthing_evm::Node;
 use farthing_tempo::tip20::{Standing, TransferError};
-use farthing_testkit::chain::hostile::{Hostile, Reply};
+use farthing_testkit::chain::{
+    Mining,
+    hostile::{Hostile, Reply},
+};
 
 use crate::{
     transfers::done,
@@ -83,6 +86,35 @@ async fn what_never_arrived_is_sent_again_as_it_was() {
     let ended = transfers.finish(b"a", PATIENCE).await.unwrap().unwrap();
     done(&ended);
     assert_eq!(ended.hash(), sent.hash());
+    assert_eq!(world.balance(PATH, PAYEE).await, 10);
+}
+
+#[tokio::test]
+async fn what_waits_for_its_block_is_not_signed_again() {
+    let Some(world) = World::mining("tip20: waits", Mining::Manual).await else {
+        return;
+    };
+    let chain = world.chain.address();
+    let server = Hostile::start(move |asked, _| {
+        // A node that cannot hold its answer back until there is a block.
+        if asked == "eth_sendRawTransactionSync" {
+            let unknown = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"what?"}}"#;
+            return Reply::Body(unknown.to_owned());
+        }
+        Reply::Forward(chain)
+    })
+    .await;
+    let node = Node::connect(options(&server.url())).await.unwrap();
+    let first = world.transfers_by(node.clone(), key(0));
+    let first = first.send(b"a", &order(10)).await.unwrap();
+    for _ in 0..3 {
+        let again = world.transfers_by(node.clone(), key(0));
+        assert_eq!(again.send(b"a", &order(10)).await.unwrap(), first);
+    }
+    assert!(matches!(first, Standing::Waiting { .. }), "{first:?}");
+    world.chain.mine(2).await;
+    let transfers = world.transfers(key(0));
+    done(&transfers.finish(b"a", PATIENCE).await.unwrap().unwrap());
     assert_eq!(world.balance(PATH, PAYEE).await, 10);
 }
 
