@@ -6,37 +6,46 @@
 use std::num::NonZeroU64;
 
 use alloy_primitives::{Address, Bytes, FixedBytes, U256, address};
-use alloy_sol_types::{SolCall, sol};
+use alloy_sol_types::SolCall;
 
 use super::{KeyAuthorization, KeyKind};
+use abi::{
+    AbiLimit, AbiRestrictions, AbiRule, AbiScope, authorizeKeyCall, getKeyCall,
+    getRemainingLimitWithPeriodCall, revokeKeyCall, updateSpendingLimitCall,
+};
 
 /// Where it is.
 pub const ADDRESS: Address = address!("0xAAAAAAAA00000000000000000000000000000000");
 
-sol! {
-    struct AbiLimit { address token; uint256 amount; uint64 period; }
-    struct AbiRule { bytes4 selector; address[] recipients; }
-    struct AbiScope { address target; AbiRule[] rules; }
-    struct AbiRestrictions {
-        uint64 expiry;
-        bool enforceLimits;
-        AbiLimit[] limits;
-        bool allowAnyCalls;
-        AbiScope[] allowedCalls;
+/// What the compiler makes of the contract's interface; nobody else's business.
+mod abi {
+    use alloy_sol_types::sol;
+
+    sol! {
+        struct AbiLimit { address token; uint256 amount; uint64 period; }
+        struct AbiRule { bytes4 selector; address[] recipients; }
+        struct AbiScope { address target; AbiRule[] rules; }
+        struct AbiRestrictions {
+            uint64 expiry;
+            bool enforceLimits;
+            AbiLimit[] limits;
+            bool allowAnyCalls;
+            AbiScope[] allowedCalls;
+        }
+        struct AbiKey {
+            uint8 kind;
+            address key;
+            uint64 expiry;
+            bool enforceLimits;
+            bool isRevoked;
+        }
+        function authorizeKey(address key, uint8 kind, AbiRestrictions restrictions);
+        function revokeKey(address key);
+        function updateSpendingLimit(address key, address token, uint256 limit);
+        function getKey(address account, address key) returns (AbiKey found);
+        function getRemainingLimitWithPeriod(address account, address key, address token)
+            returns (uint256 remaining, uint64 periodEnd);
     }
-    struct AbiKey {
-        uint8 kind;
-        address key;
-        uint64 expiry;
-        bool enforceLimits;
-        bool isRevoked;
-    }
-    function authorizeKey(address key, uint8 kind, AbiRestrictions restrictions);
-    function revokeKey(address key);
-    function updateSpendingLimit(address key, address token, uint256 limit);
-    function getKey(address account, address key) returns (AbiKey found);
-    function getRemainingLimitWithPeriod(address account, address key, address token)
-        returns (uint256 remaining, uint64 periodEnd);
 }
 
 /// What the chain knows of a key.

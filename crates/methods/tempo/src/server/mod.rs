@@ -47,6 +47,7 @@ mod demand;
 mod effect;
 mod flaw;
 mod health;
+mod look;
 mod offer;
 mod options;
 mod payload;

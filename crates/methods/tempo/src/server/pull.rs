@@ -51,7 +51,6 @@ impl Pull {
         if source.is_some_and(|source| source != authored.sender()) {
             return Err(Flaw::OtherPayer);
         }
-        match_calls(&transaction.calls, legs).map_err(Flaw::Calls)?;
         nothing_smuggled(transaction)?;
         gas(transaction, &options.bounds)?;
         let valid_before = validity(transaction, &demand.presented, &options.bounds)?;
@@ -63,6 +62,7 @@ impl Pull {
             Some(sponsor) => sponsored(&received, sponsor, &demand.presented)?,
             None => unsponsored(&received)?,
         }
+        match_calls(&transaction.calls, legs).map_err(Flaw::Calls)?;
         Ok(Self {
             payer: authored.sender(),
             token: legs.token(),
