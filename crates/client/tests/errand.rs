@@ -415,9 +415,9 @@ async fn a_fee_that_has_no_room_stops_the_payment_before_it_is_sent() {
 async fn a_fee_has_a_cap_of_its_own() {
     let server = selling().await;
     for (fee, policy, ok) in [
-        (50_000, generous(), true),
-        (50_001, generous(), false),
-        (50_001, generous().max_fee(price("$0.1")), true),
+        (100_000, generous(), true),
+        (100_001, generous(), false),
+        (100_001, generous().max_fee(price("$0.2")), true),
         (101, generous().max_fee(price("$0.0001")), false),
         (100, generous().max_fee(price("1 EUR")), false),
     ] {

@@ -38,7 +38,7 @@ pub const DEFAULT_MAX_PER_REQUEST: &str = "$0.10";
 pub const DEFAULT_TOTAL: &str = "$1";
 
 /// What a rail may take for one payment where the owner did not say.
-pub const DEFAULT_MAX_FEE: &str = "$0.05";
+pub const DEFAULT_MAX_FEE: &str = "$0.10";
 
 /// The rules of spending. Without any rule, [`DEFAULT_MAX_PER_REQUEST`] and [`DEFAULT_TOTAL`]
 /// hold; any cap or budget of one's own takes the place of both.

@@ -26,6 +26,7 @@ mod charge;
 mod key;
 mod network;
 mod nonce;
+mod payer;
 mod rlp;
 mod server;
 pub mod tip20;
@@ -43,7 +44,8 @@ pub use key::{
     SelectorRule, SignedKeyAuthorization, TokenLimit, WebAuthnError, WebAuthnSignature, keychain,
 };
 pub use network::{MAINNET, MODERATO, Network, NetworkError, NetworkOptions};
-pub use server::{Bounds, PushOptions, Sponsor, Tempo, TempoError, TempoOptions};
+pub use payer::{Nonces, PayerError, PayerOptions, TempoPayer};
+pub use server::{Bounds, Health, PushOptions, Sponsor, Tempo, TempoError, TempoOptions};
 pub use token::{Label, Token, TokenError};
 pub use transaction::{
     AccessListEntry, Authored, Call, DecodeError, Delegation, EXPIRING_NONCE_KEY, HalfTransaction,
