@@ -17,6 +17,7 @@ const DECIMALS: u8 = 38;
 
 /// A token, as we know it. What a seller says of a token is never taken for this.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Token {
     /// Its contract, which is what it is on the wire.
     pub address: Address,

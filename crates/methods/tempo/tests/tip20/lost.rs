@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
-use farthing_evm::Node;
+use farthing_evm::{Address, Bytes, Node, keccak256};
 use farthing_tempo::tip20::{Standing, TransferError};
 use farthing_testkit::chain::{
     Mining,
-    hostile::{Hostile, Reply},
+    hostile::{Hostile, Reply, result},
 };
+use serde_json::json;
 
 use crate::{
     transfers::done,
@@ -204,4 +205,42 @@ async fn a_node_that_names_an_absurd_price_is_not_paid_it() {
         "{refused:?}"
     );
     assert_eq!(server.count("eth_sendRawTransactionSync"), 0);
+}
+
+#[tokio::test]
+async fn a_transaction_that_succeeded_without_the_transfer_is_not_called_done() {
+    let Some(world) = World::new("tip20: diverted").await else {
+        return;
+    };
+    let chain = world.chain.address();
+    // Where a policy of the recipient's keeps a token out, it goes to the chain's guard instead.
+    let guard = Address::repeat_byte(0xb1);
+    let server = Hostile::start(move |asked, body| {
+        if asked != "eth_sendRawTransactionSync" {
+            return Reply::Forward(chain);
+        }
+        let raw: Bytes = serde_json::from_value(body["params"][0].clone()).unwrap();
+        let (hash, words) = (keccak256(&raw), [account(0).into_word(), guard.into_word()]);
+        let transfer = keccak256("Transfer(address,address,uint256)");
+        result(json!({
+            "transactionHash": hash, "blockHash": hash, "blockNumber": "0x7", "status": "0x1",
+            "from": account(0), "to": PATH, "gasUsed": "0xc350", "effectiveGasPrice": "0x4a817c800",
+            "logs": [{
+                "address": PATH, "topics": [transfer, words[0], words[1]],
+                "data": format!("0x{:064x}", 10), "logIndex": "0x0",
+            }],
+        }))
+    })
+    .await;
+    let node = Node::connect(options(&server.url())).await.unwrap();
+    let sent = world
+        .transfers_by(node, key(0))
+        .send(b"a", &order(10))
+        .await;
+    let sent = sent.unwrap();
+    // 50,000 of gas at 20 billion attodollars.
+    assert!(
+        matches!(sent, Standing::Diverted { fee, .. } if fee.units() == 1_000),
+        "{sent:?}"
+    );
 }

@@ -20,14 +20,8 @@ async fn the_known_tokens_say_what_is_known_of_them() {
         let read = tip20::metadata(&world.node, token.address).await.unwrap();
         let (symbol, known) = (read.token.symbol.as_str(), token.symbol.as_str());
         assert!(symbol.eq_ignore_ascii_case(known), "{symbol}, not {known}");
-        let shown = read.token.clone();
-        assert_eq!(
-            Token {
-                symbol: token.symbol.clone(),
-                ..shown
-            },
-            token
-        );
+        let rest = |token: &Token| (token.address, token.decimals, token.unit.clone());
+        assert_eq!(rest(&read.token), rest(&token));
         assert!(!read.paused && !read.name.is_empty());
     }
 }

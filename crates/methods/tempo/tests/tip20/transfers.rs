@@ -28,7 +28,10 @@ async fn a_transfer_costs_its_amount_and_its_fee() {
     let transfers = world.transfers(key(0));
     let before = world.balance(PATH, account(0)).await;
     let most = transfers.quote(&order(1_000)).await.unwrap();
+    let asked = world.node.round_trips();
     let sent = transfers.send(b"a", &order(1_000)).await.unwrap();
+    // Everything that has to be known, and the transfer.
+    assert_eq!(world.node.round_trips() - asked, 2);
     let fee = done(&sent);
     assert!(fee > 0 && fee <= most.units(), "{fee} of {most}");
     assert_eq!(world.balance(PATH, PAYEE).await, 1_000);
