@@ -15,6 +15,7 @@ use crate::{
     complete, exit, gateway,
     inspect::Inspect,
     keystore::{Keystore, WalletName},
+    networks::{self, RpcText},
     operator,
     pay::HeaderLine,
     receipts, wallet,
@@ -47,6 +48,9 @@ pub(crate) enum Command {
     /// Keys to pay with, what they paid, and what they may spend
     #[command(subcommand)]
     Wallet(wallet::Args),
+    /// The chains that wallets pay on, and where they are reached
+    #[command(subcommand)]
+    Networks(networks::Args),
     /// What was paid, and what is pending
     #[command(subcommand)]
     Receipts(receipts::Args),
@@ -88,7 +92,7 @@ pub(crate) struct Pay {
     pub(crate) url: String,
     /// The HTTP method [default: GET, or POST with -d]
     #[arg(short = 'X', long = "request", value_name = "METHOD")]
-    pub(crate) method: Option<Method>,
+    pub(crate) request: Option<Method>,
     /// A header line, 'Name: value'; repeatable
     #[arg(short = 'H', long = "header", value_name = "LINE")]
     pub(crate) headers: Vec<HeaderLine>,
@@ -125,6 +129,33 @@ pub(crate) struct Pay {
     /// The wallet to pay from [default: the only one, or 'default']
     #[arg(long, value_name = "NAME")]
     pub(crate) wallet: Option<WalletName>,
+    /// Pay by this method and no other
+    #[arg(long, value_enum, value_name = "METHOD")]
+    pub(crate) method: Option<Rail>,
+    /// Send the transaction of a payment on a chain oneself, where the seller leaves that open
+    #[arg(long)]
+    pub(crate) push: bool,
+    /// Pay on this network and no other: tempo, moderato, one of `farthing networks`
+    /// [default: every one that is known]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "FARTHING_NETWORK",
+        hide_env_values = true
+    )]
+    pub(crate) network: Option<String>,
+    /// Where to ask it, in place of its usual endpoints; repeatable
+    #[arg(long, value_name = "URL", env = "FARTHING_RPC", hide_env_values = true)]
+    pub(crate) rpc: Vec<RpcText>,
+}
+
+/// A method that wallets pay by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Rail {
+    /// Accounts in the seller's own store
+    Ledger,
+    /// Stablecoins on Tempo
+    Tempo,
 }
 
 /// The arguments of `farthing dev`.
@@ -139,6 +170,18 @@ pub(crate) struct Dev {
     /// Keep everything in this folder [default: a new one, removed at the end]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    /// Pay on a chain on this machine; 'none' pays on a ledger in the demo's store
+    #[arg(long, value_name = "CHAIN", value_enum, default_value = "none")]
+    pub(crate) chain: OnChain,
+}
+
+/// What the demo is paid on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum OnChain {
+    /// No chain, but a ledger
+    None,
+    /// Tempo: `anvil` has to be on the PATH, or named by FARTHING_ANVIL
+    Tempo,
 }
 
 impl Args {
@@ -178,6 +221,7 @@ impl Command {
             Self::Inspect(inspect) => inspect.json,
             Self::Check(check) => check.json,
             Self::Gateway(gateway) => gateway.is_json(),
+            Self::Networks(networks) => networks.is_json(),
             Self::Receipts(receipts) => receipts.is_json(),
             Self::Ledger(ledger) => ledger.is_json(),
             Self::Payments(payments) => payments.is_json(),

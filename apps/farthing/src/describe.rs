@@ -8,6 +8,7 @@ use std::{any::TypeId, net::SocketAddr, path::PathBuf};
 use clap::{Arg, ArgAction, Command, CommandFactory};
 use farthing::{
     core::value::{PaymentId, Price, Timestamp},
+    evm::{Address, ChainId},
     ledger::{Account, TransferId},
 };
 use http::Method;
@@ -18,9 +19,10 @@ use crate::{
     error::Error,
     exit::{self, Exit},
     keystore::{Host, WalletName},
+    networks::RpcText,
     pay::HeaderLine,
     screen,
-    wallet::Setting,
+    wallet::{Age, Allowance, MemoText, Setting},
     when::When,
 };
 
@@ -157,6 +159,12 @@ fn kind(arg: &Arg) -> &'static str {
     match found {
         Some((_, name)) => name,
         None if id == TypeId::of::<Host>() => "host",
+        None if id == TypeId::of::<Address>() => "address",
+        None if id == TypeId::of::<ChainId>() => "integer",
+        None if id == TypeId::of::<MemoText>() => "memo",
+        None if id == TypeId::of::<Allowance>() => "spending limit",
+        None if id == TypeId::of::<Age>() => "time",
+        None if id == TypeId::of::<RpcText>() => "URL",
         None if id == TypeId::of::<TransferId>() => "transfer id",
         None => "text",
     }
@@ -169,12 +177,16 @@ fn moves_money(path: &str) -> Option<bool> {
         "pay" | "ledger deposit" | "ledger withdraw" | "payments refund" => true,
         // These take money from others, or pay where they are told to.
         "gateway" | "check" => true,
+        // A fee is paid.
+        "wallet send" | "wallet keys grant" | "wallet keys revoke" => true,
+        "wallet fund" | "wallet keys list" => false,
         "" | "dev" | "inspect" | "completions" => false,
         "wallet create" | "wallet import" | "wallet export" | "wallet list" => false,
         "wallet balance" | "wallet history" | "wallet budget" | "wallet budget set" => false,
         "receipts list" | "receipts show" | "receipts export" | "receipts write-off" => false,
+        "networks list" | "networks add" | "networks remove" | "networks use" => false,
         "ledger balance" | "ledger accounts" | "ledger history" => false,
-        "payments list" | "payments show" => false,
+        "payments list" | "payments show" | "payments write-off" => false,
         "gateway check" | "gateway explain" | "gateway init" => false,
         _ => return None,
     })

@@ -18,9 +18,11 @@ use farthing::{
 use serde_json::{Value, json};
 
 use crate::{
+    dev::AnvilError,
     exit::Exit,
     gateway::{self, GatewayError},
     keystore::KeystoreError,
+    networks::ChainError,
     operator::OperatorError,
     screen::{self, Paint, clean},
 };
@@ -44,6 +46,10 @@ pub(crate) enum Error {
     Gateway(#[from] GatewayError),
     #[error(transparent)]
     Keystore(#[from] KeystoreError),
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error(transparent)]
+    Anvil(#[from] AnvilError),
     #[error("the store {path} cannot be used")]
     Store { path: PathBuf, source: StoreError },
     #[error(transparent)]
@@ -160,6 +166,8 @@ impl Error {
             }
             Self::Gateway(error) => (error.exit(), error.blame(), Moved::No, error.next()),
             Self::Keystore(error) => nothing(Exit::Storage, error.blame(), error.next()),
+            Self::Chain(error) => error.row(),
+            Self::Anvil(error) => error.row(),
             Self::Store { source, .. } => nothing(Exit::Storage, Blame::Machine, of_store(source)),
             Self::Client(error) => of_client(error),
             Self::OwnLimits(error) => {
@@ -374,7 +382,7 @@ fn next_of_client(error: &ClientError) -> Cow<'static, str> {
         ClientError::Refused(Refused::Approval) => {
             "answer y, or give --yes within your limits".into()
         }
-        ClientError::Payer(PayerFault::Payer(_)) => "use another wallet with --wallet".into(),
+        ClientError::Payer(PayerFault::Payer(_)) => "use another wallet with --wallet, or make the network known with `farthing networks add`".into(),
         ClientError::Unresolved(unresolved) if is_short(&unresolved.said) => {
             "have the seller credit the account that `farthing wallet list` shows; the payment \
              stays in `farthing receipts list --pending`, and a new try is a new payment"

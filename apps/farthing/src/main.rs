@@ -11,6 +11,8 @@ mod exit;
 mod gateway;
 mod inspect;
 mod keystore;
+mod money;
+mod networks;
 mod operator;
 mod pay;
 mod program;
@@ -62,6 +64,7 @@ fn run(command: Command, keystore: &Keystore) -> Result<Exit, Error> {
         match command {
             Command::Pay(pay) => pay::run(pay, keystore).await,
             Command::Wallet(command) => wallet::run(command, keystore).await,
+            Command::Networks(command) => networks::run(command, keystore).await,
             Command::Receipts(command) => receipts::run(command, keystore).await,
             Command::Dev(dev) => dev::run(dev).await,
             Command::Ledger(command) => operator::ledger::run(command).await,

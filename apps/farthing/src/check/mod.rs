@@ -22,7 +22,7 @@ use farthing::{
 
 use self::http::{Ask, Http};
 use crate::{
-    buyer::{Asker, Buyer},
+    buyer::{Asker, Buyer, Rails},
     error::Error,
     exit::{self, Exit},
     keystore::{Keystore, WalletName},
@@ -114,7 +114,8 @@ pub(crate) async fn run(args: &Check, keystore: &Keystore) -> Result<Exit, Error
     let buyer = match &args.max {
         Some(max) if args.pay => {
             let policy = paid::policy(max, &keystore.limits()?);
-            Some(Buyer::new(keystore, args.wallet.as_ref(), policy)?)
+            let rails = Rails::of(keystore)?;
+            Some(Buyer::new(keystore, args.wallet.as_ref(), policy, rails)?)
         }
         _ => None,
     };

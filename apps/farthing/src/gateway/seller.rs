@@ -76,5 +76,5 @@ fn read(path: &Path) -> Result<SecretKey, GatewayError> {
     let text = SecretFrom::File(path.into())
         .read()
         .map_err(|error| broken(Some(error)))?;
-    SecretKey::parse(&text, Kind::Ed25519).ok_or_else(|| broken(None))
+    SecretKey::parse(&text, Some(Kind::Ed25519)).ok_or_else(|| broken(None))
 }

@@ -12,6 +12,7 @@ use super::{
     report::{Field, Item, tree},
     rule::Rule,
     slots::{self, Texts},
+    tempo,
 };
 
 const RULE: Rule = Rule::core("5.2");
@@ -98,6 +99,9 @@ pub(super) fn object(
         item.findings.push(finding);
     }
     item.fields.insert(0, Field::of("challenge", inner.fields));
+    if let Some(payload) = members.get("payload") {
+        tempo::payload(payload, &texts, context, item);
+    }
     Some(texts)
 }
 

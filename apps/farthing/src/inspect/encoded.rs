@@ -59,6 +59,12 @@ pub(super) fn decode(
     }
 }
 
+/// Decodes an object of which everything that is wrong is told elsewhere.
+pub(super) fn quietly(text: &str) -> Option<Map<String, Value>> {
+    let json = String::from_utf8(tolerant(text)?).ok()?;
+    json::parse_object(&json).ok()
+}
+
 /// Reads an object, and says what is wrong with its JSON.
 pub(super) fn members(
     json: &str,

@@ -18,6 +18,7 @@ mod request;
 mod rule;
 mod show;
 mod slots;
+mod tempo;
 #[cfg(test)]
 mod tests;
 pub(crate) mod time;

@@ -10,6 +10,7 @@ use super::{
     finding::Finding,
     report::{Field, Item, tree},
     rule::Rule,
+    tempo,
 };
 
 /// Currencies of ISO 4217 that pay for requests, and their decimals. Others are shown as they are.
@@ -52,6 +53,9 @@ pub(crate) fn decimal(amount: &str, currency: &str, method: &str) -> Option<Stri
     if method == ledger().as_str() {
         let code = CurrencyCode::new(currency).ok()?;
         return Some(Currencies::default().find(&code)?.display(amount));
+    }
+    if method == farthing::tempo::METHOD {
+        return tempo::decimal(amount, currency);
     }
     let (code, decimals) = ISO.iter().find(|(code, _)| *code == currency)?;
     Some(format!(
@@ -139,14 +143,14 @@ mod tests {
         check("2000", "usd6", "ledger", Some("0.002 USD"));
         check("5000", "usd", "stripe", Some("50 USD"));
         check("5000", "jpy", "stripe", Some("5000 JPY"));
-        // The ledger has no such currency, and no rail's tokens are known.
+        // The ledger has no such currency.
         check("5000", "usd", "ledger", None);
-        check(
-            "1000000",
+        let (path, other) = (
             "0x20c0000000000000000000000000000000000000",
-            "tempo",
-            None,
+            "0x20c0000000000000000000000000000000000009",
         );
+        check("1000000", path, "tempo", Some("1 USD, pathUSD"));
+        check("1000000", other, "tempo", None);
         check("1.5", "usd", "stripe", None);
     }
 }

@@ -11,6 +11,7 @@ enum Source {
     Core,
     Charge,
     Discovery,
+    Tempo,
     X402(u8),
     X402Http(u8),
     Rfc(u16),
@@ -31,6 +32,11 @@ impl Rule {
     /// Of `draft-payment-discovery-00`.
     pub(crate) const fn discovery(section: &'static str) -> Self {
         Self(Source::Discovery, section)
+    }
+
+    /// Of `draft-tempo-charge-00`, which names its sections here.
+    pub(crate) const fn tempo(section: &'static str) -> Self {
+        Self(Source::Tempo, section)
     }
 
     /// Of the x402 specification, by its version.
@@ -59,6 +65,7 @@ impl Rule {
             Source::Core => "draft-httpauth-payment-00".into(),
             Source::Charge => "draft-payment-intent-charge-00".into(),
             Source::Discovery => "draft-payment-discovery-00".into(),
+            Source::Tempo => "draft-tempo-charge-00".into(),
             Source::X402(version) => format!("x402-specification-v{version}"),
             Source::X402Http(version) => format!("x402 transports-v{version}/http"),
             Source::Rfc(number) => format!("RFC {number}"),
@@ -75,7 +82,7 @@ impl Rule {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Source::X402Http(_) => write!(f, "{}, \"{}\"", self.document(), self.1),
+            Source::X402Http(_) | Source::Tempo => write!(f, "{}, \"{}\"", self.document(), self.1),
             Source::Farthing => write!(f, "{}: {}", self.document(), self.1),
             _ => write!(f, "{}, section {}", self.document(), self.1),
         }

@@ -15,7 +15,7 @@ use super::{
     report::{Field, Item},
     request,
     rule::Rule,
-    time,
+    tempo, time,
 };
 
 /// The parameters the draft defines, and `header`, which names the credential's header.
@@ -113,11 +113,14 @@ pub(super) fn inspect(texts: &Texts, context: &Context, item: &mut Item) {
         let find = |finding| texts.place("request", 0, finding);
         let decoded = encoded::object(text, "request", Rule::core("5.1.1"), &find, item);
         request::inspect(
-            decoded,
+            decoded.clone(),
             texts.get("method").unwrap_or_default(),
             texts.get("intent").unwrap_or_default(),
             item,
         );
+        if let Some(members) = decoded {
+            tempo::request(&members, texts, item);
+        }
         if text.len() > bounds::REQUEST {
             let what = format!("request has {} bytes", text.len());
             let rule = Rule::core("9.4");

@@ -5,9 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use farthing::{file::FileError, ledger::AccountError};
+use farthing::file::FileError;
 
-use super::{VERSION, WalletName};
+use super::{NetworkFault, WalletName};
 use crate::error::Blame;
 
 /// What goes wrong with a keystore. Nothing here ever moved money.
@@ -32,12 +32,16 @@ pub(crate) enum KeystoreError {
         path: PathBuf,
         source: serde_json::Error,
     },
-    #[error("{path} has the version {found}, and this program knows {VERSION}")]
-    Version { path: PathBuf, found: u32 },
+    #[error("{path} has the version {found}, and this program knows {newest}")]
+    Version {
+        path: PathBuf,
+        found: u32,
+        newest: u32,
+    },
     #[error("{path} asks for more work than a passphrase is worth")]
     Work { path: PathBuf },
     #[error("{path} names an account that is none")]
-    Account { path: PathBuf, source: AccountError },
+    Account { path: PathBuf },
     #[error("the passphrase is wrong, or {path} was changed")]
     Sealed { path: PathBuf },
     #[error("there is no passphrase, and no terminal to ask for one")]
@@ -60,6 +64,16 @@ pub(crate) enum KeystoreError {
     Foreign { path: PathBuf },
     #[error("more than {0} hosts would have limits of their own")]
     Hosts(usize),
+    #[error("{0} has no account on a ledger")]
+    NoAccount(String),
+    #[error("{0} has no account on a chain")]
+    NoAddress(String),
+    #[error("{path} names a network that cannot be: {name}")]
+    Network {
+        path: PathBuf,
+        name: String,
+        source: NetworkFault,
+    },
     #[error("the system gave no randomness")]
     Randomness,
 }
@@ -101,6 +115,11 @@ impl KeystoreError {
                 "run farthing as that user, or look whether it is yours and run `chown` on it"
             }
             Self::Hosts(_) => "take some away with --realm HOST --clear",
+            Self::NoAccount(_) => "use a wallet of another kind: `farthing wallet list` shows them",
+            Self::NoAddress(_) => {
+                "use a secp256k1 wallet: `farthing wallet create NAME`, or one of another kind"
+            }
+            Self::Network { .. } => "put the file right, or run `farthing networks remove NAME`",
             Self::Empty { .. } => {
                 "make one with `farthing wallet create`, or name another folder with --keystore"
             }

@@ -4,14 +4,20 @@
 //! |---|---|
 //! | `NAME.wallet.json` | a key, sealed under a passphrase; its account, readable |
 //! | `wallet.db` | what the wallets paid and have pending, what their budgets count, the receipts |
+//! | `networks.json` | the chains that its owner named, where they are reached |
+//! | `grants.json` | what other keys may spend of what the wallets have |
 //! | `limits.json` | what the wallets may spend together, where their owner set it |
 //! | `keystore.json` | only in a demo's keystore: that it is one |
 //! | `passphrase` | only in a demo's keystore: its throw-away passphrase |
 
+mod access;
 mod disk;
 mod error;
+mod grants;
+mod holder;
 mod key;
 mod limits;
+mod networks;
 mod passphrase;
 mod seal;
 mod wallet;
@@ -24,13 +30,16 @@ use std::{
 use farthing::core::value::{Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use access::{Access, SpendLimit};
 pub(crate) use disk::{folder_name, private_folder, random_name, write_new};
 pub(crate) use error::KeystoreError;
+pub(crate) use holder::Holder;
 pub(crate) use key::SecretKey;
 pub(crate) use limits::{Host, Limits};
+pub(crate) use networks::{NetworkEntry, NetworkFault, Networks, Rpc, RpcError, TokenEntry};
 pub(crate) use passphrase::Passphrases;
 pub(crate) use seal::Cost;
-pub(crate) use wallet::{Kind, Wallet, WalletName};
+pub(crate) use wallet::{Draft, Kind, Unlocked, Wallet, WalletName};
 
 /// The file of what the wallets paid.
 pub(crate) const DATABASE: &str = "wallet.db";
@@ -110,7 +119,7 @@ impl Keystore {
         }
     }
 
-    /// Makes a wallet with a key.
+    /// Makes a wallet with a key of its own.
     pub(crate) fn create(
         &self,
         name: &WalletName,
@@ -119,13 +128,34 @@ impl Keystore {
         cost: Cost,
         now: Timestamp,
     ) -> Result<Wallet, KeystoreError> {
+        let draft = Draft {
+            name,
+            key,
+            access: None,
+            created: now,
+        };
+        self.keep(draft, passphrase, cost)
+    }
+
+    /// Makes a wallet.
+    pub(crate) fn keep(
+        &self,
+        draft: Draft<'_>,
+        passphrase: &Secret,
+        cost: Cost,
+    ) -> Result<Wallet, KeystoreError> {
         self.make_folder()?;
-        Wallet::create(self.path(name), name, key, passphrase, cost, now)
+        Wallet::create(self.path(draft.name), draft, passphrase, cost)
     }
 
     /// Whether there is a wallet of this name.
     pub(crate) fn has(&self, name: &WalletName) -> bool {
         self.path(name).exists()
+    }
+
+    /// The file of a wallet.
+    pub(crate) fn file(&self, name: &WalletName) -> PathBuf {
+        self.path(name)
     }
 
     /// Whether this is a demo's keystore, and what its demo is.
@@ -206,17 +236,28 @@ impl Keystore {
     }
 }
 
-/// Reads a file of ours. Its version is looked at first, so that a newer one is called that.
+/// Reads a file of ours.
 fn parse<T: for<'de> Deserialize<'de>>(path: &Path, text: &[u8]) -> Result<T, KeystoreError> {
+    parse_up_to(VERSION, path, text)
+}
+
+/// Reads a file of which there are several versions. Its version is looked at first, so that a
+/// newer one is called that.
+fn parse_up_to<T: for<'de> Deserialize<'de>>(
+    newest: u32,
+    path: &Path,
+    text: &[u8],
+) -> Result<T, KeystoreError> {
     let format = |source| KeystoreError::Format {
         path: path.into(),
         source,
     };
     let AnyVersion { version } = serde_json::from_slice(text).map_err(format)?;
-    if version != VERSION {
+    if !(VERSION..=newest).contains(&version) {
         return Err(KeystoreError::Version {
             path: path.into(),
             found: version,
+            newest,
         });
     }
     serde_json::from_slice(text).map_err(format)

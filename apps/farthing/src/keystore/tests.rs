@@ -30,12 +30,18 @@ fn make(dir: &Path, name: &str, kind: Kind) -> Wallet {
 #[test]
 fn a_wallet_opens_with_its_passphrase_only() {
     let dir = tempfile::tempdir().unwrap();
-    for (name, kind) in [("one", Kind::Ed25519), ("two", Kind::Secp256k1)] {
+    for (name, kind) in [
+        ("one", Kind::Ed25519),
+        ("two", Kind::Secp256k1),
+        ("three", Kind::P256),
+    ] {
         let made = make(dir.path(), name, kind);
         let name = name.parse().unwrap();
         let wallet = Keystore::at(dir.path()).wallet(Some(&name)).unwrap();
-        let key = wallet.unlock(&passphrase("open")).unwrap();
-        assert_eq!(*key.account(), made.account);
+        let keys = wallet.unlock(&passphrase("open")).unwrap();
+        let (on_ledger, on_chain) = (keys.ledger.map(|key| key.account().clone()), keys.chain);
+        assert_eq!(on_ledger, made.holder.account);
+        assert_eq!(on_chain.map(|key| key.account()), made.holder.address);
         for wrong in ["", "Open", "open ", "open\n"] {
             assert!(matches!(
                 wallet.unlock(&passphrase(wrong)),
@@ -52,7 +58,7 @@ fn two_wallets_have_two_keys() {
         make(dir.path(), "one", Kind::Ed25519),
         make(dir.path(), "two", Kind::Ed25519),
     );
-    assert_ne!(one.account, two.account);
+    assert_ne!(one.holder, two.holder);
 }
 
 /// Every member of a wallet's file, changed by itself, keeps it from opening.
@@ -87,6 +93,7 @@ fn a_wallet_that_was_changed_does_not_open() {
         ("/sealedKey", bytes(48)),
         ("/sealedKey", bytes(8)),
         ("/version", 2.into()),
+        ("/version", 3.into()),
     ];
     for (member, value) in changes {
         let mut changed = whole.clone();
@@ -103,12 +110,12 @@ fn a_newer_version_is_called_that() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(
         dir.path().join("default.wallet.json"),
-        r#"{"version":2,"shape":"another"}"#,
+        r#"{"version":3,"shape":"another"}"#,
     )
     .unwrap();
     assert!(matches!(
         Keystore::at(dir.path()).wallet(None),
-        Err(KeystoreError::Version { found: 2, .. })
+        Err(KeystoreError::Version { found: 3, .. })
     ));
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use farthing::{
     core::{payment::Moved, value::PaymentId},
     ledger::{LedgerError, TransferId},
-    server::RefundError,
+    server::{RefundError, WriteOffError},
 };
 
 use crate::{
@@ -28,6 +28,8 @@ pub(crate) enum OperatorError {
     Funding { id: TransferId, source: LedgerError },
     #[error("the payment was not refunded")]
     Refund(#[from] RefundError),
+    #[error("the payment was not written off")]
+    WriteOff(#[from] WriteOffError),
 }
 
 impl OperatorError {
@@ -56,6 +58,19 @@ impl OperatorError {
             ),
             Self::Funding { source, .. } => return of_ledger(source),
             Self::Refund(error) => return of_refund(error),
+            Self::WriteOff(WriteOffError::Store(source)) => {
+                (Exit::Storage, Blame::Machine, of_store(source))
+            }
+            Self::WriteOff(WriteOffError::InFlight) => (
+                Exit::Other,
+                Blame::Server,
+                "see `farthing payments show`, and try again",
+            ),
+            Self::WriteOff(_) => (
+                Exit::Other,
+                Blame::You,
+                "see `farthing payments list --defaulted` for those that are",
+            ),
         };
         (exit, blame, Moved::No, next.into())
     }
@@ -101,8 +116,9 @@ fn of_refund(error: &RefundError) -> Row {
         RefundError::Unsupported(_) => (
             Exit::Other,
             Blame::Rail,
-            "send the value back by the method's own means",
+            "send the value back by the method's own means, then record it with --reference",
         ),
+        RefundError::ByItself(_) => (Exit::Other, Blame::You, "leave --reference out"),
         _ => (
             Exit::Other,
             Blame::You,

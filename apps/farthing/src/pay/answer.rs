@@ -6,17 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use farthing::{
-    client::{Choice, Outlay, Response, Standing},
-    core::{header::MONEY_MOVED, payment::Moved},
-};
-use serde_json::json;
-
 use crate::{
     args::Pay,
     error::{Error, told},
     exit::Exit,
     screen::{self, Paint, clean},
+};
+use farthing::{
+    client::{Outlay, Response, Standing},
+    core::{header::MONEY_MOVED, payment::Moved},
 };
 
 /// Where the body goes.
@@ -221,51 +219,4 @@ fn conclude(response: &Response) {
     } else {
         screen::hint("farthing receipts list --pending");
     }
-}
-
-/// Prints what a dry run found out. It is the run's data, so it goes to stdout.
-pub(super) fn plan(response: &Response, json: bool) -> Result<Exit, Error> {
-    let choice = response.would_pay();
-    let text = if json {
-        json!({
-            "status": response.status().as_u16(),
-            "url": response.url().as_str(),
-            "paid": null,
-            "wouldPay": choice.map(|choice| json!({
-                "amount": choice.offer().request.amount,
-                "currency": choice.quote().currency.code,
-                "decimals": choice.quote().currency.decimals,
-                "price": choice.price(),
-                "method": choice.offer().challenge.method,
-                "realm": choice.offer().challenge.realm,
-                "recipient": choice.offer().request.recipient,
-                "expires": choice.offer().challenge.expires.as_ref().map(|end| end.at()),
-            })),
-        })
-        .to_string()
-    } else {
-        choice.map_or_else(|| format!("free: {}", response.status()), planned)
-    };
-    screen::data(text).map_err(|source| Error::Answer {
-        source,
-        moved: Moved::No,
-    })?;
-    Ok(match choice {
-        None => exit_of(response),
-        Some(_) => Exit::Done,
-    })
-}
-
-fn planned(choice: &Choice) -> String {
-    let (challenge, request) = (&choice.offer().challenge, &choice.offer().request);
-    let mut rows = vec![
-        ("would pay", choice.price()),
-        ("by", challenge.method.to_string()),
-        ("asked by", clean(challenge.realm.as_str()).into_owned()),
-    ];
-    let to = request.recipient.as_ref();
-    rows.extend(to.map(|to| ("to", clean(to.as_str()).into_owned())));
-    let until = challenge.expires.as_ref();
-    rows.extend(until.map(|until| ("until", until.at().to_string())));
-    screen::rows(Paint::for_stdout(), 0, &rows)
 }

@@ -2,6 +2,7 @@
 
 use farthing::{client::Ask, core::port::BoxFuture};
 
+use super::plan;
 use crate::screen::{self, Paint, clean};
 
 /// Shows what would be paid and asks. Nothing but a yes is one.
@@ -22,8 +23,13 @@ fn question(ask: &Ask) -> String {
         ("by", ask.method.to_string()),
         ("asked by", clean(ask.realm.as_str()).into_owned()),
     ];
-    let to = ask.recipient.as_ref();
-    rows.extend(to.map(|to| ("to", clean(to.as_str()).into_owned())));
+    rows.extend(plan::recipients(
+        ask.recipient.as_ref().map(|to| to.as_str()),
+        &ask.shares,
+        &ask.currency,
+    ));
+    let fee = ask.fee.as_ref();
+    rows.extend(fee.map(|fee| ("fee", plan::at_most(&fee.currency.display(fee.most)))));
     let says = ask.description.as_deref();
     rows.extend(says.map(|says| ("it says", clean(says).into_owned())));
     screen::rows(paint, 2, &rows)

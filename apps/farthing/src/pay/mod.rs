@@ -3,6 +3,7 @@
 mod answer;
 pub(crate) mod confirm;
 mod json;
+mod plan;
 mod request;
 
 use std::io::{self, IsTerminal};
@@ -11,14 +12,16 @@ use farthing::{
     client::{Client, Error as ClientError, Outgoing, Outlay, Policy, Refused, Response, Standing},
     clock::SystemClock,
     core::{payment::Moved, port::clock::Clock, value::Timestamp},
+    tempo::Mode,
 };
 
 use crate::{
-    args::Pay,
-    buyer::Buyer,
+    args::{Pay, Rail},
+    buyer::{Buyer, Rails},
     error::Error,
     exit::Exit,
     keystore::{Keystore, Limits},
+    networks::{self, OnNetwork},
     screen,
 };
 
@@ -41,10 +44,11 @@ pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
     let asks = !pay.yes && screen::can_ask();
     let limits = keystore.limits()?;
     let policy = policy(&pay, asks, &limits).count_days();
+    let rails = rails(&pay, keystore)?;
     let buyer = if pay.dry_run {
-        Buyer::for_dry_run(keystore, pay.wallet.as_ref(), policy)?
+        Buyer::for_dry_run(keystore, pay.wallet.as_ref(), policy, rails)?
     } else {
-        Buyer::new(keystore, pay.wallet.as_ref(), policy)?
+        Buyer::new(keystore, pay.wallet.as_ref(), policy, rails)?
     };
     let client = buyer.client(if asks { Some(confirm::ask) } else { None })?;
     if !pay.silent && !pay.json {
@@ -73,6 +77,22 @@ pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
     shown
 }
 
+/// What may be paid by: everything, or what the command line names.
+fn rails(pay: &Pay, keystore: &Keystore) -> Result<Rails, Error> {
+    let on = OnNetwork {
+        network: pay.network.clone(),
+        rpc: pay.rpc.clone(),
+    };
+    Ok(Rails {
+        only: pay.method.map(|rail| match rail {
+            Rail::Ledger => farthing::ledger::method(),
+            Rail::Tempo => farthing::tempo::method(),
+        }),
+        networks: networks::all(keystore, &on)?,
+        mode: if pay.push { Mode::Push } else { Mode::Pull },
+    })
+}
+
 /// What a failure comes from: a wallet that is not there or stays shut, or limits that were set.
 fn why(error: Error, buyer: &Buyer, limits: &Limits) -> Error {
     match error {
@@ -88,7 +108,7 @@ fn why(error: Error, buyer: &Buyer, limits: &Limits) -> Error {
 
 async fn show(response: Response, sink: Sink, pay: &Pay) -> Result<Exit, Error> {
     if pay.dry_run {
-        answer::plan(&response, pay.json)
+        plan::print(&response, pay.json)
     } else if pay.json {
         json::print(response, sink).await
     } else {

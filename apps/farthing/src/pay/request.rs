@@ -88,7 +88,7 @@ impl Prepared {
             headers.entry(header::CONTENT_TYPE).or_insert_with(form);
         }
         Ok(Self {
-            method: pay.method.clone().unwrap_or(default),
+            method: pay.request.clone().unwrap_or(default),
             url: pay.url.clone(),
             headers,
             body,

@@ -19,9 +19,9 @@ use serde_json::json;
 use super::{
     PAGE, Records,
     args::{Export, Format},
-    csv, currency, put, receipt,
+    csv, put, receipt,
 };
-use crate::{error::Error, exit::Exit, keystore::folder_name, screen};
+use crate::{error::Error, exit::Exit, keystore::folder_name, money::Money, screen};
 
 /// The columns of the CSV.
 const HEAD: [&str; 12] = [
@@ -77,9 +77,9 @@ pub(super) async fn run(export: &Export, records: &Records) -> Result<Exit, Erro
             .map_err(super::failed)?;
         for kept in &page {
             sink.put(&match format {
-                Format::Csv => row(kept),
-                Format::Json if count == 0 => format!("\n{}", receipt(kept)),
-                Format::Json => format!(",\n{}", receipt(kept)),
+                Format::Csv => row(kept, &records.money),
+                Format::Json if count == 0 => format!("\n{}", receipt(kept, &records.money)),
+                Format::Json => format!(",\n{}", receipt(kept, &records.money)),
             })?;
             count += 1;
         }
@@ -106,8 +106,8 @@ pub(super) async fn run(export: &Export, records: &Records) -> Result<Exit, Erro
     }
 }
 
-fn row(kept: &Kept) -> String {
-    let known = currency(kept.receipt.method(), &kept.currency);
+fn row(kept: &Kept, money: &Money) -> String {
+    let known = money.find(kept.receipt.method(), &kept.currency);
     let decimal = known
         .as_ref()
         .map(|known| kept.amount.to_decimal(known.decimals));

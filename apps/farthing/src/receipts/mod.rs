@@ -16,9 +16,9 @@ use farthing::{
             method::{Fault, Refusal},
             payer::{Offer, Payer, Proof, Quote, Resolved},
         },
-        value::{Amount, Currency, CurrencyCode, MethodId, PaymentId, Timestamp},
+        value::{MethodId, PaymentId, Timestamp},
     },
-    ledger::{Currencies, method},
+    ledger::method,
 };
 use serde_json::{Value, json};
 
@@ -27,6 +27,7 @@ use crate::{
     error::{Error, as_json, told},
     exit::Exit,
     keystore::Keystore,
+    money::Money,
     screen::{self, Paint, clean},
 };
 
@@ -38,13 +39,15 @@ pub(crate) const PAGE: usize = 200;
 /// The store of what was paid, as somebody sees it who pays nothing.
 pub(crate) struct Records {
     pub(crate) client: Client,
+    /// What is known of the codes that receipts name.
+    pub(crate) money: Money,
     receipts: Receipts,
     store: Opened,
 }
 
 pub(crate) async fn run(command: Args, keystore: &Keystore) -> Result<Exit, Error> {
     let records = match command.store() {
-        Some(path) => Records::of(Opened::at(path)?, Policy::new())?,
+        Some(path) => Records::of(Opened::at(path)?, keystore, Policy::new())?,
         None => Records::open(keystore, Policy::new())?,
     };
     let done = match command {
@@ -66,11 +69,12 @@ pub(crate) async fn run(command: Args, keystore: &Keystore) -> Result<Exit, Erro
 impl Records {
     /// Looking makes no files: where nothing was paid yet there is nothing to see.
     pub(crate) fn open(keystore: &Keystore, policy: Policy) -> Result<Self, Error> {
-        Self::of(Opened::existing(keystore)?, policy)
+        Self::of(Opened::existing(keystore)?, keystore, policy)
     }
 
-    fn of(store: Opened, policy: Policy) -> Result<Self, Error> {
+    fn of(store: Opened, keystore: &Keystore, policy: Policy) -> Result<Self, Error> {
         Ok(Self {
+            money: Money::of(keystore)?,
             receipts: Receipts::new(Arc::clone(&store.backend)),
             client: Client::builder()
                 .payer(Onlooker(method()))
@@ -108,14 +112,16 @@ impl Records {
             }
         }
         if json {
-            return put(json!({ "receipts": kept.iter().map(receipt).collect::<Vec<_>>() }));
+            return put(
+                json!({ "receipts": kept.iter().map(|it| receipt(it, &self.money)).collect::<Vec<_>>() }),
+            );
         }
         if kept.is_empty() {
             screen::tell("no receipts yet");
             screen::hint("farthing pay URL");
             return Ok(Exit::Done);
         }
-        let rows: Vec<_> = kept.iter().map(row).collect();
+        let rows: Vec<_> = kept.iter().map(|it| row(it, &self.money)).collect();
         put(screen::table(
             Paint::for_stdout(),
             ["ID", "PAID AT", "PRICE", "FOR"],
@@ -185,9 +191,9 @@ impl Records {
     async fn show(&self, id: PaymentId, json: bool) -> Result<Exit, Error> {
         if let Some(kept) = self.receipts.get(id).await.map_err(failed)? {
             let shown = if json {
-                receipt(&kept).to_string()
+                receipt(&kept, &self.money).to_string()
             } else {
-                receipt_rows(&kept)
+                receipt_rows(&kept, &self.money)
             };
             return put(shown);
         }
@@ -200,13 +206,18 @@ impl Records {
     }
 }
 
-fn row(kept: &Kept) -> [String; 4] {
+fn row(kept: &Kept, money: &Money) -> [String; 4] {
     [
         kept.payment.to_string(),
         kept.at.to_string(),
-        price(&kept.currency, kept.amount),
+        price(kept, money),
         clean(&kept.bought).into_owned(),
     ]
+}
+
+/// A kept receipt names a currency by its code; what is known of the code is this program's.
+fn price(kept: &Kept, money: &Money) -> String {
+    money.price(kept.receipt.method(), &kept.currency, kept.amount)
 }
 
 fn pending_row(payment: &Outgoing) -> [String; 6] {
@@ -220,17 +231,19 @@ fn pending_row(payment: &Outgoing) -> [String; 6] {
     ]
 }
 
-fn receipt_rows(kept: &Kept) -> String {
+fn receipt_rows(kept: &Kept, money: &Money) -> String {
     let receipt = &kept.receipt;
     let mut rows = vec![
         ("id", kept.payment.to_string()),
-        ("price", price(&kept.currency, kept.amount)),
+        ("price", price(kept, money)),
         ("for", clean(&kept.bought).into_owned()),
     ];
     let payee = kept.payee.as_ref();
     rows.extend(payee.map(|payee| ("to", clean(payee.as_str()).into_owned())));
     rows.extend(kept.payer.as_ref().map(|payer| ("from", payer.to_string())));
     rows.push(("by", receipt.method().to_string()));
+    let token = money.token(&kept.currency);
+    rows.extend(token.map(|token| ("token", format!("{}, {}", token.symbol, token.address))));
     rows.push(("settled", receipt.timestamp().to_string()));
     rows.push((
         "reference",
@@ -263,13 +276,13 @@ fn outgoing_rows(payment: &Outgoing) -> String {
     screen::rows(Paint::for_stdout(), 0, &rows)
 }
 
-fn receipt(kept: &Kept) -> Value {
+fn receipt(kept: &Kept, money: &Money) -> Value {
     json!({
         "payment": kept.payment,
         "amount": kept.amount,
         "currency": kept.currency,
-        "decimals": decimals(kept.receipt.method(), &kept.currency),
-        "price": price(&kept.currency, kept.amount),
+        "decimals": money.decimals(kept.receipt.method(), &kept.currency),
+        "price": price(kept, money),
         "recipient": kept.payee,
         "payer": kept.payer,
         "for": kept.bought,
@@ -296,28 +309,6 @@ fn outgoing(payment: &Outgoing) -> Value {
         "problem": payment.problem,
         "at": payment.at,
     })
-}
-
-/// A kept receipt names a currency by its code; what is known of the code is this program's.
-pub(crate) fn price(code: &CurrencyCode, amount: Amount) -> String {
-    currency(&method(), code).map_or_else(
-        || format!("{amount} base units of {code}"),
-        |currency| currency.display(amount),
-    )
-}
-
-/// What is known of a method's currency.
-fn currency(by: &MethodId, code: &CurrencyCode) -> Option<Currency> {
-    let known = Currencies::default();
-    known
-        .find(code)
-        .filter(|currency| currency.rail == *by)
-        .cloned()
-}
-
-/// The decimals of a method's currency, where they are known.
-pub(crate) fn decimals(by: &MethodId, code: &CurrencyCode) -> Option<u8> {
-    currency(by, code).map(|currency| currency.decimals)
 }
 
 fn failed(source: farthing::core::port::backend::StoreError) -> Error {

@@ -3,11 +3,18 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use farthing::core::value::Price;
+use farthing::{
+    core::value::Price,
+    evm::Address,
+    ledger::TransferId,
+    tempo::{Memo, token},
+};
 
+use super::keys;
 use crate::{
     args::any_path,
     keystore::{Host, Kind, WalletName},
+    networks::OnNetwork,
     when::When,
 };
 
@@ -19,7 +26,7 @@ pub(crate) enum Args {
         #[arg(default_value = "default")]
         name: WalletName,
         /// The kind of key
-        #[arg(long, value_enum, default_value_t = Kind::Ed25519, value_name = "KIND")]
+        #[arg(long, value_enum, default_value_t = Kind::Secp256k1, value_name = "KIND")]
         key_type: Kind,
         /// Print one JSON object
         #[arg(long)]
@@ -29,7 +36,9 @@ pub(crate) enum Args {
     ///
     /// The key is read from a terminal that does not show it, from stdin, or from a file; never from
     /// the command line, which other programs can see. It is written as `wallet export` prints it
-    /// (z…), as 64 hexadecimal digits, or as those behind `ed25519:` or `secp256k1:`.
+    /// (z…), as 64 hexadecimal digits, or as those behind `ed25519:`, `secp256k1:` or `p256:`. With
+    /// `0x` in front they are a secp256k1 key, as Ethereum's wallets write it, without it an Ed25519
+    /// seed, unless --key-type says otherwise.
     Import(Import),
     /// Print a wallet's secret key
     ///
@@ -42,29 +51,141 @@ pub(crate) enum Args {
         #[arg(long)]
         json: bool,
     },
-    /// Show what a wallet's account has in a seller's store on this machine
-    Balance {
-        /// The seller's store; a demo's wallet knows its own
-        #[arg(
-            long,
-            value_name = "FILE",
-            env = "FARTHING_STORE",
-            hide_env_values = true,
-            value_parser = any_path()
-        )]
-        store: Option<PathBuf>,
-        /// The wallet [default: the only one, or 'default']
-        #[arg(long, value_name = "NAME")]
-        wallet: Option<WalletName>,
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
-    },
+    /// Show what a wallet has
+    ///
+    /// On the network that is named or meant. What it has on a ledger is kept by the seller: where their
+    /// store is on this machine, --store names it and the balance is read there.
+    Balance(Balance),
+    /// Send money on a chain
+    ///
+    /// It asks first; without a terminal, --yes says that it is meant. Given an id, the same command
+    /// can be repeated: money moves once for an id, whatever happened before. The limits of `wallet
+    /// budget` are about what servers ask for, and do not count here.
+    Send(Send),
+    /// Get test money, or see where to send real money
+    Fund(Fund),
+    /// Keys that may spend a part of what a wallet has
+    ///
+    /// An access key signs for the wallet's account within limits that the chain keeps: how much of
+    /// which token, until when, for whom. Give one to an agent, and keep the wallet.
+    #[command(subcommand)]
+    Keys(keys::Args),
     /// Show what a wallet paid, the newest first, with the sums
     History(History),
     /// Show what may be spent and what is left of it, or set the limits
     #[command(args_conflicts_with_subcommands = true)]
     Budget(Budget),
+}
+
+/// The arguments of `farthing wallet balance`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Balance {
+    #[command(flatten)]
+    pub(crate) on: OnNetwork,
+    /// Only this token: its symbol or its address
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// A seller's store on this machine; a demo's wallet knows its own
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "FARTHING_STORE",
+        hide_env_values = true,
+        value_parser = any_path()
+    )]
+    pub(crate) store: Option<PathBuf>,
+    /// The wallet [default: the only one, or 'default']
+    #[arg(long, value_name = "NAME")]
+    pub(crate) wallet: Option<WalletName>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The arguments of `farthing wallet send`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Send {
+    /// Whom to send it to: 0x and 40 digits
+    #[arg(value_parser = recipient)]
+    pub(crate) to: Address,
+    /// How much, for example '$5' or '5 USD'
+    pub(crate) amount: Price,
+    #[command(flatten)]
+    pub(crate) on: OnNetwork,
+    /// The token: its symbol or its address [default: the network's first]
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// What the transfer carries: 0x and 64 digits, or a text of at most 32 bytes
+    #[arg(long, value_name = "MEMO")]
+    pub(crate) memo: Option<MemoText>,
+    /// A name for this transfer; money moves once for each [default: one is made and told]
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<TransferId>,
+    /// The wallet [default: the only one, or 'default']
+    #[arg(long, value_name = "NAME")]
+    pub(crate) wallet: Option<WalletName>,
+    /// Do not ask
+    #[arg(short = 'y', long)]
+    pub(crate) yes: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The arguments of `farthing wallet fund`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Fund {
+    #[command(flatten)]
+    pub(crate) on: OnNetwork,
+    /// The wallet [default: the only one, or 'default']
+    #[arg(long, value_name = "NAME")]
+    pub(crate) wallet: Option<WalletName>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What a transfer carries.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MemoText(pub(crate) Memo);
+
+/// A text that fits into no memo.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("a memo is 0x and 64 digits, or a text of 1 to 32 bytes")]
+pub(crate) struct MemoTextError;
+
+impl std::str::FromStr for MemoText {
+    type Err = MemoTextError;
+
+    fn from_str(text: &str) -> Result<Self, MemoTextError> {
+        if text.starts_with("0x") {
+            return text.parse().map(Self).map_err(|_| MemoTextError);
+        }
+        if !(1..=32).contains(&text.len()) {
+            return Err(MemoTextError);
+        }
+        let mut bytes = [0; 32];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        Ok(Self(Memo(bytes.into())))
+    }
+}
+
+/// An address to send to. One that is written in capital and small letters has a checksum in them,
+/// and a slip of the finger shows.
+pub(crate) fn recipient(text: &str) -> Result<Address, String> {
+    let address = token::address(text).map_err(|error| error.to_string())?;
+    let digits = || text[2..].bytes();
+    let is_mixed =
+        digits().any(|b| b.is_ascii_uppercase()) && digits().any(|b| b.is_ascii_lowercase());
+    if is_mixed && address.to_string() != text {
+        return Err(
+            "its checksum is wrong: a digit was changed, or only some letters' case".into(),
+        );
+    }
+    if address.is_zero() {
+        return Err("nobody has this address: what is sent there is lost".into());
+    }
+    Ok(address)
 }
 
 /// The arguments of `farthing wallet import`.
@@ -75,7 +196,8 @@ pub(crate) struct Import {
     /// A file that holds the key; - is stdin [default: a terminal is asked, else stdin]
     #[arg(long, value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,
-    /// The kind of key that bare digits are [default: ed25519]
+    /// The kind of key that digits are which do not say it
+    /// [default: secp256k1 with 0x, else ed25519]
     #[arg(long, value_enum, value_name = "KIND")]
     pub(crate) key_type: Option<Kind>,
     /// Print one JSON object
@@ -91,6 +213,9 @@ pub(crate) struct Export {
     /// Write it to a new file that only its owner can read
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// As 0x and 64 digits, which other wallets read, rather than as a multibase
+    #[arg(long)]
+    pub(crate) digits: bool,
     /// Do not ask; only with --json or without a terminal
     #[arg(short = 'y', long)]
     pub(crate) yes: bool,
@@ -182,7 +307,11 @@ impl Args {
     /// Whether stdout belongs to one JSON object.
     pub(crate) const fn is_json(&self) -> bool {
         match self {
-            Self::Create { json, .. } | Self::List { json } | Self::Balance { json, .. } => *json,
+            Self::Create { json, .. } | Self::List { json } => *json,
+            Self::Balance(balance) => balance.json,
+            Self::Send(send) => send.json,
+            Self::Fund(fund) => fund.json,
+            Self::Keys(keys) => keys.is_json(),
             Self::Import(import) => import.json,
             Self::Export(export) => export.json,
             Self::History(history) => history.json,
@@ -191,6 +320,47 @@ impl Args {
                 ..
             }) => limits.json,
             Self::Budget(budget) => budget.json,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_with_a_slip_is_refused() {
+        let good = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+        let small = good.to_lowercase();
+        for fine in [good, &small] {
+            assert_eq!(recipient(fine).unwrap().to_string(), good);
+        }
+        for bad in [
+            &good.replace("aAeb", "aaeb"),
+            &good.replace("Aed", "aed"),
+            &good[2..],
+            &good[..41],
+            "0x0000000000000000000000000000000000000000",
+            "alice.eth",
+        ] {
+            assert!(recipient(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_memo_is_32_bytes_or_a_short_text() {
+        let read = |text: &str| text.parse::<MemoText>().ok().map(|memo| memo.0.to_string());
+        let digits = format!("0x{}", "ab".repeat(32));
+        assert_eq!(read(&digits), Some(digits.clone()));
+        let text = format!("0x{}{}", "696e766f6963652037", "00".repeat(23));
+        assert_eq!(read("invoice 7"), Some(text));
+        for bad in [
+            "",
+            "0x12",
+            &"x".repeat(33),
+            &format!("0x{}", "zz".repeat(32)),
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use farthing::{
     client::{BudgetUse, DEFAULT_MAX_PER_REQUEST},
-    core::{domain::budgets::Window, value::Price},
-    ledger::Currencies,
+    core::{
+        domain::budgets::Window,
+        value::{Currency, Price},
+    },
 };
 use serde_json::{Value, json};
 
@@ -15,6 +17,7 @@ use crate::{
     error::Error,
     exit::Exit,
     keystore::{Host, Keystore, Limits},
+    money::Money,
     receipts::Records,
     screen::{self, Paint},
 };
@@ -36,10 +39,11 @@ pub(super) async fn run(budget: Budget, keystore: &Keystore) -> Result<Exit, Err
 }
 
 fn set(asked: &Asked, keystore: &Keystore) -> Result<Limits, Error> {
+    let money = Money::of(keystore)?;
     let settings = [&asked.per_request, &asked.per_day, &asked.total];
     for setting in settings.into_iter().flatten() {
         if let Setting::To(price) = setting {
-            check(price)?;
+            check(price, &money)?;
         }
     }
     let mut limits = keystore.limits()?;
@@ -65,8 +69,8 @@ fn set(asked: &Asked, keystore: &Keystore) -> Result<Limits, Error> {
 }
 
 /// A limit that no currency can say would refuse every payment, and nobody would know why.
-fn check(price: &Price) -> Result<(), Error> {
-    let known = Currencies::default();
+fn check(price: &Price, money: &Money) -> Result<(), Error> {
+    let known = money.all();
     let mut of_unit = known
         .iter()
         .filter(|currency| *currency.symbol == *price.unit().as_str())
@@ -97,19 +101,20 @@ fn apply(prices: &mut Vec<Price>, setting: Option<&Setting>) {
 async fn show(limits: &Limits, json: bool, keystore: &Keystore) -> Result<Exit, Error> {
     let records = Records::open(keystore, limits.policy())?;
     let mut uses = Vec::new();
-    for currency in Currencies::default().iter() {
-        uses.extend(records.client.budgets(currency, None).await?);
+    for currency in units(&records.money) {
+        uses.extend(records.client.budgets(&currency, None).await?);
     }
     records.close().await;
+    let money = Money::of(keystore)?;
     let shown = shown(limits, &uses);
     if json {
         return put(json!({
             "keystore": keystore.dir().display().to_string(),
             "default": limits.is_empty(),
-            "limits": shown.iter().map(told).collect::<Vec<_>>(),
+            "limits": shown.iter().map(|one| told(one, &money)).collect::<Vec<_>>(),
         }));
     }
-    let rows: Vec<_> = shown.iter().map(row).collect();
+    let rows: Vec<_> = shown.iter().map(|one| row(one, &money)).collect();
     let head = ["FOR", "LIMIT", "SPENT", "RESERVED", "LEFT"];
     put(screen::table(Paint::for_stdout(), head, &rows))?;
     if limits.is_empty() {
@@ -119,6 +124,17 @@ async fn show(limits: &Limits, json: bool, keystore: &Keystore) -> Result<Exit, 
         screen::tell("nobody but these hosts is paid: no limit is for all");
     }
     Ok(Exit::Done)
+}
+
+/// A currency of each unit: a budget counts in its unit, whatever is paid with.
+fn units(money: &Money) -> Vec<Currency> {
+    let mut units: Vec<Currency> = Vec::new();
+    for currency in money.all() {
+        if units.iter().all(|known| known.symbol != currency.symbol) {
+            units.push(currency);
+        }
+    }
+    units
 }
 
 /// The limits in the order of their hosts, those for all first.
@@ -145,12 +161,12 @@ fn shown(limits: &Limits, uses: &[BudgetUse]) -> Vec<Shown> {
     shown
 }
 
-fn row(shown: &Shown) -> [String; 5] {
+fn row(shown: &Shown, money: &Money) -> [String; 5] {
     let nothing = || "-".to_owned();
     match shown {
         Shown::Request { host, price } => [
             host.as_ref().map_or_else(all, ToString::to_string),
-            format!("{} per request", displayed(price)),
+            format!("{} per request", displayed(price, money)),
             nothing(),
             nothing(),
             nothing(),
@@ -174,9 +190,8 @@ fn row(shown: &Shown) -> [String; 5] {
 }
 
 /// As the sums are written, where a wallet pays in the unit.
-fn displayed(price: &Price) -> String {
-    let known = Currencies::default();
-    let said = known.iter().find_map(|currency| {
+fn displayed(price: &Price, money: &Money) -> String {
+    let said = units(money).iter().find_map(|currency| {
         let amount = price.in_currency(currency).ok()?;
         Some(currency.display(amount))
     });
@@ -187,12 +202,12 @@ fn all() -> String {
     "every host".to_owned()
 }
 
-fn told(shown: &Shown) -> Value {
+fn told(shown: &Shown, money: &Money) -> Value {
     match shown {
         Shown::Request { host, price } => json!({
             "host": host,
             "window": "request",
-            "limit": displayed(price),
+            "limit": displayed(price, money),
         }),
         Shown::Time(one) => json!({
             "host": one.limit.only_host(),

@@ -20,7 +20,12 @@ pub(super) fn run(export: &Export, keystore: &Keystore) -> Result<Exit, Error> {
     }
     confirm(export, &wallet)?;
     let passphrase = Passphrases::of_this_run().for_wallet(keystore, &wallet.name)?;
-    let secret = wallet.secret(&passphrase)?.to_multibase();
+    let secret = wallet.secret(&passphrase)?;
+    let secret = if export.digits {
+        secret.to_digits()
+    } else {
+        secret.to_multibase()
+    };
     if let Some(path) = &export.output {
         let line = Secret::new([secret.expose(), b"\n"].concat());
         write_new(path, line.expose()).map_err(|source| match source.kind() {
@@ -31,11 +36,11 @@ pub(super) fn run(export: &Export, keystore: &Keystore) -> Result<Exit, Error> {
             },
         })?;
     }
-    let text = std::str::from_utf8(secret.expose()).expect("a multibase is ASCII");
+    let text = std::str::from_utf8(secret.expose()).expect("digits and a multibase are ASCII");
     match &export.output {
         Some(path) if export.json => put(json!({
             "name": wallet.name.to_string(),
-            "account": wallet.account.to_string(),
+            "account": wallet.holder.to_string(),
             "keyType": wallet.kind.name(),
             "file": path.display().to_string(),
         })),
@@ -45,7 +50,7 @@ pub(super) fn run(export: &Export, keystore: &Keystore) -> Result<Exit, Error> {
         }
         None if export.json => put(json!({
             "name": wallet.name.to_string(),
-            "account": wallet.account.to_string(),
+            "account": wallet.holder.to_string(),
             "keyType": wallet.kind.name(),
             "secretKey": text,
         })),
@@ -64,9 +69,14 @@ fn is_there(path: &Path) -> Error {
 fn confirm(export: &Export, wallet: &Wallet) -> Result<(), Error> {
     let paint = Paint::for_stderr();
     screen::tell(format!(
-        "{} whoever has this key can spend everything that {} has",
+        "{} whoever has this key can spend everything that {} {}",
         paint.asks("warning:"),
-        wallet.account,
+        wallet.holder,
+        if wallet.access.is_some() {
+            "lets it"
+        } else {
+            "has"
+        },
     ));
     let asks = screen::can_ask();
     match (asks, export.yes, export.json) {

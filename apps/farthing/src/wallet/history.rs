@@ -8,7 +8,7 @@ use farthing::{
     core::{
         domain::receipts::Kept,
         port::clock::Clock,
-        value::{Amount, CurrencyCode, Did, MethodId, PaymentId, Timestamp},
+        value::{Amount, CurrencyCode, MethodId, PaymentId, Timestamp},
     },
 };
 use serde_json::{Value, json};
@@ -17,16 +17,17 @@ use super::{args::History, put};
 use crate::{
     error::Error,
     exit::Exit,
-    keystore::Keystore,
-    receipts::{PAGE, Records, decimals, price},
+    keystore::{Holder, Keystore},
+    money::Money,
+    receipts::{PAGE, Records},
     screen::{self, Paint, clean},
-    signer,
+    signer::Signer,
 };
 
 /// What is shown: the newest of a wallet's payments, and the sums of all of them. However many
 /// there are, no more are held than are shown.
 struct Statement {
-    payer: Did,
+    payer: Holder,
     since: Timestamp,
     limit: usize,
     lines: BTreeMap<(Timestamp, PaymentId), Line>,
@@ -76,10 +77,10 @@ impl List {
 }
 
 pub(super) async fn run(history: &History, keystore: &Keystore) -> Result<Exit, Error> {
-    let account = signer::account(keystore, history.wallet.as_ref())?;
+    let signer = Signer::of(keystore, history.wallet.as_ref())?;
     let since = history.since.map(|when| when.at(SystemClock.now()));
     let mut statement = Statement {
-        payer: account.did().clone(),
+        payer: signer.holder,
         since: since.unwrap_or(Timestamp::EPOCH),
         limit: history.limit.into(),
         lines: BTreeMap::new(),
@@ -90,9 +91,9 @@ pub(super) async fn run(history: &History, keystore: &Keystore) -> Result<Exit, 
     records.close().await;
     read?;
     if history.json {
-        return put(statement.to_json());
+        return put(statement.to_json(&records.money));
     }
-    statement.print()
+    statement.print(&records.money)
 }
 
 impl Statement {
@@ -124,7 +125,11 @@ impl Statement {
     }
 
     fn keep(&mut self, kept: &Kept) -> Result<(), Error> {
-        if kept.payer.as_ref() != Some(&self.payer) {
+        if !kept
+            .payer
+            .as_ref()
+            .is_some_and(|payer| self.payer.is(payer))
+        {
             return Ok(());
         }
         let line = Line {
@@ -142,7 +147,7 @@ impl Statement {
 
     fn note(&mut self, page: &[Outgoing]) -> Result<(), Error> {
         for payment in page {
-            if payment.payer != self.payer || payment.at < self.since {
+            if !self.payer.is(&payment.payer) || payment.at < self.since {
                 continue;
             }
             let line = Line {
@@ -184,7 +189,7 @@ impl Statement {
         Ok(())
     }
 
-    fn to_json(&self) -> Value {
+    fn to_json(&self, money: &Money) -> Value {
         let payments = self.lines.iter().rev().map(|((at, id), line)| {
             json!({
                 "payment": id,
@@ -192,8 +197,8 @@ impl Statement {
                 "standing": line.standing,
                 "amount": line.amount,
                 "currency": line.currency,
-                "decimals": decimals(&line.method, &line.currency),
-                "price": price(&line.currency, line.amount),
+                "decimals": money.decimals(&line.method, &line.currency),
+                "price": money.price(&line.method, &line.currency, line.amount),
                 "method": line.method,
                 "for": line.bought,
                 "realm": line.realm,
@@ -205,41 +210,46 @@ impl Statement {
             json!({
                 "method": method,
                 "currency": currency,
-                "decimals": decimals(method, currency),
+                "decimals": money.decimals(method, currency),
                 "payments": sum.payments,
                 "paid": sum.paid,
                 "pending": sum.pending,
             })
         });
         json!({
-            "account": self.payer,
+            "account": self.payer.to_string(),
             "payments": payments.collect::<Vec<_>>(),
             "totals": sums.collect::<Vec<_>>(),
         })
     }
 
-    fn print(&self) -> Result<Exit, Error> {
+    fn print(&self, money: &Money) -> Result<Exit, Error> {
         if self.lines.is_empty() {
             screen::tell("no payments");
             screen::hint("farthing pay URL");
             return Ok(Exit::Done);
         }
         let paint = Paint::for_stdout();
-        let rows: Vec<_> = self.lines.iter().rev().map(row).collect();
+        let rows: Vec<_> = self
+            .lines
+            .iter()
+            .rev()
+            .map(|line| row(line, money))
+            .collect();
         let head = ["AT", "PRICE", "STANDING", "REFERENCE", "FOR"];
         put(screen::table(paint, head, &rows))?;
-        for ((_, currency), sum) in &self.sums {
+        for ((method, currency), sum) in &self.sums {
             let count = match sum.payments {
                 1 => "1 payment".to_owned(),
                 many => format!("{many} payments"),
             };
             let pending = match sum.pending {
                 Amount::ZERO => String::new(),
-                units => format!(", and {} pending", price(currency, units)),
+                units => format!(", and {} pending", money.price(method, currency, units)),
             };
             put(paint.bold(format!(
                 "{count}: {} paid{pending}",
-                price(currency, sum.paid)
+                money.price(method, currency, sum.paid)
             )))?;
         }
         let all: u64 = self.sums.values().map(|sum| sum.payments).sum();
@@ -250,10 +260,10 @@ impl Statement {
     }
 }
 
-fn row(((at, _), line): (&(Timestamp, PaymentId), &Line)) -> [String; 5] {
+fn row(((at, _), line): (&(Timestamp, PaymentId), &Line), money: &Money) -> [String; 5] {
     [
         at.whole_secs().to_string(),
-        price(&line.currency, line.amount),
+        money.price(&line.method, &line.currency, line.amount),
         line.standing.to_owned(),
         line.reference
             .as_deref()

@@ -12,7 +12,7 @@ use super::{args::Import, seal};
 use crate::{
     error::Error,
     exit::Exit,
-    keystore::{Keystore, KeystoreError, Kind, SecretKey},
+    keystore::{Keystore, KeystoreError, SecretKey},
     screen,
 };
 
@@ -24,8 +24,8 @@ pub(super) fn run(import: &Import, keystore: &Keystore) -> Result<Exit, Error> {
         // Said before a key is asked for.
         return Err(KeystoreError::Exists(import.name.clone()).into());
     }
-    let bare = import.key_type.unwrap_or(Kind::Ed25519);
-    let key = SecretKey::parse(&read(import.from.as_deref())?, bare).ok_or(KeystoreError::NoKey)?;
+    let text = read(import.from.as_deref())?;
+    let key = SecretKey::parse(&text, import.key_type).ok_or(KeystoreError::NoKey)?;
     if let Some(kind) = import.key_type.filter(|kind| *kind != key.kind) {
         return Err(Error::Usage {
             what: format!(
@@ -36,9 +36,9 @@ pub(super) fn run(import: &Import, keystore: &Keystore) -> Result<Exit, Error> {
             next: "leave --key-type out: it is for digits that do not say what they are",
         });
     }
-    let account = key.account_key().map_err(|_| KeystoreError::NoKey)?;
-    let twin = keystore.wallets()?.into_iter();
-    let twin = twin.into_iter().find(|it| it.account == *account.account());
+    let holder = key.holder().map_err(|_| KeystoreError::NoKey)?;
+    let mut wallets = keystore.wallets()?.into_iter();
+    let twin = wallets.find(|it| it.access.is_none() && it.holder == holder);
     if let Some(twin) = twin {
         screen::tell(format!("the wallet {} has the same account", twin.name));
     }

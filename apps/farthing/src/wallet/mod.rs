@@ -1,27 +1,29 @@
 //! `farthing wallet`: keys to pay with, what they paid, and what they may spend.
 
 mod args;
+mod balance;
 mod budget;
 mod export;
+mod fund;
 mod history;
 mod import;
+mod keys;
+mod send;
 
-use std::path::PathBuf;
+pub(crate) use fund::give;
 
 use farthing::{clock::SystemClock, core::port::clock::Clock};
 use serde_json::{Value, json};
 
 use crate::{
-    buyer,
     error::Error,
     exit::Exit,
     keystore::{Cost, Keystore, KeystoreError, Kind, Passphrases, SecretKey, Wallet, WalletName},
-    operator::ledger,
     screen::{self, Paint},
-    signer,
 };
 
-pub(crate) use args::{Args, Setting};
+pub(crate) use args::{Args, MemoText, Setting, recipient};
+pub(crate) use keys::{Age, Allowance};
 
 pub(crate) async fn run(command: Args, keystore: &Keystore) -> Result<Exit, Error> {
     match command {
@@ -33,11 +35,10 @@ pub(crate) async fn run(command: Args, keystore: &Keystore) -> Result<Exit, Erro
         Args::Import(import) => import::run(&import, keystore),
         Args::Export(export) => export::run(&export, keystore),
         Args::List { json } => list(json, keystore),
-        Args::Balance {
-            store,
-            wallet,
-            json,
-        } => balance(store, wallet.as_ref(), json, keystore).await,
+        Args::Balance(asked) => balance::run(&asked, keystore).await,
+        Args::Send(asked) => send::run(&asked, keystore).await,
+        Args::Fund(asked) => fund::run(&asked, keystore).await,
+        Args::Keys(command) => keys::run(command, keystore).await,
         Args::History(history) => history::run(&history, keystore).await,
         Args::Budget(budget) => budget::run(budget, keystore).await,
     }
@@ -66,13 +67,27 @@ fn seal(
         made["keystore"] = json!(keystore.dir().display().to_string());
         return put(made);
     }
-    put(&wallet.account)?;
+    put(&wallet.holder)?;
     screen::tell(format!(
         "made the wallet {} in {}",
         wallet.name,
         keystore.dir().display()
     ));
-    screen::hint("a seller credits this account; the key and its passphrase have no other copy");
+    match (&wallet.holder.account, &wallet.holder.address) {
+        (Some(_), Some(address)) => {
+            screen::tell(format!("on a chain it is {address}"));
+            screen::hint(
+                "a seller credits the account, or anybody sends to the address; the key and its \
+                 passphrase have no other copy",
+            );
+        }
+        (Some(_), None) => screen::hint(
+            "a seller credits this account; the key and its passphrase have no other copy",
+        ),
+        _ => screen::hint(
+            "anybody sends to this address; the key and its passphrase have no other copy",
+        ),
+    }
     Ok(Exit::Done)
 }
 
@@ -93,47 +108,45 @@ fn list(json: bool, keystore: &Keystore) -> Result<Exit, Error> {
     let rows: Vec<_> = wallets.iter().map(row).collect();
     put(screen::table(
         Paint::for_stdout(),
-        ["NAME", "KEY", "CREATED", "ACCOUNT"],
+        [
+            "NAME",
+            "KEY",
+            "CREATED",
+            "ACCOUNT ON A LEDGER",
+            "ADDRESS ON A CHAIN",
+        ],
         &rows,
     ))
 }
 
-fn row(wallet: &Wallet) -> [String; 4] {
+fn row(wallet: &Wallet) -> [String; 5] {
+    let (account, address) = (&wallet.holder.account, &wallet.holder.address);
+    let key = match &wallet.access {
+        Some(_) => format!("access, {}", wallet.kind.name()),
+        None => wallet.kind.name().to_owned(),
+    };
     [
         wallet.name.to_string(),
-        wallet.kind.name().to_owned(),
+        key,
         wallet.created.to_string(),
-        wallet.account.to_string(),
+        account.as_ref().map_or("-".to_owned(), ToString::to_string),
+        address.as_ref().map_or("-".to_owned(), ToString::to_string),
     ]
 }
 
+/// A wallet for a program, without what is secret of it.
 fn described(wallet: &Wallet) -> Value {
-    json!({
+    let mut told = json!({
         "name": wallet.name.to_string(),
-        "account": wallet.account.to_string(),
+        "account": wallet.holder.to_string(),
+        "address": wallet.holder.address.map(|address| address.to_string()),
         "keyType": wallet.kind.name(),
         "created": wallet.created,
-    })
-}
-
-/// A ledger's balances are rows of the seller's store. Where that is on this machine it can be
-/// read; otherwise only the seller knows.
-async fn balance(
-    store: Option<PathBuf>,
-    name: Option<&WalletName>,
-    json: bool,
-    keystore: &Keystore,
-) -> Result<Exit, Error> {
-    let account = signer::account(keystore, name)?;
-    let store = store.filter(|path| !path.as_os_str().is_empty());
-    let path = match store {
-        Some(path) => path,
-        None => keystore.marker()?.ok_or(Error::NoBalance)?.store,
-    };
-    let backend = buyer::open_existing(&path)?;
-    let done = ledger::balance(backend.clone(), &path, &account, json).await;
-    backend.close().await;
-    done
+    });
+    if let Some(access) = &wallet.access {
+        told["access"] = json!(access);
+    }
+    told
 }
 
 fn put(text: impl std::fmt::Display) -> Result<Exit, Error> {

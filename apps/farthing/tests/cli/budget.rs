@@ -81,7 +81,7 @@ fn limits_are_set_shown_and_taken_away() {
         &["--realm", "example.com"],
         &["--per-day", "a lot"],
         &["--per-day", "$0.0000001"],
-        &["--per-day", "1 EUR"],
+        &["--per-day", "1 GBP"],
         &["--per-day", "$1", "--clear"],
         &["--per-day", "$1", "--realm", "https://example.com"],
         &["--per-day", "$1", "--realm", "example.com:80"],

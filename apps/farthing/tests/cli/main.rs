@@ -8,6 +8,7 @@
 
 mod attack;
 mod budget;
+mod chain;
 mod check;
 mod dev;
 mod gateway_file;

@@ -248,6 +248,11 @@ fn open(dev: &Dev) -> Arc<SqliteBackend> {
 
 /// Puts a payment into the store that moved its amount to the demo's seller and was not delivered.
 fn plant_owed(dev: &Dev, n: u8) -> String {
+    plant(dev, n, |_| {})
+}
+
+/// The same as something else; only what is owed is booked.
+fn plant(dev: &Dev, n: u8, change: impl FnOnce(&mut Payment)) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
@@ -257,7 +262,7 @@ fn plant_owed(dev: &Dev, n: u8) -> String {
     let seller = Account::parse(seller["account"].as_str().unwrap()).unwrap();
     let buyer = Account::parse(dev.says("wallet")).unwrap();
     let now = SystemClock.now();
-    let payment = Payment {
+    let mut payment = Payment {
         id: PaymentId::new(Entropy([n; 16])),
         method: method(),
         intent: charge::id(),
@@ -286,7 +291,11 @@ fn plant_owed(dev: &Dev, n: u8) -> String {
         details: serde_json::Map::new(),
         idempotency: None,
         remember_until: None,
+        awaits: None,
+        send_before: None,
+        returned: None,
     };
+    change(&mut payment);
     let id = payment.id.to_string();
     let ledger = Ledger::new(seller);
     let Rail::Books(books) = ledger.rail() else {
@@ -295,7 +304,12 @@ fn plant_owed(dev: &Dev, n: u8) -> String {
     let claim = Claim {
         id: payment.id.to_key(),
         keys: vec![ClaimKey::challenge(&payment.challenge)],
-        effect: Books::writes(books, Booking::Transfer, &payment),
+        effect: match payment.state {
+            State::Owed if payment.method == method() => {
+                Books::writes(books, Booking::Transfer, &payment)
+            }
+            _ => Vec::new(),
+        },
         record: payment,
         debits: Vec::new(),
         guards: Vec::new(),
@@ -405,4 +419,67 @@ fn many_refunds_at_once_are_one() {
         "{codes:?}"
     );
     assert_eq!(dev.balances(), (10_000_000, 0));
+}
+
+#[test]
+fn what_was_served_on_credit_and_never_paid_is_listed_and_written_off_once() {
+    let dev = Dev::start();
+    let operator = Operator::of(&dev);
+    let id = plant(&dev, 4, |payment| {
+        payment.state = State::Defaulted;
+        payment.awaits = payment.reference.take();
+        (payment.settled_at, payment.confirmed_at) = (None, None);
+    });
+    plant_owed(&dev, 5);
+    let listed = || operator.json(&["payments", "list", "--defaulted"])["payments"].clone();
+    let told = &listed()[0];
+    assert_eq!(
+        (&told["state"], &told["moneyMoved"], &told["awaits"]),
+        (&"defaulted".into(), &false.into(), &"ref".into())
+    );
+    assert_eq!(told["payment"], *id);
+    assert_eq!(listed().as_array().unwrap().len(), 1);
+    let all = operator.json(&["payments", "list"]);
+    assert_eq!(all["payments"][0]["state"], "owed");
+    assert_eq!(all["payments"][1]["state"], "defaulted");
+    let shown = operator.run(&["payments", "list", "--defaulted"]).ends(0);
+    assert!(shown.stderr.contains("write-off ID"), "{}", shown.stderr);
+
+    // Nobody is there to say that it is meant.
+    operator.run(&["payments", "write-off", &id]).ends(2);
+    assert_eq!(listed().as_array().unwrap().len(), 1);
+    let told = operator.json(&["payments", "write-off", &id, "--yes"]);
+    assert_eq!(told["state"], "written-off");
+    assert!(listed().as_array().unwrap().is_empty());
+    let again = operator
+        .run(&["payments", "write-off", &id, "--yes"])
+        .ends(1);
+    assert!(
+        again.stderr.contains("is written-off, and only"),
+        "{}",
+        again.stderr
+    );
+}
+
+#[test]
+fn what_was_sent_back_on_its_own_rail_is_recorded() {
+    let dev = Dev::start();
+    let operator = Operator::of(&dev);
+    let id = plant(&dev, 6, |payment| {
+        payment.method = "tempo".parse().unwrap();
+    });
+    let refused = operator.run(&["payments", "refund", &id, "--yes"]).ends(1);
+    assert!(refused.stderr.contains("--reference"), "{}", refused.stderr);
+    let record = ["payments", "refund", &id, "--reference", "0xback", "--yes"];
+    let told = operator.json(&record);
+    assert_eq!(
+        (&told["state"], &told["returned"]),
+        (&"refunded".into(), &"0xback".into())
+    );
+    operator.run(&record).ends(1);
+    // What the ledger can send back itself is not taken at anybody's word.
+    let booked = plant_owed(&dev, 7);
+    let record = ["payments", "refund", &booked, "--reference", "x", "--yes"];
+    operator.run(&record).ends(1);
+    assert_eq!(dev.balances(), (10_000_000 - 7_000, 7_000));
 }

@@ -52,7 +52,9 @@ pub(crate) fn redact(text: &str, hide: &[(&str, &str)]) -> String {
 fn word(word: &str) -> String {
     let is_id = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let bare = word.trim_end_matches([',', '.']);
-    if word.starts_with("did:key:") {
+    if let Some(plain) = on_chain(word) {
+        plain
+    } else if word.starts_with("did:key:") {
         "did:key:…".into()
     } else if matches!(bare.len(), 22 | 43) && bare.chars().all(is_id) {
         "ID".into()
@@ -69,6 +71,27 @@ fn word(word: &str) -> String {
     }
 }
 
+/// Addresses but those of tokens, transactions, and amounts that a fee is part of, which depends on
+/// the block.
+fn on_chain(word: &str) -> Option<String> {
+    let bare = word.trim_end_matches([',', '.', ':']);
+    let rest = &word[bare.len()..];
+    let digits = bare
+        .strip_prefix("0x")
+        .filter(|it| it.bytes().all(|b| b.is_ascii_hexdigit()));
+    match digits.map(str::len) {
+        Some(40) if !bare.to_lowercase().starts_with("0x20c0") && !bare.starts_with("0x4242") => {
+            return Some(format!("ADDRESS{rest}"));
+        }
+        Some(64) => return Some(format!("HASH{rest}")),
+        _ => {}
+    }
+    let (whole, decimals) = bare.split_once('.')?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let has_fee = is_number(whole) && is_number(decimals) && decimals.len() > 3;
+    has_fee.then(|| format!("N.N{rest}"))
+}
+
 #[test]
 fn the_help() {
     let machine = Machine::new();
@@ -80,6 +103,12 @@ fn the_help() {
         ("help-inspect.txt", &["inspect", "--help"]),
         ("help-check.txt", &["check", "--help"]),
         ("help-wallet.txt", &["wallet", "--help"]),
+        ("help-wallet-send.txt", &["wallet", "send", "--help"]),
+        (
+            "help-wallet-keys-grant.txt",
+            &["wallet", "keys", "grant", "--help"],
+        ),
+        ("help-networks-add.txt", &["networks", "add", "--help"]),
         (
             "help-wallet-budget-set.txt",
             &["wallet", "budget", "set", "--help"],
@@ -201,7 +230,7 @@ fn owning_and_operating() {
         &["wallet", "budget", "set", "--per-request", "$0.001"],
         &["pay", paid, "-s", "--max", "$5"],
         &["wallet", "budget", "set", "--clear"],
-        &["wallet", "budget", "set", "--per-day", "5 EUR"],
+        &["wallet", "budget", "set", "--per-day", "5 GBP"],
         &["wallet", "history"],
         &["wallet", "history", "-n", "1"],
         &["wallet", "export", "default"],

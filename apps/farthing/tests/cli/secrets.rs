@@ -96,7 +96,7 @@ fn no_key_when_one_comes_in_or_goes_to_a_file() {
         machine
             .run_with(
                 &["wallet", "import", "two", "--json"],
-                format!("p256:{key}").as_bytes(),
+                format!("p384:{key}").as_bytes(),
             )
             .ends(8),
         machine

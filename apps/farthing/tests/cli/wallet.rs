@@ -12,19 +12,21 @@ fn a_wallet_is_made_listed_and_used() {
     let (machine, file) = owner();
     let made = machine.run(&["wallet", "create", "--json"]).ends(0).json();
     let account = made["account"].as_str().unwrap();
-    assert!(account.starts_with("did:key:z6Mk"));
+    assert!(account.starts_with("did:key:zQ3s"));
+    assert!(made["address"].as_str().unwrap().starts_with("0x"));
     let keystore = machine.path(".local/share/farthing");
     assert_eq!(made["keystore"], keystore.to_str().unwrap());
-    let second = machine.run(&["wallet", "create", "chain", "--key-type", "secp256k1"]);
-    assert!(second.ends(0).text().starts_with("did:key:zQ3s"));
+    let second = machine.run(&["wallet", "create", "books", "--key-type", "ed25519"]);
+    assert!(second.ends(0).text().starts_with("did:key:z6Mk"));
     let listed = machine.run(&["wallet", "list", "--json"]).ends(0).json();
-    assert_eq!(listed["wallets"][0]["name"], "chain");
+    assert_eq!(listed["wallets"][0]["name"], "books");
+    assert!(listed["wallets"][0]["address"].is_null());
     assert_eq!(listed["wallets"][1]["account"], account);
     machine.run(&["wallet", "create"]).ends(8);
 
     // Both keys sign: the demo refuses them only because their accounts are empty.
     let dev = Dev::start();
-    for wallet in ["default", "chain"] {
+    for wallet in ["default", "books"] {
         let args = [
             "pay",
             dev.says("paid_url"),
@@ -113,7 +115,9 @@ fn without_a_wallet_the_next_step_is_told() {
 #[test]
 fn a_balance_that_only_the_seller_knows_is_not_made_up() {
     let (machine, _) = owner();
-    machine.run(&["wallet", "create"]).ends(0);
+    machine
+        .run(&["wallet", "create", "--key-type", "ed25519"])
+        .ends(0);
     let told = machine.run(&["wallet", "balance", "--json"]).ends(1).json();
     assert!(
         told["message"]

@@ -10,10 +10,10 @@ use farthing::{
         domain::{claims::Held, payments::Payments},
         payment::{Payment, State},
         port::{backend::StoreError, clock::Clock, method::Charge},
-        value::{PaymentId, Timestamp},
+        value::{PaymentId, Reference, Timestamp},
     },
     ledger::{Account, Ledger, method},
-    server::refund,
+    server::{record_refund, refund, write_off},
 };
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ use super::{OperatorError, PAGE, Store, put};
 use crate::{
     error::{Error, as_json, told},
     exit::Exit,
-    receipts::{decimals, price},
+    money::Money,
     screen::{self, Paint, clean},
 };
 
@@ -29,43 +29,84 @@ pub(crate) use args::Args;
 
 pub(crate) async fn run(command: Args) -> Result<Exit, Error> {
     let at = match &command {
-        Args::List { store, .. } | Args::Show { store, .. } | Args::Refund { store, .. } => store,
+        Args::List { store, .. }
+        | Args::Show { store, .. }
+        | Args::Refund { store, .. }
+        | Args::WriteOff { store, .. } => store,
     };
     let store = at.open()?;
     let payments = Payments::new(store.backend());
     let done = match command {
         Args::List {
-            owed, limit, json, ..
-        } => list(&payments, owed, limit.into(), json, &store).await,
+            owed,
+            defaulted,
+            limit,
+            json,
+            ..
+        } => {
+            let lists: &[List] = match (owed, defaulted) {
+                (true, _) => &[List::Owed],
+                (_, true) => &[List::Defaulted],
+                _ => &[List::Owed, List::Defaulted, List::Others],
+            };
+            list(&payments, lists, limit.into(), json, &store).await
+        }
         Args::Show { id, json, .. } => match find(&payments, id).await {
             Ok(payment) => put(shown(&payment, json)),
             Err(error) => Err(error),
         },
-        Args::Refund { id, yes, json, .. } => give_back(&payments, id, yes, json).await,
+        Args::Refund {
+            id,
+            reference,
+            yes,
+            json,
+            ..
+        } => give_back(&payments, id, reference, yes, json).await,
+        Args::WriteOff { id, yes, json, .. } => let_go(&payments, id, yes, json).await,
     };
     store.file.close().await;
     done
 }
 
+/// The lists of a store, in the order in which they are shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum List {
+    Owed,
+    Defaulted,
+    Others,
+}
+
+impl List {
+    /// What is said where they are empty.
+    const fn empty(lists: &[Self]) -> &'static str {
+        match lists {
+            [Self::Owed] => "nothing is owed",
+            [Self::Defaulted] => "nothing was served on credit and never paid",
+            _ => "no payments",
+        }
+    }
+}
+
 async fn list(
     payments: &Payments,
-    owed: bool,
+    lists: &[List],
     limit: usize,
     json: bool,
     store: &Store,
 ) -> Result<Exit, Error> {
     let mut found: Vec<Held<Payment>> = Vec::new();
-    for only_owed in [true, false] {
+    for list in lists {
         // Each list goes on from its own last row.
         let start = found.len();
-        while (only_owed || !owed) && found.len() < limit {
+        while found.len() < limit {
             let most = PAGE.min(limit - found.len());
             let last = found[start..].last();
-            let page = match (only_owed, last) {
-                (true, None) => payments.owed(most).await,
-                (true, Some(last)) => payments.owed_after(last, most).await,
-                (false, None) => payments.due(Timestamp::FAR, most).await,
-                (false, Some(last)) => payments.due_after(Timestamp::FAR, last, most).await,
+            let page = match (list, last) {
+                (List::Owed, None) => payments.owed(most).await,
+                (List::Owed, Some(last)) => payments.owed_after(last, most).await,
+                (List::Defaulted, last) => payments.defaulted(last, most).await,
+                (List::Others, None) => payments.due(Timestamp::FAR, most).await,
+                (List::Others, Some(last)) => payments.due_after(Timestamp::FAR, last, most).await,
             };
             let page = page.map_err(failed)?;
             let is_last = page.len() < most;
@@ -83,18 +124,18 @@ async fn list(
         }));
     }
     if found.is_empty() {
-        screen::tell(if owed {
-            "nothing is owed"
-        } else {
-            "no payments"
-        });
+        screen::tell(List::empty(lists));
         return Ok(Exit::Done);
     }
     let rows: Vec<_> = found.iter().map(|held| row(&held.record)).collect();
     let head = ["ID", "CLAIMED", "PRICE", "STATE", "ROUTE"];
     put(screen::table(Paint::for_stdout(), head, &rows))?;
-    if found.iter().any(|held| held.record.state == State::Owed) {
+    let any = |state| found.iter().any(|held| held.record.state == state);
+    if any(State::Owed) {
         screen::hint("farthing payments refund ID, for what is owed");
+    }
+    if any(State::Defaulted) {
+        screen::hint("farthing payments write-off ID, for what was never paid");
     }
     if found.len() == limit {
         screen::hint("there may be more: --limit shows them");
@@ -111,12 +152,13 @@ async fn find(payments: &Payments, id: PaymentId) -> Result<Payment, Error> {
 async fn give_back(
     payments: &Payments,
     id: PaymentId,
+    returned: Option<Reference>,
     yes: bool,
     json: bool,
 ) -> Result<Exit, Error> {
     let payment = find(payments, id).await?;
     if !yes {
-        confirm(&payment)?;
+        confirm(&payment, "Refund it?")?;
     }
     let mut methods: Vec<Arc<dyn Charge>> = Vec::new();
     if payment.method == method() {
@@ -125,16 +167,19 @@ async fn give_back(
         // The books take the payee from the payment; without one they refuse.
         methods.extend(payee.map(|payee| Arc::new(Ledger::new(payee)) as Arc<dyn Charge>));
     }
-    let refunded = refund(payments, &methods, id, SystemClock.now())
-        .await
-        .map_err(OperatorError::from)?;
+    let now = SystemClock.now();
+    let refunded = match returned {
+        Some(returned) => record_refund(payments, &methods, id, returned, now).await,
+        None => refund(payments, &methods, id, now).await,
+    };
+    let refunded = refunded.map_err(OperatorError::from)?;
     if json {
         return put(object(&refunded));
     }
     screen::tell(format!(
         "{} {} to {}",
         Paint::for_stderr().good("refunded"),
-        price(&refunded.currency, refunded.amount),
+        price(&refunded),
         refunded
             .payer
             .as_ref()
@@ -143,15 +188,34 @@ async fn give_back(
     Ok(Exit::Done)
 }
 
-fn confirm(payment: &Payment) -> Result<(), Error> {
+async fn let_go(payments: &Payments, id: PaymentId, yes: bool, json: bool) -> Result<Exit, Error> {
+    let payment = find(payments, id).await?;
+    if !yes {
+        confirm(&payment, "Write it off?")?;
+    }
+    let gone = write_off(payments, id, SystemClock.now())
+        .await
+        .map_err(OperatorError::from)?;
+    if json {
+        return put(object(&gone));
+    }
+    screen::tell(format!(
+        "{} {}, served on credit and never paid",
+        Paint::for_stderr().good("written off"),
+        price(&gone),
+    ));
+    Ok(Exit::Done)
+}
+
+fn confirm(payment: &Payment, question: &str) -> Result<(), Error> {
     if !screen::can_ask() {
         return Err(Error::Usage {
-            what: "there is no terminal to confirm the refund at".to_owned(),
+            what: "there is no terminal to confirm it at".to_owned(),
             next: "say with --yes that it is meant",
         });
     }
     screen::tell(rows(payment, Paint::for_stderr(), 2));
-    let answer = screen::ask("Refund it? [y/N] ").map_err(Error::System)?;
+    let answer = screen::ask(&format!("{question} [y/N] ")).map_err(Error::System)?;
     if screen::is_yes(&answer) {
         Ok(())
     } else {
@@ -163,7 +227,7 @@ fn row(payment: &Payment) -> [String; 5] {
     [
         payment.id.to_string(),
         payment.claimed_at.whole_secs().to_string(),
-        price(&payment.currency, payment.amount),
+        price(payment),
         payment.state.as_str().to_owned(),
         clean(payment.route.as_str()).into_owned(),
     ]
@@ -182,7 +246,7 @@ fn rows(payment: &Payment, paint: Paint, indent: usize) -> String {
         ("id", payment.id.to_string()),
         ("state", payment.state.as_str().to_owned()),
         ("money", told(payment.state.moved()).to_owned()),
-        ("price", price(&payment.currency, payment.amount)),
+        ("price", price(payment)),
         ("route", clean(payment.route.as_str()).into_owned()),
         ("by", payment.method.to_string()),
         ("claimed", payment.claimed_at.to_string()),
@@ -193,6 +257,11 @@ fn rows(payment: &Payment, paint: Paint, indent: usize) -> String {
     rows.extend(payment.settled_at.map(|at| ("settled", at.to_string())));
     let reference = payment.reference.as_ref();
     rows.extend(reference.map(|it| ("reference", clean(it.as_str()).into_owned())));
+    // What is awaited is of interest as long as nothing is known.
+    let awaits = payment.awaits.as_ref().filter(|_| reference.is_none());
+    rows.extend(awaits.map(|it| ("awaits", clean(it.as_str()).into_owned())));
+    let returned = payment.returned.as_ref();
+    rows.extend(returned.map(|it| ("sent back", clean(it.as_str()).into_owned())));
     screen::rows(paint, indent, &rows)
 }
 
@@ -203,8 +272,8 @@ fn object(payment: &Payment) -> Value {
         "moneyMoved": as_json(payment.state.moved()),
         "amount": payment.amount,
         "currency": payment.currency,
-        "decimals": decimals(&payment.method, &payment.currency),
-        "price": price(&payment.currency, payment.amount),
+        "decimals": Money::public().decimals(&payment.method, &payment.currency),
+        "price": price(payment),
         "method": payment.method,
         "route": payment.route.as_str(),
         "payer": payment.payer,
@@ -213,8 +282,15 @@ fn object(payment: &Payment) -> Value {
         "claimedAt": payment.claimed_at,
         "settledAt": payment.settled_at,
         "reference": payment.reference,
+        "awaits": payment.awaits,
+        "returned": payment.returned,
         "deliveries": payment.attempts,
     })
+}
+
+/// The price in what everybody knows of the currency: a seller's store has no networks of its own.
+fn price(payment: &Payment) -> String {
+    Money::public().price(&payment.method, &payment.currency, payment.amount)
 }
 
 fn failed(source: StoreError) -> Error {

@@ -1,9 +1,13 @@
 //! The buyer of a run: a wallet that is opened when something is to be signed, and the store of
 //! what was paid.
 
+mod keyring;
+mod ledger;
+mod tempo;
+
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,24 +16,22 @@ use farthing::{
     clock::SystemClock,
     core::{
         memory::MemoryBackend,
-        port::{
-            BoxFuture,
-            backend::Backend,
-            method::{Fault, Refusal},
-            payer::{Offer, Payer, Proof, Quote, Resolved},
-        },
-        value::{MethodId, Timestamp},
+        port::{BoxFuture, backend::Backend},
+        value::MethodId,
     },
-    ledger::{Account, LedgerPayer, method},
     store::{SqliteBackend, SqliteOptions},
+    tempo::{Mode, Network},
 };
 
 use crate::{
     error::Error,
-    keystore::{Keystore, KeystoreError, Kind, SecretKey, WalletName},
+    keystore::{Keystore, KeystoreError, WalletName},
     operator::OperatorError,
-    signer,
 };
+
+use keyring::Keyring;
+use ledger::OnLedger;
+use tempo::OnTempo;
 
 /// How long somebody may take to answer, or to type a passphrase.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -39,8 +41,35 @@ pub(crate) type Asker = fn(Ask) -> BoxFuture<'static, bool>;
 
 pub(crate) struct Buyer {
     store: Opened,
-    wallet: Arc<Locked>,
+    keyring: Arc<Keyring>,
     policy: Policy,
+    rails: Rails,
+}
+
+/// What may be paid by in a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Rails {
+    /// The one method that may be paid by, where only one may.
+    pub(crate) only: Option<MethodId>,
+    /// The chains that may be paid on.
+    pub(crate) networks: Vec<Network>,
+    /// Who sends a transaction where the seller leaves it open.
+    pub(crate) mode: Mode,
+}
+
+impl Rails {
+    /// Every rail that is known to a keystore.
+    pub(crate) fn of(keystore: &Keystore) -> Result<Self, Error> {
+        Ok(Self {
+            only: None,
+            networks: keystore.all_networks()?,
+            mode: Mode::Pull,
+        })
+    }
+
+    fn has(&self, method: &MethodId) -> bool {
+        self.only.as_ref().is_none_or(|only| only == method)
+    }
 }
 
 /// A keystore's store of what was paid, or an empty one that stands for it where it is not there.
@@ -90,17 +119,19 @@ impl Buyer {
         keystore: &Keystore,
         name: Option<&WalletName>,
         policy: Policy,
+        rails: Rails,
     ) -> Result<Self, Error> {
-        let wallet = Locked::new(keystore.clone(), name.cloned())?;
-        let store = match wallet.account {
+        let keyring = Keyring::new(keystore.clone(), name.cloned(), false)?;
+        let store = match keyring.signer {
             Some(_) => Opened::of(open(keystore.database()?)?),
             // There is nobody to sign, and so nothing to keep.
             None => Opened::existing(keystore)?,
         };
         Ok(Self {
-            wallet: Arc::new(wallet),
+            keyring: Arc::new(keyring),
             store,
             policy,
+            rails,
         })
     }
 
@@ -110,22 +141,31 @@ impl Buyer {
         keystore: &Keystore,
         name: Option<&WalletName>,
         policy: Policy,
+        rails: Rails,
     ) -> Result<Self, Error> {
-        let wallet = Locked {
-            is_dry: true,
-            ..Locked::new(keystore.clone(), name.cloned())?
-        };
+        let keyring = Keyring::new(keystore.clone(), name.cloned(), true)?;
         Ok(Self {
-            wallet: Arc::new(wallet),
+            keyring: Arc::new(keyring),
             store: Opened::existing(keystore)?,
             policy: policy.dry_run(true),
+            rails,
         })
     }
 
     pub(crate) fn client(&self, ask: Option<Asker>) -> Result<Client, Error> {
-        let wallet: Arc<dyn Payer> = Arc::clone(&self.wallet) as Arc<dyn Payer>;
-        let builder = Client::builder()
-            .shared_payer(wallet)
+        let mut builder = Client::builder();
+        if self.rails.has(&farthing::ledger::method()) {
+            builder = builder.payer(OnLedger::new(Arc::clone(&self.keyring))?);
+        }
+        if self.rails.has(&farthing::tempo::method()) {
+            for network in &self.rails.networks {
+                let keyring = Arc::clone(&self.keyring);
+                if let Some(payer) = OnTempo::new(keyring, network.clone(), self.rails.mode)? {
+                    builder = builder.payer(payer);
+                }
+            }
+        }
+        let builder = builder
             .policy(self.policy.clone())
             .options(Options {
                 rail_within: PATIENCE,
@@ -143,7 +183,7 @@ impl Buyer {
 
     /// Why the wallet could not be opened, where that is what went wrong.
     pub(crate) fn locked_out(&self) -> Option<KeystoreError> {
-        self.wallet.error().take()
+        self.keyring.take_error()
     }
 
     /// Leaves the store's file whole.
@@ -178,102 +218,4 @@ pub(crate) fn http() -> reqwest::ClientBuilder {
     http_builder()
         .user_agent(concat!("farthing/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(20))
-}
-
-/// A wallet that says what it could pay by its account alone, and is opened only to sign: nobody
-/// types a passphrase for what is free, refused or only tried out.
-struct Locked {
-    keystore: Keystore,
-    name: Option<WalletName>,
-    /// Nobody's, where there is no wallet and none was named.
-    account: Option<Account>,
-    is_dry: bool,
-    method: MethodId,
-    /// Judges offers. It has a key that is nobody's and signs nothing.
-    judge: LedgerPayer,
-    error: Arc<Mutex<Option<KeystoreError>>>,
-}
-
-impl Locked {
-    fn new(keystore: Keystore, name: Option<WalletName>) -> Result<Self, KeystoreError> {
-        let account = match signer::account(&keystore, name.as_ref()) {
-            Ok(account) => Some(account),
-            // Told once a wallet is needed.
-            Err(KeystoreError::Empty { .. } | KeystoreError::Several { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        // A known key would be somebody's account, whom nobody could pay then.
-        let nobody = SecretKey::random(Kind::Ed25519)?.account_key();
-        let nobody = nobody.expect("every seed is an Ed25519 key");
-        Ok(Self {
-            keystore,
-            name,
-            account,
-            is_dry: false,
-            method: method(),
-            judge: LedgerPayer::new(nobody),
-            error: Arc::default(),
-        })
-    }
-
-    fn error(&self) -> MutexGuard<'_, Option<KeystoreError>> {
-        self.error.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Opens the wallet, away from the threads that others need: it takes a while, and may ask.
-    async fn open(&self) -> Result<LedgerPayer, Refusal> {
-        let (keystore, name) = (self.keystore.clone(), self.name.clone());
-        let opened =
-            tokio::task::spawn_blocking(move || signer::key(&keystore, name.as_ref())).await;
-        match opened {
-            Ok(Ok(key)) => Ok(LedgerPayer::new(key)),
-            Ok(Err(error)) => {
-                *self.error() = Some(error);
-                Err(Refusal::new(Fault::Unsupported, "the wallet stays locked"))
-            }
-            Err(error) => Err(
-                Refusal::new(Fault::Unavailable, "the wallet could not be opened").caused_by(error),
-            ),
-        }
-    }
-}
-
-impl Payer for Locked {
-    fn method(&self) -> &MethodId {
-        &self.method
-    }
-
-    fn quote(&self, offer: &Offer) -> Result<Quote, Refusal> {
-        let quote = self.judge.quote(offer)?;
-        let Some(account) = &self.account else {
-            if self.is_dry {
-                return Ok(quote);
-            }
-            *self.error() = signer::account(&self.keystore, self.name.as_ref()).err();
-            return Err(Refusal::new(Fault::Unsupported, "there is no wallet"));
-        };
-        let payee = offer.request.recipient.as_ref();
-        if payee.is_some_and(|payee| payee.as_str() == account.did().as_str()) {
-            return Err(Refusal::new(
-                Fault::Unsupported,
-                "an account cannot pay itself",
-            ));
-        }
-        Ok(Quote {
-            payer: account.did().clone(),
-            ..quote
-        })
-    }
-
-    fn sign<'a>(
-        &'a self,
-        offer: &'a Offer,
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<Proof, Refusal>> {
-        Box::pin(async move { self.open().await?.sign(offer, now).await })
-    }
-
-    fn resolve<'a>(&'a self, proof: &'a Proof, now: Timestamp) -> BoxFuture<'a, Resolved> {
-        self.judge.resolve(proof, now)
-    }
 }

@@ -1,0 +1,317 @@
+//! `farthing wallet send`: money from a wallet's account to another, once for an id.
+
+use std::time::Duration;
+
+use farthing::{
+    core::{payment::Moved, value::Amount},
+    evm::{Node, Outbox},
+    ledger::TransferId,
+    tempo::{
+        AccountKey, Memo, Network, Token,
+        tip20::{Standing, TransferOptions, TransferOrder, Transfers},
+    },
+};
+use serde_json::{Value, json};
+
+use super::{args::Send, put};
+use crate::{
+    buyer,
+    error::{Error, as_json},
+    exit::Exit,
+    keystore::{Keystore, random_name},
+    networks::{self, ChainError, Unmade},
+    screen::{self, Paint},
+    signer::{self, Signer},
+};
+
+/// How long a transfer is waited for. It is valid for less than half a minute, and then in a block
+/// or dead.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A transfer that was asked for.
+struct Asked<'a> {
+    network: &'a Network,
+    token: &'a Token,
+    fee_token: &'a Token,
+    order: TransferOrder,
+    id: TransferId,
+}
+
+pub(super) async fn run(send: &Send, keystore: &Keystore) -> Result<Exit, Error> {
+    let signer = Signer::of(keystore, send.wallet.as_ref())?;
+    let account = signer.address()?;
+    let network = networks::one(keystore, &send.on)?;
+    let token = networks::token(&network, send.token.as_deref())?;
+    let amount = send.amount.in_currency(&token.currency())?;
+    let id = match &send.id {
+        Some(id) => id.clone(),
+        None => TransferId::new(random_name()?).expect("base64url is visible ASCII"),
+    };
+    let node = networks::connect(&network).await?;
+    // The one that is sent, where fees can be paid in it.
+    let fee_token = match token.pays_fees() {
+        true => token.clone().into_owned(),
+        false => networks::fee_token(&network, &node, account).await?,
+    };
+    let asked = Asked {
+        network: &network,
+        token: &token,
+        fee_token: &fee_token,
+        order: TransferOrder {
+            token: token.address,
+            recipient: send.to,
+            amount,
+            memo: send.memo.map(|memo| memo.0),
+            fee_token: fee_token.address,
+        },
+        id,
+    };
+    let store = buyer::open(keystore.database()?)?;
+    let outbox = || Outbox::new(store.clone());
+    let done = async {
+        let judge = transfers(&node, outbox(), signer::onlooker(account)?);
+        let is_new = asked.confirm(send, &signer, &judge).await?;
+        let is_told = is_new && !send.json;
+        let keys = signer::unlock(keystore, send.wallet.as_ref())?;
+        let key = keys.chain.ok_or_else(|| signer.no_address())?;
+        asked.send(&transfers(&node, outbox(), key), is_told).await
+    }
+    .await;
+    store.close().await;
+    asked.told(&signer, &done?, send.json)
+}
+
+fn transfers(node: &Node, outbox: Outbox, key: AccountKey) -> Transfers {
+    Transfers::new(node.clone(), outbox, key, TransferOptions::default())
+}
+
+impl Asked<'_> {
+    /// Asks whoever sits there, and says whether it is new: what was sent before under the id is not
+    /// asked about again.
+    async fn confirm(
+        &self,
+        send: &Send,
+        signer: &Signer,
+        transfers: &Transfers,
+    ) -> Result<bool, Error> {
+        let status = transfers.status(self.id.as_str().as_bytes()).await;
+        let status = status.map_err(|source| self.unmade(source))?;
+        if status.is_some_and(|standing| !matches!(standing, Standing::Dead { .. })) {
+            if !send.json {
+                screen::tell(format!(
+                    "{} was sent before; nothing is sent twice",
+                    self.id
+                ));
+            }
+            return Ok(false);
+        }
+        let fee = transfers.quote(&self.order).await;
+        let fee = fee.map_err(|source| self.unmade(source))?;
+        let paint = Paint::for_stderr();
+        let mut rows = vec![
+            ("send", paint.asks(self.amount())),
+            (
+                "token",
+                format!("{}, {}", self.token.symbol, self.token.address),
+            ),
+            ("to", self.order.recipient.to_string()),
+            ("from", format!("{}, {}", signer.told, transfers.account())),
+            ("on", self.on()),
+            ("fee", format!("at the most {}", self.fee(fee))),
+        ];
+        let memo = self.order.memo.as_ref();
+        rows.extend(memo.map(|memo| ("memo", told(memo))));
+        if !send.json {
+            screen::tell(screen::rows(paint, 2, &rows));
+        }
+        if send.yes {
+            return Ok(true);
+        }
+        if !screen::can_ask() {
+            return Err(Error::Usage {
+                what: "there is no terminal to confirm the transfer at".to_owned(),
+                next: "say with --yes that it is meant",
+            });
+        }
+        let answer = screen::ask("Send it? [y/N] ").map_err(Error::System)?;
+        if screen::is_yes(&answer) {
+            Ok(true)
+        } else {
+            Err(Error::Declined)
+        }
+    }
+
+    async fn send(&self, transfers: &Transfers, is_told: bool) -> Result<Standing, Error> {
+        let id = self.id.as_str().as_bytes();
+        if is_told {
+            screen::tell(format!("sending, as {}", self.id));
+        }
+        let standing = transfers.send(id, &self.order).await;
+        let standing = standing.map_err(|source| self.unmade(source))?;
+        if standing.is_final() {
+            return Ok(standing);
+        }
+        if is_told {
+            screen::tell(format!(
+                "sent as {}; waiting for its block",
+                standing.hash()
+            ));
+        }
+        // Whether it is in a block is not known where the chain does not tell: then it waits.
+        match transfers.finish(id, PATIENCE).await {
+            Ok(Some(standing)) => Ok(standing),
+            _ => Ok(standing),
+        }
+    }
+
+    /// Says how it ended.
+    fn told(&self, signer: &Signer, standing: &Standing, json: bool) -> Result<Exit, Error> {
+        let (exit, moved, name, what) = match standing {
+            Standing::Done { .. } => (Exit::Done, Moved::Yes, "done", ""),
+            Standing::Diverted { .. } => (
+                Exit::Owed,
+                Moved::Yes,
+                "diverted",
+                "the recipient does not have it: a policy of theirs keeps it out, and they can claim it",
+            ),
+            Standing::Reverted { .. } => (
+                Exit::Unpaid,
+                Moved::No,
+                "reverted",
+                "it was executed and failed: it cost its fee, and nothing else moved",
+            ),
+            Standing::Dead { .. } => (
+                Exit::Unpaid,
+                Moved::No,
+                "dead",
+                "no block took it in time, and none will: nothing moved",
+            ),
+            _ => (
+                Exit::Unresolved,
+                Moved::Unknown,
+                "waiting",
+                "it was sent, and no block has it yet",
+            ),
+        };
+        if json {
+            return self.object(standing, name, exit, moved, what);
+        }
+        let paint = Paint::for_stderr();
+        if exit == Exit::Done {
+            let rows = self.rows(signer, standing);
+            return put(screen::rows(Paint::for_stdout(), 0, &rows));
+        }
+        screen::tell(format!("{} {what}", paint.bad("error:")));
+        let again = format!(
+            "farthing wallet send … --id {}: money moves once for it",
+            self.id
+        );
+        let rows = [
+            ("whose", "the payment rail".to_owned()),
+            ("money", crate::error::told(moved).to_owned()),
+            ("transaction", standing.hash().to_string()),
+            (
+                "next",
+                format!("run the same command again, with the id: {again}"),
+            ),
+        ];
+        screen::tell(screen::rows(paint, 2, &rows));
+        Ok(exit)
+    }
+
+    fn rows(&self, signer: &Signer, standing: &Standing) -> Vec<(&'static str, String)> {
+        let mut rows = vec![
+            ("sent", self.amount()),
+            ("token", self.token.symbol.to_string()),
+            ("to", self.order.recipient.to_string()),
+            ("from", signer.told.clone()),
+            ("on", self.on()),
+            ("id", self.id.to_string()),
+            ("transaction", standing.hash().to_string()),
+        ];
+        if let Standing::Done { block, fee, .. } = standing {
+            rows.push(("block", block.to_string()));
+            rows.push(("fee", self.fee(*fee)));
+        }
+        let page = networks::explorer(self.network, &standing.hash());
+        rows.extend(page.map(|page| ("see", page)));
+        rows
+    }
+
+    fn object(
+        &self,
+        standing: &Standing,
+        name: &str,
+        exit: Exit,
+        moved: Moved,
+        what: &str,
+    ) -> Result<Exit, Error> {
+        let mut told: Value = networks::token_json(self.token);
+        told["amount"] = json!(self.order.amount);
+        told["price"] = json!(self.amount());
+        told["id"] = json!(self.id);
+        told["standing"] = json!(name);
+        told["moneyMoved"] = as_json(moved);
+        told["to"] = json!(self.order.recipient.to_string());
+        told["memo"] = json!(self.order.memo.map(|memo| memo.to_string()));
+        told["network"] = json!(self.network.name());
+        told["chainId"] = json!(self.network.chain());
+        told["transaction"] = json!(standing.hash().to_string());
+        if let Standing::Done { block, .. } = standing {
+            told["block"] = json!(block);
+        }
+        if let Standing::Done { fee, .. }
+        | Standing::Diverted { fee, .. }
+        | Standing::Reverted { fee, .. } = standing
+        {
+            told["fee"] = json!({
+                "amount": fee,
+                "price": self.fee_token.currency().display(*fee),
+                "token": self.fee_token.symbol.as_str(),
+            });
+        }
+        if exit != Exit::Done {
+            told["error"] = json!(exit.name());
+            told["exitCode"] = json!(exit.code());
+            told["message"] = json!(what);
+        }
+        put(told)?;
+        Ok(exit)
+    }
+
+    fn amount(&self) -> String {
+        self.token.currency().display(self.order.amount)
+    }
+
+    fn fee(&self, fee: Amount) -> String {
+        let price = self.fee_token.currency().display(fee);
+        format!("{price}, in {}", self.fee_token.symbol)
+    }
+
+    fn on(&self) -> String {
+        format!("{}, chain {}", self.network.name(), self.network.chain())
+    }
+
+    fn unmade(&self, source: farthing::tempo::tip20::TransferError) -> ChainError {
+        ChainError::Transfer(Box::new(Unmade {
+            id: self.id.to_string(),
+            source,
+            tokens: vec![self.token.clone(), self.fee_token.clone()],
+        }))
+    }
+}
+
+/// A memo as a text where it is one.
+fn told(memo: &Memo) -> String {
+    let bytes = memo.0.as_slice();
+    let end = bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1);
+    match std::str::from_utf8(&bytes[..end]) {
+        Ok(text) if end > 0 && !text.contains(char::is_control) => {
+            format!("{} ({memo})", screen::clean(text))
+        }
+        _ => memo.to_string(),
+    }
+}
