@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn what_is_chosen_is_not_chosen_again() {
         let args = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
-        assert!(chooses(&args(&["--json", "--chain", "ledger"])));
+        assert!(chooses(&args(&["--json", "--chain", "none"])));
         assert!(chooses(&args(&["--chain=tempo"])));
         assert!(!chooses(&args(&["--json"])));
     }

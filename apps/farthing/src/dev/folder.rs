@@ -5,11 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use farthing::{clock::SystemClock, core::port::clock::Clock, ledger::Account};
+use farthing::{clock::SystemClock, core::port::clock::Clock, evm::Address, ledger::Account};
 
 use crate::{
     error::Error,
-    keystore::{Cost, Keystore, Kind, SecretKey, WalletName, folder_name, private_folder},
+    keystore::{
+        Cost, Holder, Keystore, KeystoreError, Kind, SecretKey, WalletName, folder_name,
+        private_folder,
+    },
 };
 
 /// Where the demo keeps everything.
@@ -40,18 +43,29 @@ impl Folder {
         (!self.passing).then_some(&self.dir)
     }
 
-    /// A demo's keystore with one wallet, made where it is not there yet.
-    pub(super) fn keystore(&self, name: &str, store: &Path) -> Result<(Keystore, Account), Error> {
+    /// A demo's keystore with one wallet for a ledger, made where it is not there yet.
+    pub(super) fn account(&self, name: &str, store: &Path) -> Result<(Keystore, Account), Error> {
+        let (keystore, holder) = self.keystore(name, store, Kind::Ed25519)?;
+        Ok((keystore, holder.account.ok_or(KeystoreError::NoKey)?))
+    }
+
+    /// The same for a chain.
+    pub(super) fn address(&self, name: &str, store: &Path) -> Result<(Keystore, Address), Error> {
+        let (keystore, holder) = self.keystore(name, store, Kind::Secp256k1)?;
+        Ok((keystore, holder.address.ok_or(KeystoreError::NoKey)?))
+    }
+
+    fn keystore(&self, name: &str, store: &Path, kind: Kind) -> Result<(Keystore, Holder), Error> {
         let keystore = Keystore::at(self.path(name));
         let wallet = WalletName::default_name();
         if !keystore.has(&wallet) {
             let passphrase = keystore.make_demo(store)?;
             let now = SystemClock.now().whole_secs();
-            let key = SecretKey::random(Kind::Ed25519)?;
+            let key = SecretKey::random(kind)?;
             keystore.create(&wallet, &key, &passphrase, Cost::RANDOM, now)?;
         }
-        let account = keystore.wallet(Some(&wallet))?.account;
-        Ok((keystore, account))
+        let holder = keystore.wallet(Some(&wallet))?.holder;
+        Ok((keystore, holder))
     }
 
     /// Removes the folder, if it is one that goes.

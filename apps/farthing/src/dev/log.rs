@@ -6,8 +6,7 @@ use std::sync::{
 };
 
 use farthing::{
-    core::payment::State,
-    ledger::Currencies,
+    core::{payment::State, value::Currency},
     server::{Event, Progress},
 };
 use tokio::sync::mpsc::{self, Sender};
@@ -44,16 +43,16 @@ impl Log {
     }
 
     /// Takes note of what happens.
-    pub(super) fn note(&self, event: &Event) {
+    pub(super) fn note(&self, event: &Event, currencies: &[Currency]) {
         if self.talking.load(Ordering::Relaxed)
-            && let Some(line) = line(event, Paint::for_stderr())
+            && let Some(line) = line(event, currencies, Paint::for_stderr())
         {
             let _ = self.lines.try_send(line);
         }
     }
 }
 
-fn line(event: &Event, paint: Paint) -> Option<String> {
+fn line(event: &Event, currencies: &[Currency], paint: Paint) -> Option<String> {
     match event {
         Event::Offered { route, .. } => Some(row(
             &paint.asks("asked  "),
@@ -64,19 +63,21 @@ fn line(event: &Event, paint: Paint) -> Option<String> {
             let title = problem.spec().title;
             Some(row(&paint.bad("refused"), route.as_str(), title))
         }
-        Event::Payment(progress) => payment(progress, paint),
+        Event::Payment(progress) => payment(progress, currencies, paint),
         _ => None,
     }
 }
 
-fn payment(progress: &Progress, paint: Paint) -> Option<String> {
-    let currencies = Currencies::default();
+fn payment(progress: &Progress, currencies: &[Currency], paint: Paint) -> Option<String> {
     let price = currencies
-        .find(&progress.currency)
+        .iter()
+        .find(|known| known.code == progress.currency)
         .map(|currency| currency.display(progress.amount))?;
     let told = match progress.state {
         State::Delivered => paint.good("paid   "),
         State::Owed => paint.bad("owed   "),
+        State::Credited => paint.good("credit "),
+        State::Defaulted => paint.bad("default"),
         State::Voided | State::Failed => paint.bad("unpaid "),
         _ => return None,
     };

@@ -1,7 +1,9 @@
 //! `farthing dev`: a small paid API on this machine, with a funded wallet to try it with.
 
+mod chain;
 mod folder;
 mod log;
+mod rail;
 mod shop;
 mod show;
 mod walk;
@@ -9,20 +11,25 @@ mod walk;
 use std::{future::IntoFuture, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::Router;
-use farthing::ledger::Account;
+use farthing::{core::port::backend::Backend, store::SqliteBackend};
 use serde_json::json;
 use tokio::{net::TcpListener, sync::Notify, task::JoinHandle, time::timeout};
 
 use crate::{
-    args::Dev,
+    args::{Dev, OnChain},
+    buyer,
     error::Error,
     exit::Exit,
     keystore::Keystore,
     screen::{self, Paint},
 };
 
+pub(crate) use chain::AnvilError;
+
+use chain::Chain;
 use folder::Folder;
 use log::Log;
+use rail::Rail;
 use shop::Shop;
 
 /// How long requests under way may take once the end has come, and then payments.
@@ -36,7 +43,6 @@ struct Demo {
     url: String,
     shop: Shop,
     buyer: Keystore,
-    account: Account,
     store: PathBuf,
 }
 
@@ -48,10 +54,14 @@ pub(crate) async fn run(dev: Dev) -> Result<Exit, Error> {
         });
     }
     let mut ends = folder::Ends::listen().map_err(Error::System)?;
-    screen::tell("starting: a store, a ledger, a funded wallet, a priced API");
+    let starting = match dev.chain {
+        OnChain::None => "starting: a store, a ledger, a funded wallet, a priced API",
+        OnChain::Tempo => "starting: a chain, a store, a funded wallet, a priced API",
+    };
+    screen::tell(starting);
     let folder = Folder::open(dev.dir.as_deref())?;
     let log = Log::start();
-    let (demo, listener) = set_up(&folder, dev.listen, &log).await?;
+    let (demo, listener) = set_up(&folder, &dev, &log).await?;
     let stop = Arc::new(Notify::new());
     let server = serve(listener, demo.shop.router()?, Arc::clone(&stop));
     let reconciler = tokio::spawn(demo.shop.gate.clone().keep_reconciling(RECONCILE));
@@ -79,15 +89,19 @@ pub(crate) async fn run(dev: Dev) -> Result<Exit, Error> {
 /// Shows what there is to see, and says whether the end came meanwhile.
 async fn show(demo: &Demo, dev: &Dev, folder: &Folder) -> Result<bool, Error> {
     let text = if dev.json {
-        json!({
+        let mut line = json!({
             "paid_url": demo.at("/paid"),
             "free_url": demo.at("/free"),
             "render_url": demo.at("/render"),
-            "wallet": demo.account.to_string(),
+            "wallet": demo.shop.rail.payer(),
             "keystore": demo.buyer.dir().display().to_string(),
             "store": demo.store.display().to_string(),
-        })
-        .to_string()
+        });
+        if let Some(chain) = demo.shop.rail.chain() {
+            line["rpc"] = json!(chain.url());
+            line["chain_id"] = json!(chain.network().chain());
+        }
+        line.to_string()
     } else {
         walk::walk(demo).await?;
         show::lines_to_try(demo, folder, Paint::for_stdout())
@@ -96,30 +110,55 @@ async fn show(demo: &Demo, dev: &Dev, folder: &Folder) -> Result<bool, Error> {
     Ok(false)
 }
 
-async fn set_up(
-    folder: &Folder,
-    listen: SocketAddr,
-    log: &Log,
-) -> Result<(Demo, TcpListener), Error> {
+async fn set_up(folder: &Folder, dev: &Dev, log: &Log) -> Result<(Demo, TcpListener), Error> {
     let failed = |source| Error::Listen {
-        at: listen.to_string(),
+        at: dev.listen.to_string(),
         source,
     };
-    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let listener = TcpListener::bind(dev.listen).await.map_err(failed)?;
     let at = listener.local_addr().map_err(failed)?;
-    let store = folder.path("store.db");
-    let (buyer, account) = folder.keystore("buyer", &store)?;
-    let (_, payee) = folder.keystore("seller", &store)?;
-    let shop = Shop::open(folder, &store, &at.to_string(), payee, log)?;
-    shop.fund(&account).await?;
+    let (path, buyer, opened, rail) = match dev.chain {
+        OnChain::None => on_ledger(folder)?,
+        OnChain::Tempo => on_chain(folder).await?,
+    };
+    let shop = Shop::open(folder, opened, &at.to_string(), rail, log)?;
+    shop.rail.fund(&buyer).await?;
     let demo = Demo {
         url: format!("http://{at}"),
         shop,
         buyer,
-        account,
-        store,
+        store: path,
     };
     Ok((demo, listener))
+}
+
+/// What a demo is made of: its store, the buyer's keystore, the store opened, the rail.
+type Parts = (PathBuf, Keystore, Arc<SqliteBackend>, Rail);
+
+fn on_ledger(folder: &Folder) -> Result<Parts, Error> {
+    let store = folder.path("store.db");
+    let (buyer, account) = folder.account("buyer", &store)?;
+    let (_, payee) = folder.account("seller", &store)?;
+    let opened = buyer::open(store.clone())?;
+    let backend = Arc::clone(&opened) as Arc<dyn Backend>;
+    let rail = Rail::ledger(backend, account, payee);
+    Ok((store, buyer, opened, rail))
+}
+
+/// A chain is new each time, so what is kept of an earlier one is apart from it.
+async fn on_chain(folder: &Folder) -> Result<Parts, Error> {
+    let chain = Chain::start().await?;
+    let store = folder.path("chain.db");
+    let (keystore, buyer) = folder.address("chain-buyer", &store)?;
+    let (_, seller) = folder.address("chain-seller", &store)?;
+    chain.tell(&keystore)?;
+    let opened = buyer::open(store.clone())?;
+    let rail = Rail::Chain {
+        chain: Box::new(chain),
+        buyer,
+        seller,
+    };
+    Ok((store, keystore, opened, rail))
 }
 
 /// Serves until it is told to stop, then ends idle connections and finishes the others.

@@ -1,17 +1,12 @@
 //! The demo's API: one free route, two that cost, and what is told of them.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use axum::{Json, Router};
 use bytes::Bytes;
 use farthing::{
     clock::SystemClock,
-    core::{
-        payment::SettlePolicy,
-        port::{backend::Backend, clock::Clock},
-        value::{Amount, CurrencyCode},
-    },
-    ledger::{Account, Accounts, Balance, Currencies, Funding, Ledger, TransferId},
+    core::{payment::SettlePolicy, port::backend::Backend},
     secret,
     server::{
         Gate, Paid, Route,
@@ -21,11 +16,8 @@ use farthing::{
 };
 use serde_json::{Value, json};
 
-use super::{folder::Folder, log::Log};
-use crate::{buyer, error::Error};
-
-/// What the demo's wallet begins with: $10.
-const FUNDS: Amount = Amount::new(10_000_000);
+use super::{folder::Folder, log::Log, rail::Rail};
+use crate::error::Error;
 
 /// Bytes of the largest text that is framed.
 const TEXT: usize = 4096;
@@ -33,52 +25,27 @@ const TEXT: usize = 4096;
 pub(super) struct Shop {
     pub(super) gate: Gate,
     pub(super) store: Arc<SqliteBackend>,
-    pub(super) payee: Account,
-    accounts: Accounts,
+    pub(super) rail: Rail,
 }
 
 impl Shop {
     pub(super) fn open(
         folder: &Folder,
-        store: &Path,
+        store: Arc<SqliteBackend>,
         realm: &str,
-        payee: Account,
+        rail: Rail,
         log: &Log,
     ) -> Result<Self, Error> {
-        let store = buyer::open(store.to_owned())?;
-        let backend = Arc::clone(&store) as Arc<dyn Backend>;
-        let log = log.clone();
+        let (log, currencies) = (log.clone(), rail.currencies());
         let gate = Gate::builder()
             .realm(realm)
             .secret(secret::load_or_create(folder.path("challenge-secret"))?)
-            .store(Arc::clone(&backend))
+            .store(Arc::clone(&store) as Arc<dyn Backend>)
             .clock(Arc::new(SystemClock))
-            .method(Arc::new(Ledger::new(payee.clone())))
-            .observer(move |event| log.note(event))
+            .method(rail.method()?)
+            .observer(move |event| log.note(event, &currencies))
             .build()?;
-        Ok(Self {
-            gate,
-            store,
-            payee,
-            accounts: Accounts::new(backend, Currencies::default()),
-        })
-    }
-
-    /// Puts the demo's money into the wallet, once for a store.
-    pub(super) async fn fund(&self, account: &Account) -> Result<(), Error> {
-        let funding = Funding {
-            id: TransferId::new("demo-funds").expect("it is visible ASCII"),
-            account: account.clone(),
-            currency: dollar(),
-            amount: FUNDS,
-            at: SystemClock.now(),
-        };
-        self.accounts.deposit(&funding).await?;
-        Ok(())
-    }
-
-    pub(super) async fn balance(&self, account: &Account) -> Result<Balance, Error> {
-        Ok(self.accounts.balance(account, &dollar()).await?)
+        Ok(Self { gate, store, rail })
     }
 
     pub(super) fn router(&self) -> Result<Router, Error> {
@@ -100,10 +67,6 @@ impl Shop {
             .discovered(Discovery::new(service))?;
         Ok(router)
     }
-}
-
-fn dollar() -> CurrencyCode {
-    CurrencyCode::new("usd6").expect("it is a currency of the ledger")
 }
 
 async fn free() -> Json<Value> {

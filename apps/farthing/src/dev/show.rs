@@ -5,22 +5,18 @@ use farthing::{
     core::{
         intent::charge::ChargeRequest,
         noun::{Challenge, problem::Problem},
+        value::Amount,
     },
-    ledger::{Balance, Currencies},
 };
 use http::{HeaderName, StatusCode};
 
-use super::{
-    Demo,
-    folder::Folder,
-    walk::{Answer, Balances},
-};
+use super::{Demo, folder::Folder, rail::Balances, walk::Answer};
 use crate::{
     program,
     screen::{self, Paint},
 };
 
-pub(super) fn unpaid(url: &str, answer: &Answer, challenge: &Challenge, paint: Paint) -> String {
+pub(super) fn unpaid(demo: &Demo, answer: &Answer, challenge: &Challenge, paint: Paint) -> String {
     let mut rows = vec![
         ("challenge", challenge.id.to_string()),
         ("realm", challenge.realm.to_string()),
@@ -29,7 +25,9 @@ pub(super) fn unpaid(url: &str, answer: &Answer, challenge: &Challenge, paint: P
     ];
     if let Ok(request) = challenge.request.decode::<ChargeRequest>() {
         let units = format!("{} base units of {}", request.amount, request.currency);
-        let price = match Currencies::default().find(&request.currency) {
+        let currencies = demo.shop.rail.currencies();
+        let found = currencies.iter().find(|it| it.code == request.currency);
+        let price = match found {
             Some(currency) => format!("{} ({units})", currency.display(request.amount)),
             None => units,
         };
@@ -43,7 +41,12 @@ pub(super) fn unpaid(url: &str, answer: &Answer, challenge: &Challenge, paint: P
     format!(
         "\n{}\n\n{}\n\n{}\n",
         heading(1, "A request without a payment", paint),
-        exchange(&format!("GET {url}/paid"), "", answer.status, paint),
+        exchange(
+            &format!("GET {}", demo.at("/paid")),
+            "",
+            answer.status,
+            paint
+        ),
         screen::rows(paint, 3, &rows),
     )
 }
@@ -77,16 +80,22 @@ pub(super) fn paid(
 }
 
 /// The balances, to the base unit.
-pub(super) fn moved(before: Balances, after: Balances, paint: Paint) -> String {
-    let row = |who: &str, before: Balance, after: Balance| {
-        let change = match after.available.checked_sub(before.available) {
+pub(super) fn moved(
+    demo: &Demo,
+    before: Balances,
+    after: Balances,
+    fee: Amount,
+    paint: Paint,
+) -> String {
+    let row = |who: &str, before: Amount, after: Amount| {
+        let change = match after.checked_sub(before) {
             Some(more) => format!("+{more}"),
-            None => format!("-{}", before.available.units() - after.available.units()),
+            None => format!("-{}", before.units() - after.units()),
         };
         [
             who.to_owned(),
-            before.available.to_string(),
-            after.available.to_string(),
+            before.to_string(),
+            after.to_string(),
             change,
         ]
     };
@@ -94,8 +103,13 @@ pub(super) fn moved(before: Balances, after: Balances, paint: Paint) -> String {
         row("buyer", before.buyer, after.buyer),
         row("seller", before.seller, after.seller),
     ];
-    let table = screen::table(paint, ["usd6", "before", "after", "change"], &body);
-    format!("{}\n", indent(&table))
+    let money = demo.shop.rail.money();
+    let table = screen::table(paint, [&*money, "before", "after", "change"], &body);
+    let fee = match fee.is_zero() {
+        true => String::new(),
+        false => format!("\n   The chain took a fee of {fee} from the buyer.\n"),
+    };
+    format!("{}\n{fee}", indent(&table))
 }
 
 pub(super) fn replayed(answer: &Answer, problem: Option<&Problem>, paint: Paint) -> String {
@@ -123,17 +137,18 @@ pub(super) fn lines_to_try(demo: &Demo, folder: &Folder, paint: Paint) -> String
     let me = program::name();
     let url = &demo.url;
     let keystore = program::quoted(demo.buyer.dir());
+    let (first, second) = match demo.shop.rail.chain() {
+        None => (
+            "$0.002, settled after it is served",
+            "$0.05, settled before",
+        ),
+        Some(_) => ("$0.002, settled in a block and then served", "$0.05"),
+    };
     let lines = [
         (format!("export FARTHING_KEYSTORE={keystore}"), ""),
         (format!("curl -i {url}/paid"), "what it costs: a 402"),
-        (
-            format!("{me} pay {url}/paid"),
-            "$0.002, settled after it is served",
-        ),
-        (
-            format!("{me} pay {url}/render -d hello"),
-            "$0.05, settled before",
-        ),
+        (format!("{me} pay {url}/paid"), first),
+        (format!("{me} pay {url}/render -d hello"), second),
         (format!("{me} pay {url}/free"), "nothing"),
         (format!("{me} wallet balance"), "what is left of the $10"),
         (format!("{me} receipts list"), "what was paid"),

@@ -1,19 +1,19 @@
 //! The walk: a request without a payment, the same with one, and the same payment again.
 
 use farthing::{
-    client::{Outlay, Policy, Step, Target},
+    client::{Policy, Step, Target},
     core::{
         header::www_authenticate,
         noun::{Challenge, problem::Problem},
+        value::Amount,
     },
-    ledger::Balance,
 };
 use http::{HeaderMap, Method, StatusCode, header::WWW_AUTHENTICATE};
 use reqwest::Url;
 
-use super::{Demo, show};
+use super::{Demo, rail::Balances, show};
 use crate::{
-    buyer::{self, Buyer},
+    buyer::{self, Buyer, Rails},
     error::Error,
     keystore::WalletName,
     screen::{self, Paint},
@@ -26,31 +26,25 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
-/// What the buyer and the seller have.
-#[derive(Clone, Copy)]
-pub(super) struct Balances {
-    pub(super) buyer: Balance,
-    pub(super) seller: Balance,
-}
-
 pub(super) async fn walk(demo: &Demo) -> Result<(), Error> {
     let paint = Paint::for_stdout();
     let url = demo.at("/paid");
     let http = buyer::http().no_proxy().build().map_err(broken)?;
     let put = |text: String| screen::data(text).map_err(Error::System);
 
-    let before = balances(demo).await?;
+    let before = demo.shop.rail.balances().await?;
     let unpaid = fetch(http.get(&url)).await?;
-    put(show::unpaid(
-        &demo.url,
-        &unpaid,
-        &challenge(&unpaid)?,
-        paint,
-    ))?;
+    put(show::unpaid(demo, &unpaid, &challenge(&unpaid)?, paint))?;
 
     let cent = "$0.01".parse().expect("it is a price");
     let limits = Policy::new().max_per_request(cent);
-    let buyer = Buyer::new(&demo.buyer, Some(&WalletName::default_name()), limits)?;
+    let rails = Rails::of(&demo.buyer)?;
+    let buyer = Buyer::new(
+        &demo.buyer,
+        Some(&WalletName::default_name()),
+        limits,
+        rails,
+    )?;
     let client = buyer.client(None)?;
     let target = Url::parse(&url).map_err(|_| Error::Demo("its URL is none"))?;
     let target = Target::new(Method::GET, target);
@@ -67,10 +61,11 @@ pub(super) async fn walk(demo: &Demo) -> Result<(), Error> {
     let Step::Served(outlay) = settled else {
         return Err(Error::Demo("the payment was not served"));
     };
-    let after = balances(demo).await?;
+    let after = demo.shop.rail.balances().await?;
+    let fee = demo.shop.rail.fee(outlay.reference.as_ref()).await?;
     put(show::paid(&served, &name, value.len(), &outlay, paint))?;
-    put(show::moved(before, after, paint))?;
-    check(before, after, &outlay)?;
+    put(show::moved(demo, before, after, fee, paint))?;
+    check(before, after, outlay.amount, fee)?;
 
     let replayed = fetch(with_payment()).await?;
     put(show::replayed(
@@ -79,7 +74,7 @@ pub(super) async fn walk(demo: &Demo) -> Result<(), Error> {
         paint,
     ))?;
     buyer.close().await;
-    let at_last = balances(demo).await?;
+    let at_last = demo.shop.rail.balances().await?;
     if replayed.status.is_success() || at_last.buyer != after.buyer {
         return Err(Error::Demo("a payment was taken twice"));
     }
@@ -87,21 +82,15 @@ pub(super) async fn walk(demo: &Demo) -> Result<(), Error> {
 }
 
 /// The demo shows sums that are right, or none.
-fn check(before: Balances, after: Balances, outlay: &Outlay) -> Result<(), Error> {
-    let left = before.buyer.available.checked_sub(outlay.amount);
-    let earned = before.seller.available.checked_add(outlay.amount);
-    if left == Some(after.buyer.available) && earned == Some(after.seller.available) {
+fn check(before: Balances, after: Balances, price: Amount, fee: Amount) -> Result<(), Error> {
+    let left = before.buyer.checked_sub(price);
+    let left = left.and_then(|left| left.checked_sub(fee));
+    let earned = before.seller.checked_add(price);
+    if left == Some(after.buyer) && earned == Some(after.seller) {
         Ok(())
     } else {
         Err(Error::Demo("the balances do not add up"))
     }
-}
-
-async fn balances(demo: &Demo) -> Result<Balances, Error> {
-    Ok(Balances {
-        buyer: demo.shop.balance(&demo.account).await?,
-        seller: demo.shop.balance(&demo.shop.payee).await?,
-    })
 }
 
 async fn fetch(request: reqwest::RequestBuilder) -> Result<Answer, Error> {

@@ -1,0 +1,150 @@
+//! What the demo is paid on: a ledger in the shop's own store, or a chain of its own.
+
+use std::sync::Arc;
+
+use farthing::{
+    clock::SystemClock,
+    core::{
+        port::{backend::Backend, clock::Clock, method::Charge},
+        value::{Amount, Currency, CurrencyCode, Reference},
+    },
+    evm::Address,
+    ledger::{Account, Accounts, Currencies, Funding, Ledger, TransferId},
+    tempo::Token,
+};
+
+use super::chain::Chain;
+use crate::{error::Error, keystore::Keystore};
+
+/// What the demo's wallet begins with: $10.
+const FUNDS: Amount = Amount::new(10_000_000);
+
+/// Who pays whom, and where.
+pub(super) enum Rail {
+    Ledger {
+        accounts: Accounts,
+        buyer: Account,
+        seller: Account,
+    },
+    Chain {
+        chain: Box<Chain>,
+        buyer: Address,
+        seller: Address,
+    },
+}
+
+/// What the buyer and the seller have.
+#[derive(Clone, Copy)]
+pub(super) struct Balances {
+    pub(super) buyer: Amount,
+    pub(super) seller: Amount,
+}
+
+impl Rail {
+    /// Accounts in a store.
+    pub(super) fn ledger(backend: Arc<dyn Backend>, buyer: Account, seller: Account) -> Self {
+        Self::Ledger {
+            accounts: Accounts::new(backend, Currencies::default()),
+            buyer,
+            seller,
+        }
+    }
+
+    /// The payment method of the shop.
+    pub(super) fn method(&self) -> Result<Arc<dyn Charge>, Error> {
+        Ok(match self {
+            Self::Ledger { seller, .. } => Arc::new(Ledger::new(seller.clone())),
+            Self::Chain { chain, seller, .. } => Arc::new(chain.method(*seller)?),
+        })
+    }
+
+    /// Puts the demo's money into the wallet, once.
+    pub(super) async fn fund(&self, keystore: &Keystore) -> Result<(), Error> {
+        match self {
+            Self::Ledger {
+                accounts, buyer, ..
+            } => {
+                let funding = Funding {
+                    id: TransferId::new("demo-funds").expect("it is visible ASCII"),
+                    account: buyer.clone(),
+                    currency: dollar(),
+                    amount: FUNDS,
+                    at: SystemClock.now(),
+                };
+                accounts.deposit(&funding).await?;
+                Ok(())
+            }
+            Self::Chain { chain, buyer, .. } => chain.fund(*buyer, FUNDS, keystore).await,
+        }
+    }
+
+    pub(super) async fn balances(&self) -> Result<Balances, Error> {
+        Ok(match self {
+            Self::Ledger {
+                accounts,
+                buyer,
+                seller,
+            } => Balances {
+                buyer: accounts.balance(buyer, &dollar()).await?.available,
+                seller: accounts.balance(seller, &dollar()).await?.available,
+            },
+            Self::Chain {
+                chain,
+                buyer,
+                seller,
+            } => Balances {
+                buyer: chain.balance(*buyer).await?,
+                seller: chain.balance(*seller).await?,
+            },
+        })
+    }
+
+    /// What the rail took from the buyer beside the price.
+    pub(super) async fn fee(&self, reference: Option<&Reference>) -> Result<Amount, Error> {
+        let Self::Chain { chain, .. } = self else {
+            return Ok(Amount::ZERO);
+        };
+        let hash = reference.and_then(|reference| reference.as_str().parse().ok());
+        let hash = hash.ok_or(Error::Demo("the receipt names no transaction"))?;
+        chain.fee(hash).await
+    }
+
+    /// What is counted.
+    pub(super) fn currencies(&self) -> Vec<Currency> {
+        match self {
+            Self::Ledger { .. } => Currencies::default().iter().cloned().collect(),
+            Self::Chain { chain, .. } => {
+                let tokens = chain.network().tokens().iter();
+                tokens.map(Token::currency).collect()
+            }
+        }
+    }
+
+    /// What the demo's money is called.
+    pub(super) fn money(&self) -> String {
+        match self {
+            Self::Ledger { .. } => dollar().to_string(),
+            Self::Chain { chain, .. } => chain.token().symbol.to_string(),
+        }
+    }
+
+    /// Who pays.
+    pub(super) fn payer(&self) -> String {
+        match self {
+            Self::Ledger { buyer, .. } => buyer.to_string(),
+            Self::Chain { buyer, .. } => buyer.to_string(),
+        }
+    }
+
+    /// The chain, where there is one.
+    pub(super) fn chain(&self) -> Option<&Chain> {
+        match self {
+            Self::Ledger { .. } => None,
+            Self::Chain { chain, .. } => Some(chain),
+        }
+    }
+}
+
+fn dollar() -> CurrencyCode {
+    CurrencyCode::new("usd6").expect("it is a currency of the ledger")
+}
