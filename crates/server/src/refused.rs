@@ -171,6 +171,7 @@ impl Refused {
             Self::Store(error) if error.in_doubt() => Some(Moved::Unknown),
             Self::Unpaid => None,
             Self::Used(state) | Self::Unsettled(state) => Some(state.moved()),
+            Self::Method(refusal) => Some(refusal.moved),
             Self::Owed => Some(Moved::Yes),
             Self::InFlight | Self::Stale | Self::IdempotencyInFlight => Some(Moved::Unknown),
             // Nobody has looked, or knows any more, whether what came with the request was paid.

@@ -90,6 +90,7 @@ impl Coupons {
             // A coupon is good for ever, and so is the memory that it was used.
             proof_until: farthing::core::value::Timestamp::FAR,
             reference: None,
+            prepaid: false,
             send_before: None,
             effect: None,
         })

@@ -20,7 +20,7 @@ use crate::{
     domain::claims::Debit,
     intent::charge::ChargeRequest,
     noun::problem::ProblemKind,
-    payment::{Payment, SettlePolicy},
+    payment::{Moved, Payment, SettlePolicy},
     value::{
         ChallengeId, ClaimKey, Currency, CurrencyCode, Did, MethodId, Price, PriceError, Realm,
         Reference, Secret, Timestamp,
@@ -172,6 +172,10 @@ pub struct Verified {
     /// The latest time at which sending it makes sense. A handler that runs before the settlement
     /// gets no longer than that, and what is not sent by then never is.
     pub send_before: Option<Timestamp>,
+    /// Whether value moved before the proof was presented, as with a hash or a preimage. Such a
+    /// payment is settled first whatever the route says: there is nothing that could be held back,
+    /// and what cannot be served is owed.
+    pub prepaid: bool,
     /// What will be sent to the rail, journaled before it is and erased when the outcome is
     /// final. Methods that keep books have none.
     pub effect: Option<Secret>,
@@ -315,6 +319,9 @@ pub struct Refusal {
     pub problem: Option<ProblemKind>,
     /// What the peer may read. Never a credential.
     pub public: Cow<'static, str>,
+    /// Whether value moved, as far as the method knows. Before a claim it did not, unless the payer
+    /// moved it itself.
+    pub moved: Moved,
     /// What lies behind it.
     #[source]
     pub source: Option<Source>,
@@ -328,6 +335,7 @@ impl Refusal {
             fault,
             problem: None,
             public: public.into(),
+            moved: Moved::No,
             source: None,
         }
     }
@@ -336,6 +344,14 @@ impl Refusal {
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Source>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    /// The same about a payment that the payer says it made itself. Whether it did, and to whom, is
+    /// not for us to deny.
+    #[must_use]
+    pub fn of_prepaid(mut self) -> Self {
+        self.moved = Moved::Unknown;
         self
     }
 

@@ -86,6 +86,7 @@ impl Ledger {
             debits: Vec::new(),
             proof_until: presented.expires,
             reference: None,
+            prepaid: false,
             send_before: None,
             effect: None,
         })

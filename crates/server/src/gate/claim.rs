@@ -8,8 +8,13 @@
 //! | claim | first, books | settled, started, receipt kept | runs again if it may, else owed |
 //! | claim | first, outside | sent, effect journaled | the rail is asked |
 //! | the rail's answer | first, outside | settled, started, receipt kept | runs again if it may, else owed |
+//! | the rail took it | first, on credit | credited, started | the rail is asked; settled as above, refused it is defaulted |
 //! | claim | after, books | claimed, amount held | voided, hold released |
 //! | claim | after, outside | claimed | voided |
+//!
+//! On credit the claim reserves on two counters more. Where they have no room it is made without, and
+//! waits for the rail. A process that dies before the rail took the payment leaves one that is sent:
+//! whoever takes that over gives no credit.
 //!
 //! Under `first` the settlement and the start of the handler are one write, so nobody can know
 //! whether the handler had begun: one that must not run twice does not run again.
@@ -132,7 +137,7 @@ impl Gate {
     /// Whether there is time to send the payment, and before it to serve, where the answer is held
     /// until value moved.
     fn is_in_time(&self, asked: &Asked, proven: &Proven) -> bool {
-        let first = asked.route.policy(&*proven.charge) == SettlePolicy::First;
+        let first = proven.policy(&asked.route) == SettlePolicy::First;
         let serving = if first { Duration::ZERO } else { LEAST_TIME };
         let until = proven.verified.send_before;
         until.is_none_or(|until| self.now().saturating_add(serving) < until)
@@ -273,7 +278,7 @@ impl Gate {
             currency: proven.request.currency.clone(),
             payee: proven.request.recipient.clone(),
             payer: payer.cloned(),
-            policy: asked.route.policy(&*charge),
+            policy: proven.policy(&asked.route),
             rerunnable: asked.route.is_rerunnable(&asked.method),
             proof_until: verified.proof_until,
             redeliver: asked.route.route.redeliver,

@@ -10,6 +10,7 @@ use farthing_core::{
     header::{IDEMPOTENCY_KEY, digest},
     intent::charge::{CHARGE, ChargeRequest},
     noun::{CredentialRef, Request},
+    payment::SettlePolicy,
     port::method::{Charge, Presented, Step, Verified},
     value::{ChallengeId, Fingerprint, Timestamp},
 };
@@ -246,4 +247,14 @@ pub(super) struct Proven {
     pub(super) charge: Arc<dyn Charge>,
     pub(super) request: ChargeRequest,
     pub(super) verified: Verified,
+}
+
+impl Proven {
+    /// When value moves: as the route says, unless it has moved already.
+    pub(super) fn policy(&self, route: &PreparedRoute) -> SettlePolicy {
+        if self.verified.prepaid {
+            return SettlePolicy::First;
+        }
+        route.policy(&*self.charge)
+    }
 }

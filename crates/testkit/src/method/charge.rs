@@ -170,6 +170,7 @@ impl FakeCharge {
             proof_until: presented.expires,
             reference: Reference::new(name(&proof.nonce)).ok(),
             send_before,
+            prepaid: false,
             effect: Some(effect.seal()),
         })
     }

@@ -22,7 +22,7 @@
 //! | transaction, after | claimed | the claim, and no bytes | nothing | voided: we never sent it, and it ends soon |
 //! | transaction, after | the answer is held | the bytes, sealed; the answer | nothing | sent, while it is valid |
 //! | hash | before the claim | nothing | paid | the buyer presents it again |
-//! | hash | claimed | the hash, its block | paid | looked at again: settled |
+//! | hash | claimed | the hash, its block | paid | looked at again: settled, also where the route settles afterwards |
 //! | proof | claimed | the claim | nothing | settled: there is nothing to lose |
 //!
 //! The same bytes are sent, always: they move value once, because their nonce is used once. What ends a
@@ -133,14 +133,14 @@ impl Tempo {
         })
     }
 
-    fn read<'a>(&self, presented: Presented<'a>) -> Result<(Demand<'a>, Payload), Flaw> {
-        let payload = Payload::read(presented.payload)?;
+    /// What can be done without a node.
+    fn begin<'a>(
+        &self,
+        presented: Presented<'a>,
+        payload: Result<Payload, Flaw>,
+    ) -> Result<Work<'a>, Flaw> {
+        let payload = payload?;
         let demand = Demand::read(presented, &self.options)?;
-        Ok((demand, payload))
-    }
-
-    fn step<'a>(&'a self, presented: Presented<'a>) -> Result<Work<'a>, Flaw> {
-        let (demand, payload) = self.read(presented)?;
         Ok(match payload {
             Payload::Transaction(bytes) => {
                 let pull = Pull::read(&demand, &bytes, &self.options)?;
@@ -159,6 +159,7 @@ impl Tempo {
         })
     }
 
+    /// What is left, for which the chain is asked.
     async fn finish(&self, work: Work<'_>) -> Result<Verified, Flaw> {
         match work {
             Work::Done(verified) => Ok(verified),
@@ -192,6 +193,7 @@ impl Tempo {
             debits,
             proof_until: valid_before,
             reference: Some(reference(whole.hash())),
+            prepaid: false,
             send_before: Some(valid_before.saturating_sub(self.options.bounds.margin)),
             effect: Some(effect.seal().map_err(Flaw::Bug)?),
         })
@@ -214,6 +216,7 @@ impl Tempo {
             debits: Vec::new(),
             proof_until: until.saturating_add(options.grace),
             reference: Some(reference(hash)),
+            prepaid: true,
             send_before: None,
             effect: Some(effect),
         })
@@ -228,6 +231,7 @@ impl Tempo {
             debits: Vec::new(),
             proof_until: demand.presented.expires,
             reference: Some(Reference::new(id).map_err(|error| Flaw::Bug(error.into()))?),
+            prepaid: false,
             send_before: None,
             effect: Some(Effect::Nothing.seal().map_err(Flaw::Bug)?),
         })
@@ -296,12 +300,18 @@ impl Charge for Tempo {
     }
 
     fn verify<'a>(&'a self, presented: Presented<'a>) -> Step<'a, Result<Verified, Refusal>> {
-        match self.step(presented) {
-            Err(flaw) => Step::Now(Err(flaw.into())),
+        let payload = Payload::read(presented.payload);
+        let is_prepaid = matches!(payload, Ok(Payload::Hash(_)));
+        let refusal = move |flaw: Flaw| match is_prepaid {
+            true => Refusal::from(flaw).of_prepaid(),
+            false => Refusal::from(flaw),
+        };
+        match self.begin(presented, payload) {
+            Err(flaw) => Step::Now(Err(refusal(flaw))),
             Ok(Work::Done(verified)) => Step::Now(Ok(verified)),
-            Ok(work) => Step::Later(Box::pin(async move {
-                self.finish(work).await.map_err(Refusal::from)
-            })),
+            Ok(work) => Step::Later(Box::pin(
+                async move { self.finish(work).await.map_err(refusal) },
+            )),
         }
     }
 

@@ -32,9 +32,9 @@ async fn of_other_payments() {
     let (first, second) = (shop.ask().await, shop.ask().await);
     let paid = send(&shop, &buyer, &first).await;
     let answer = shop.present(&buyer.push(&second, paid)).await;
-    answer.assert_refused(invalid, "memo");
+    answer.assert_not_taken(invalid, "memo");
     let answer = shop.present(&other.push(&first, paid)).await;
-    answer.assert_refused(invalid, "no transfer");
+    answer.assert_not_taken(invalid, "no transfer");
 
     // One that failed: the second transfer asks for more than there is.
     let mut fails = buyer.transaction(&second, shop.now());
@@ -44,7 +44,7 @@ async fn of_other_payments() {
     let fails = buyer.sign(fails).whole().unwrap();
     assert!(!shop.send(&fails).await.succeeded());
     let answer = shop.present(&buyer.push(&second, fails.hash())).await;
-    answer.assert_refused(invalid, "failed");
+    answer.assert_not_taken(invalid, "failed");
 
     // One that leaves a part out.
     let less = Transaction {
@@ -54,21 +54,23 @@ async fn of_other_payments() {
     let less = buyer.sign(less).whole().unwrap();
     shop.send(&less).await;
     let answer = shop.present(&buyer.push(&second, less.hash())).await;
-    answer.assert_refused(invalid, "no transfer of 500");
+    answer.assert_not_taken(invalid, "no transfer of 500");
 
     // Without a source nobody could be told from others.
     let payload = json!({"type": "hash", "hash": paid}).to_string();
     let answer = shop.present(&present(&first, None, &payload)).await;
-    answer.assert_refused("malformed-credential", "source");
+    answer.assert_not_taken("malformed-credential", "source");
     let zero = farthing_core::noun::Source::new(source(Address::ZERO, &first)).ok();
     let answer = shop.present(&present(&first, zero, &payload)).await;
-    answer.assert_refused("malformed-credential", "source");
+    answer.assert_not_taken("malformed-credential", "source");
 
     // One that never was: nothing is claimed, so it may come still.
     let nowhere = shop
         .present(&buyer.push(&first, TxHash::repeat_byte(1)))
         .await;
     assert_eq!((nowhere.status, nowhere.kind()), (503, "rail-unavailable"));
+    // It says that it was sent, and nobody has looked everywhere.
+    assert!(nowhere.problem["moneyMoved"].is_null(), "{nowhere:?}");
     assert_eq!(shop.runs(), 0);
 
     // And all the while the payment that was made is good.
@@ -89,7 +91,7 @@ async fn of_another_time() {
     let asked = shop.ask().await;
     let early = send(&shop, &buyer, &asked).await;
     let answer = shop.present(&buyer.push(&asked, early)).await;
-    answer.assert_refused("verification-failed", "older");
+    answer.assert_not_taken("verification-failed", "older");
     shop.later(Duration::from_secs(250)).await;
     let in_time = send(&shop, &buyer, &asked).await;
     let late = buyer.push(&asked, in_time);
@@ -101,7 +103,7 @@ async fn of_another_time() {
     shop.later(Duration::from_secs(305)).await;
     let too_late = send(&shop, &buyer, &asked).await;
     let answer = shop.present(&buyer.push(&asked, too_late)).await;
-    answer.assert_refused("verification-failed", "after the end");
+    answer.assert_not_taken("verification-failed", "after the end");
     // What is signed when it is presented has no grace.
     let answer = shop.buy(&buyer, &asked).await;
     answer.assert_refused("payment-expired", "expired");

@@ -148,7 +148,7 @@ async fn a_transaction_that_the_buyer_sent() {
         shop.send(&signed).await;
         let answer = shop.present(&buyer.push(&asked, signed.hash())).await;
         if kind == "memo" {
-            answer.assert_refused("verification-failed", "push");
+            answer.assert_not_taken("verification-failed", "push");
             assert_eq!(shop.runs(), 0);
             continue;
         }
@@ -172,7 +172,7 @@ async fn what_the_seller_sponsors_it_sends_itself() {
     let signed = buyer.sign(own).whole().unwrap();
     shop.send(&signed).await;
     let answer = shop.present(&buyer.push(&asked, signed.hash())).await;
-    answer.assert_refused("verification-failed", "push");
+    answer.assert_not_taken("verification-failed", "push");
 }
 
 #[tokio::test]

@@ -34,6 +34,28 @@ async fn nothing_is_sent_before_the_handler_served() {
 }
 
 #[tokio::test]
+async fn what_the_buyer_sent_is_settled_first_and_owed_where_it_is_not_served() {
+    let after = route()
+        .settle(SettlePolicy::After)
+        .redeliver_for(Duration::from_secs(60));
+    let Some(shop) = Shop::open("tempo: after, push", after).await else {
+        return;
+    };
+    let (buyer, asked) = (Buyer::number(0), shop.ask().await);
+    let signed = buyer.sign(buyer.transaction(&asked, shop.now()));
+    let signed = signed.whole().unwrap();
+    shop.send(&signed).await;
+    let credential = buyer.push(&asked, signed.hash());
+    shop.fail(true);
+    // It was paid, so that it is not served is no reason to forget it.
+    let answer = shop.present(&credential).await;
+    assert!(answer.status >= 500, "{answer:?}");
+    shop.fail(false);
+    assert_eq!(shop.present(&credential).await.hash(), signed.hash());
+    assert_eq!(shop.balance(PATH_USD, PAYEE).await, PRICE);
+}
+
+#[tokio::test]
 async fn what_ends_too_soon_to_be_served_first_is_not_taken() {
     let after = route().settle(SettlePolicy::After);
     let Some(shop) = Shop::open("tempo: after, too late", after).await else {
