@@ -1,22 +1,16 @@
 //! What only Tempo understands of a request: its `methodDetails`.
 
-use std::ops::Deref;
-
-use farthing_core::value::Amount;
-use farthing_evm::{Address, ChainId};
+use farthing_evm::ChainId;
 use serde_json::{Map, Value, json};
 
-use super::{Memo, MemoError};
-use crate::{
-    network::MODERATO,
-    token::{self, TokenError, is_tip20},
+use super::{
+    Memo,
+    splits::{MOST, Split, SplitError, Splits},
 };
+use crate::network::MODERATO;
 
 /// The member that says who may send the transaction.
 const MODES: &str = "supportedModes";
-
-/// The most splits of a charge (Tempo draft, "Constraints").
-const SPLITS: usize = 10;
 
 /// What only Tempo understands of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,42 +45,6 @@ pub enum Modes {
     Both,
     /// Only one.
     Only(Mode),
-}
-
-/// A part of the amount that somebody else gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Split {
-    /// Who gets it.
-    pub recipient: Address,
-    /// How much. Not zero, in a [`Splits`].
-    pub amount: Amount,
-    /// The memo its transfer has to carry.
-    pub memo: Option<Memo>,
-}
-
-/// The splits of a charge: at most ten, each of something, to somebody who can receive it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Splits {
-    all: Vec<Split>,
-    total: Amount,
-}
-
-/// Why splits are none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SplitError {
-    /// There are too many, or a list of none was given.
-    #[error("a charge that is split has 1 to 10 splits")]
-    Count,
-    /// One is of nothing.
-    #[error("the amount of a split is more than zero")]
-    Nothing,
-    /// One goes where no token can go.
-    #[error("a split goes to the zero address or to a token")]
-    Recipient,
-    /// Their sum is no amount.
-    #[error("the splits add up to more than an amount can be")]
-    Overflow,
 }
 
 /// Why `methodDetails` are not understood. Nobody pays for what is not understood.
@@ -149,7 +107,7 @@ impl Details {
         for (name, value) in details {
             match name.as_str() {
                 "chainId" => {}
-                "memo" => read.memo = Some(memo(value).ok_or(wrong("memo", A_MEMO))?),
+                "memo" => read.memo = Some(read_memo(value).ok_or(wrong("memo", A_MEMO))?),
                 "feePayer" => {
                     read.fee_payer = value.as_bool().ok_or(wrong("feePayer", A_BOOLEAN))?;
                 }
@@ -218,72 +176,6 @@ impl Details {
     }
 }
 
-impl Split {
-    fn write(&self) -> Value {
-        let mut split = Map::new();
-        split.insert("amount".to_owned(), json!(self.amount));
-        if let Some(memo) = &self.memo {
-            split.insert("memo".to_owned(), json!(memo));
-        }
-        let recipient = format!("{:#x}", self.recipient);
-        split.insert("recipient".to_owned(), json!(recipient));
-        split.into()
-    }
-}
-
-impl Splits {
-    /// None: everything goes to the recipient.
-    #[must_use]
-    pub const fn none() -> Self {
-        Self {
-            all: Vec::new(),
-            total: Amount::ZERO,
-        }
-    }
-
-    /// Splits.
-    ///
-    /// # Errors
-    /// When there are none or more than ten, or one could not be paid.
-    pub fn new(all: Vec<Split>) -> Result<Self, SplitError> {
-        if !(1..=SPLITS).contains(&all.len()) {
-            return Err(SplitError::Count);
-        }
-        let mut total = Amount::ZERO;
-        for split in &all {
-            if split.amount.is_zero() {
-                return Err(SplitError::Nothing);
-            }
-            if !can_receive(split.recipient) {
-                return Err(SplitError::Recipient);
-            }
-            total = total
-                .checked_add(split.amount)
-                .ok_or(SplitError::Overflow)?;
-        }
-        Ok(Self { all, total })
-    }
-
-    /// What they come to. The rest of the charge goes to its recipient.
-    #[must_use]
-    pub const fn total(&self) -> Amount {
-        self.total
-    }
-}
-
-impl Deref for Splits {
-    type Target = [Split];
-
-    fn deref(&self) -> &[Split] {
-        &self.all
-    }
-}
-
-/// Whether a token can go to an address: the chain sends none to nobody, nor to a token.
-pub(crate) fn can_receive(address: Address) -> bool {
-    !address.is_zero() && !is_tip20(address)
-}
-
 const A_BOOLEAN: &str = "true or false";
 const A_MEMO: &str = "0x and 64 hexadecimal digits";
 const SOME_MODES: &str = r#"a list with "pull", "push" or both"#;
@@ -293,7 +185,7 @@ const fn wrong(member: &'static str, expected: &'static str) -> DetailsError {
     DetailsError::Form { member, expected }
 }
 
-fn memo(value: &Value) -> Option<Memo> {
+pub(super) fn read_memo(value: &Value) -> Option<Memo> {
     value.as_str()?.parse().ok()
 }
 
@@ -311,35 +203,17 @@ fn modes(value: &Value) -> Option<Modes> {
 fn splits(value: &Value) -> Result<Splits, DetailsError> {
     let list = value.as_array().ok_or(wrong("splits", A_SPLIT))?;
     // Counted before they are read.
-    if list.len() > SPLITS {
+    if list.len() > MOST {
         return Err(SplitError::Count.into());
     }
-    let all: Option<Vec<Split>> = list.iter().map(split).collect();
+    let all: Option<Vec<Split>> = list.iter().map(Split::read).collect();
     Ok(Splits::new(all.ok_or(wrong("splits", A_SPLIT))?)?)
-}
-
-fn split(value: &Value) -> Option<Split> {
-    let split = value.as_object()?;
-    let known = |name: &String| matches!(name.as_str(), "amount" | "memo" | "recipient");
-    if !split.keys().all(known) {
-        return None;
-    }
-    let text = |name: &str| split.get(name).and_then(Value::as_str);
-    let read_memo = |value: &Value| memo(value).ok_or(MemoError);
-    Some(Split {
-        recipient: text("recipient").and_then(|text| recipient(text).ok())?,
-        amount: text("amount")?.parse().ok()?,
-        memo: split.get("memo").map(read_memo).transpose().ok()?,
-    })
-}
-
-fn recipient(text: &str) -> Result<Address, TokenError> {
-    token::address(text)
 }
 
 #[cfg(test)]
 mod tests {
-    use farthing_core::encoding::jcs;
+    use farthing_core::{encoding::jcs, value::Amount};
+    use farthing_evm::Address;
     use proptest::prelude::*;
 
     use super::*;

@@ -8,7 +8,7 @@ use farthing_core::{
 };
 use farthing_evm::{Address, U256};
 
-use super::{Binding, Details, MemoRule, details::can_receive};
+use super::{Binding, Details, MemoRule, splits::can_receive};
 use crate::{
     tip20::calls,
     token::{self, TokenError, is_tip20},

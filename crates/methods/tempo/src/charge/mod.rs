@@ -14,19 +14,20 @@ mod logs;
 mod matching;
 mod memo;
 mod proof;
+mod splits;
 #[cfg(test)]
 mod tests;
 
 pub use attested::{Attested, Signer};
 pub use calls::match_calls;
-pub use details::{Details, DetailsError, Mode, Modes, Split, SplitError, Splits};
+pub use details::{Details, DetailsError, Mode, Modes};
 pub use leg::{Leg, Legs, LegsError};
 pub use logs::match_logs;
 pub use matching::Mismatch;
 pub use memo::{Binding, Memo, MemoError, MemoRule, attribution};
 pub use proof::{ProofVersion, Proofs, SourceError, source};
-
-pub(crate) use details::can_receive;
+pub(crate) use splits::can_receive;
+pub use splits::{Split, SplitError, Splits};
 
 use std::sync::LazyLock;
 

@@ -6,12 +6,17 @@
 pub mod calls;
 pub mod events;
 mod fee;
+mod kept;
+mod order;
 mod plan;
 mod read;
+mod standing;
 mod transfers;
 
 pub use fee::{fee, fee_of};
+pub use order::{TransferError, TransferOptions, TransferOrder};
 pub use read::{
     Metadata, ReadError, balance, balance_request, balances, fund, metadata, read_balance,
 };
-pub use transfers::{Standing, TransferError, TransferOptions, TransferOrder, Transfers};
+pub use standing::Standing;
+pub use transfers::Transfers;

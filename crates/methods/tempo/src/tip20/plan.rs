@@ -8,8 +8,9 @@ use farthing_evm::{
 };
 
 use super::{
-    ReadError, balance_request, calls, fee, read_balance,
-    transfers::{TransferError, TransferOptions, TransferOrder},
+    ReadError, balance_request, calls, fee,
+    order::{TransferError, TransferOptions, TransferOrder},
+    read_balance,
 };
 use crate::{
     charge::can_receive,

@@ -11,60 +11,16 @@
 
 use std::time::Duration;
 
-use farthing_core::value::{Amount, Timestamp};
-use farthing_evm::{
-    Address, Entry, Fate, JobId, Lane, LaneId, Mortality, Node, Outbox, OutboxError, Receipt,
-    Revert, RpcError, SendError, TxHash, Watched, look, wait,
-};
+use farthing_core::value::Amount;
+use farthing_evm::{Address, JobId, Lane, LaneId, Node, Outbox, SendError, look, wait};
 
 use super::{
-    ReadError, calls,
-    events::{Event, Movement},
-    fee_of,
+    kept::Kept,
+    order::{TransferError, TransferOptions, TransferOrder},
     plan::Plan,
+    standing::Standing,
 };
-use crate::{
-    charge::Memo,
-    key::AccountKey,
-    transaction::{
-        DecodeError, EXPIRING_NONCE_KEY, InvalidTransaction, Received, SignedTransaction,
-    },
-};
-
-/// A transfer to be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TransferOrder {
-    /// The token.
-    pub token: Address,
-    /// Who gets it.
-    pub recipient: Address,
-    /// How much.
-    pub amount: Amount,
-    /// What it carries.
-    pub memo: Option<Memo>,
-    /// The token the fee is paid in.
-    pub fee_token: Address,
-}
-
-/// What bounds transfers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TransferOptions {
-    /// The most a transfer's fee may be, in base units of the fee token. A node that names a price beyond it
-    /// is broken or lies.
-    pub max_fee: Amount,
-    /// For how long a transaction is valid, by the chain's time. The chain takes none for 30 s and more.
-    pub valid_for: Duration,
-}
-
-impl Default for TransferOptions {
-    /// A quarter of a dollar, and 25 s.
-    fn default() -> Self {
-        Self {
-            max_fee: Amount::new(250_000),
-            valid_for: Duration::from_secs(25),
-        }
-    }
-}
+use crate::{key::AccountKey, transaction::EXPIRING_NONCE_KEY};
 
 /// The transfers of an account on a chain, each made once.
 #[derive(Debug)]
@@ -74,115 +30,6 @@ pub struct Transfers {
     lane: Lane,
     key: AccountKey,
     options: TransferOptions,
-}
-
-/// How a transfer stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Standing {
-    /// The recipient has it. Final.
-    Done {
-        /// The transaction.
-        hash: TxHash,
-        /// The block's number.
-        block: u64,
-        /// What it cost.
-        fee: Amount,
-    },
-    /// It was executed, and the recipient does not have it: a policy of the recipient's keeps it out, and it
-    /// waits at the chain's guard for receivers to be claimed. Final.
-    Diverted {
-        /// The transaction.
-        hash: TxHash,
-        /// What it cost.
-        fee: Amount,
-    },
-    /// It was executed and failed: it cost its fee, and nothing else moved. Final.
-    Reverted {
-        /// The transaction.
-        hash: TxHash,
-        /// What it cost.
-        fee: Amount,
-    },
-    /// It is in no block and never will be: nothing moved. Sending it again, by the same id, signs it anew.
-    Dead {
-        /// The transaction.
-        hash: TxHash,
-    },
-    /// It may be in a block at any moment, until it is dead.
-    Waiting {
-        /// The transaction.
-        hash: TxHash,
-    },
-}
-
-impl Standing {
-    /// The transaction.
-    #[must_use]
-    pub const fn hash(&self) -> TxHash {
-        match self {
-            Self::Done { hash, .. }
-            | Self::Diverted { hash, .. }
-            | Self::Reverted { hash, .. }
-            | Self::Dead { hash }
-            | Self::Waiting { hash } => *hash,
-        }
-    }
-
-    /// Whether it stays so.
-    #[must_use]
-    pub const fn is_final(&self) -> bool {
-        !matches!(self, Self::Waiting { .. })
-    }
-}
-
-/// Why a transfer was not made, or nothing can be said of it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TransferError {
-    /// The chain does not answer. If the transfer was written down before, it may have been made: ask again,
-    /// by the same id.
-    #[error("the chain does not answer")]
-    Rpc(#[from] RpcError),
-    /// What the chain says of a token is of no use. Nothing moved.
-    #[error(transparent)]
-    Token(#[from] ReadError),
-    /// The store failed. Nothing was sent.
-    #[error("the transfer was not written down")]
-    Outbox(#[from] OutboxError),
-    /// The account has too little. Nothing moved.
-    #[error("the account has {has} of {token}, and needs {needs} with the fee")]
-    TooLittle {
-        /// The token.
-        token: Address,
-        /// How much there is, in base units.
-        has: Amount,
-        /// How much would be needed at the most.
-        needs: Amount,
-    },
-    /// The fee would be too high. Nothing moved.
-    #[error("the fee could be {fee}, and may be {most} at the most")]
-    Fee {
-        /// What it could be, in base units of the fee token.
-        fee: Amount,
-        /// The most it may be.
-        most: Amount,
-    },
-    /// The token would refuse it. Nothing moved.
-    #[error("the token refuses the transfer: {0}")]
-    Refused(Revert),
-    /// Nothing, or to nobody who can receive it. Nothing moved.
-    #[error("a transfer is of more than nothing, and to an address that a token can go to")]
-    Order,
-    /// The id stands for another transfer, which was made or is being made. Nothing moved for this one.
-    #[error("the id was used for another transfer")]
-    OtherTransfer,
-    /// It could not be signed. Nothing moved.
-    #[error("the transfer could not be signed")]
-    Sign(#[source] InvalidTransaction),
-    /// What the store has for the id is no transfer: it was damaged. It may have been made.
-    #[error("what was written down for the id is no transfer")]
-    Kept(#[source] Option<DecodeError>),
 }
 
 /// The store's name for what is done once for an id.
@@ -299,92 +146,6 @@ impl Transfers {
                 tracing::debug!(hash = %kept.signed.hash(), %error, "the node did not take a transfer");
                 Ok(kept.waiting())
             }
-        }
-    }
-}
-
-/// A transfer that was written down.
-struct Kept {
-    signed: SignedTransaction,
-    token: Address,
-    transfer: calls::Transfer,
-}
-
-impl Kept {
-    fn read(entry: &Entry) -> Result<Self, TransferError> {
-        let read = Received::decode(entry.raw.bytes()).map_err(|e| TransferError::Kept(Some(e)))?;
-        let nothing = || TransferError::Kept(None);
-        let signed = read.whole().ok_or_else(nothing)?;
-        let [call] = &signed.authored().transaction().calls[..] else {
-            return Err(nothing());
-        };
-        Ok(Self {
-            token: call.to.ok_or_else(nothing)?,
-            transfer: calls::read_transfer(&call.input).ok_or_else(nothing)?,
-            signed,
-        })
-    }
-
-    /// The fee's token is not compared: it is how, not what.
-    fn is(&self, order: &TransferOrder) -> bool {
-        let calls::Transfer {
-            recipient,
-            amount,
-            memo,
-        } = self.transfer;
-        self.token == order.token
-            && recipient == order.recipient
-            && amount == farthing_evm::U256::from(order.amount.units())
-            && memo == order.memo
-    }
-
-    fn watched(&self) -> Watched {
-        let valid_before = self.signed.authored().transaction().valid_before;
-        Watched {
-            hash: self.signed.hash(),
-            dies: Mortality {
-                nonce: None,
-                valid_before: valid_before.map(Timestamp::from_secs),
-            },
-            raw: Some(self.signed.raw().clone()),
-        }
-    }
-
-    fn standing(&self, fate: Fate) -> Standing {
-        let hash = self.signed.hash();
-        match fate {
-            Fate::Included(receipt) | Fate::Reverted(receipt) => self.executed(&receipt),
-            Fate::Dead(_) => Standing::Dead { hash },
-            _ => self.waiting(),
-        }
-    }
-
-    const fn waiting(&self) -> Standing {
-        Standing::Waiting {
-            hash: self.signed.hash(),
-        }
-    }
-
-    /// By its logs: that a transaction succeeded does not say who has the tokens.
-    fn executed(&self, receipt: &Receipt) -> Standing {
-        let (hash, fee) = (self.signed.hash(), fee_of(receipt));
-        if !receipt.succeeded() {
-            return Standing::Reverted { hash, fee };
-        }
-        let wanted = Event::Transfer(Movement {
-            from: self.signed.authored().sender(),
-            to: self.transfer.recipient,
-            amount: self.transfer.amount,
-        });
-        let is_it =
-            |log: &farthing_evm::Log| log.address == self.token && Event::read(log) == Some(wanted);
-        if !receipt.logs.iter().any(is_it) {
-            return Standing::Diverted { hash, fee };
-        }
-        Standing::Done {
-            hash,
-            block: receipt.block_number(),
-            fee,
         }
     }
 }
