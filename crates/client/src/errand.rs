@@ -19,7 +19,8 @@
 //!
 //! There is never a second transaction for one challenge: what is signed is kept before it is used,
 //! and a challenge that is claimed is not signed for again. An errand that failed for good moved
-//! nothing, and its reservation is released with its challenge.
+//! nothing, and its reservation is released with its challenge; what the rail took for it all the
+//! same stays counted.
 //!
 //! For a request that nobody repeats, money is not moved after the fact: of an errand that was not
 //! done, [`resume`](crate::Client::resume) only asks the rail.
@@ -28,7 +29,7 @@ use farthing_core::{
     domain::claims::ChangeError,
     payment::Moved,
     port::{
-        method::Fault,
+        method::{Fault, Refusal},
         payer::{Errand, Payer},
     },
 };
@@ -36,7 +37,7 @@ use farthing_core::{
 use crate::{
     client::Inner,
     error::{Error, PayerFault, Said},
-    outgoing::KeptCredential,
+    outgoing::{KeptCredential, Loss},
     pay::{Ticket, store_error},
 };
 
@@ -66,12 +67,15 @@ impl Inner {
             }
             Errand::Failed(refusal) => {
                 let keys = held.keys().to_vec();
-                let error = if refusal.fault == Fault::Unavailable {
-                    Error::Rail(refusal)
-                } else {
-                    PayerFault::Payer(refusal).into()
-                };
-                Err(self.release_with(held, keys, error).await)
+                Err(self
+                    .release_with(held, keys, Loss::Nothing, failed(refusal))
+                    .await)
+            }
+            Errand::Charged(refusal) => {
+                let keys = held.keys().to_vec();
+                Err(self
+                    .release_with(held, keys, Loss::Fee, failed(refusal))
+                    .await)
             }
             _ => {
                 let ticket = Ticket {
@@ -101,6 +105,14 @@ impl Inner {
         let proof = credential.proof();
         let payers = self.payers.iter().map(std::convert::AsRef::as_ref);
         payers.filter(move |payer| credential.is_by(payer.method()) && payer.owns(&proof))
+    }
+}
+
+fn failed(refusal: Refusal) -> Error {
+    if refusal.fault == Fault::Unavailable {
+        Error::Rail(refusal)
+    } else {
+        PayerFault::Payer(refusal).into()
     }
 }
 

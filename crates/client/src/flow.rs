@@ -11,12 +11,9 @@
 //! What a process that dies on the way leaves behind, and what becomes of it, is written down in
 //! [`crate::outgoing`].
 
-use farthing_core::{
-    header::{
-        ACCEPT_PAYMENT,
-        authorization::{self, Found},
-    },
-    port::payer::Resolved,
+use farthing_core::header::{
+    ACCEPT_PAYMENT,
+    authorization::{self, Found},
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::{Request, Response};
@@ -26,7 +23,7 @@ use crate::{
     client::Inner,
     error::{Error, RequestFault, ServerFault, TransportError},
     offers::{self, Choice},
-    outgoing::{Claimed, Standing},
+    outgoing::{Claimed, Loss, Standing},
     pay::{Ticket, store_error},
     present::Presented,
     redirect,
@@ -220,8 +217,8 @@ impl Inner {
             work,
         } = ticket;
         let (held, resolved) = self.leased(held, self.ask_rail(&credential)).await;
-        if resolved == Resolved::Dead {
-            let void = self.book.void(held, Vec::new()).await;
+        if let Some(loss) = Loss::of(&resolved) {
+            let void = self.book.void(held, Vec::new(), loss).await;
             return void
                 .map(|_| None)
                 .map_err(|error| store_error(error).into());

@@ -22,7 +22,7 @@ use crate::{
     error::{Error, PayerFault, Refused, RequestFault, ServerFault},
     legacy::formerly_counted,
     offers::{Choice, Judge},
-    outgoing::{HeldPayment, KeptCredential, Outgoing, Reserved, Standing},
+    outgoing::{HeldPayment, KeptCredential, Loss, Outgoing, Reserved, Standing},
     target::Target,
     work::{Taken, Work},
 };
@@ -217,7 +217,7 @@ impl Inner {
             Err(error) => {
                 // Nobody signed, so the same challenge may be paid yet.
                 let free = held.keys().to_vec();
-                return Err(self.release_with(held, free, error).await);
+                return Err(self.release_with(held, free, Loss::Nothing, error).await);
             }
         };
         let credential = KeptCredential::new(&choice.offer().challenge, choice.header(), &proof);
@@ -295,16 +295,18 @@ impl Inner {
     }
 
     async fn release(&self, held: HeldPayment, error: Error) -> Error {
-        self.release_with(held, Vec::new(), error).await
+        self.release_with(held, Vec::new(), Loss::Nothing, error)
+            .await
     }
 
     pub(crate) async fn release_with(
         &self,
         held: HeldPayment,
         free: Vec<ClaimKey>,
+        loss: Loss,
         error: Error,
     ) -> Error {
-        if let Err(failed) = self.book.void(held, free).await {
+        if let Err(failed) = self.book.void(held, free, loss).await {
             tracing::warn!(error = %failed, "a reservation is released later");
         }
         error

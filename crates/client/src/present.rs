@@ -15,7 +15,7 @@ use crate::{
     client::Inner,
     error::{Error, RequestFault, Said, ServerFault, Unresolved},
     judge::{Verdict, judge, receipt},
-    outgoing::{Claimed, HeldPayment, KeptCredential, Outgoing, Settled, Standing},
+    outgoing::{Claimed, HeldPayment, KeptCredential, Loss, Outgoing, Settled, Standing},
     pay::Ticket,
     redirect,
     response::Outlay,
@@ -201,8 +201,9 @@ impl Inner {
     ) -> HeldPayment {
         let (held, resolved) = self.leased(held, self.ask_rail(credential)).await;
         let record = learnt(&held.record, said, &resolved);
-        if resolved == Resolved::Dead && record.claimed != Some(Claimed::Moved) {
-            match self.book.void(held.clone(), Vec::new()).await {
+        let loss = Loss::of(&resolved).filter(|_| record.claimed != Some(Claimed::Moved));
+        if let Some(loss) = loss {
+            match self.book.void(held.clone(), Vec::new(), loss).await {
                 Ok(void) => return void,
                 Err(error) => tracing::warn!(%error, "a reservation is released later"),
             }
@@ -226,9 +227,10 @@ impl Inner {
         } = ticket;
         let (held, resolved) = self.leased(held, self.ask_rail(&credential)).await;
         let record = learnt(&held.record, &said, &resolved);
-        if resolved == Resolved::Dead && record.claimed != Some(Claimed::Moved) {
+        let loss = Loss::of(&resolved).filter(|_| record.claimed != Some(Claimed::Moved));
+        if let Some(loss) = loss {
             let rejected = Error::Rejected(Box::new(said));
-            return self.release_with(held, Vec::new(), rejected).await;
+            return self.release_with(held, Vec::new(), loss, rejected).await;
         }
         let held = self.write(held, record).await;
         drop(work);
@@ -261,7 +263,9 @@ impl Inner {
             let asked = tokio::time::timeout(self.options.rail_within, payer.resolve(&proof, now));
             match asked.await.unwrap_or(Resolved::Unknown) {
                 moved @ Resolved::Moved { .. } => return moved,
-                Resolved::Dead => all = Resolved::Dead,
+                Resolved::Dead if all == Resolved::Unknown => all = Resolved::Dead,
+                Resolved::Dead => {}
+                Resolved::Failed => all = Resolved::Failed,
                 _ => return Resolved::Unknown,
             }
         }

@@ -8,7 +8,7 @@ use crate::{
     carry::Direct,
     client::{Client, Inner},
     error::Error,
-    outgoing::{Outgoing, Settled, Standing},
+    outgoing::{Claimed, Loss, Outgoing, Settled, Standing},
     pay::{Ticket, store_error},
     present::Presented,
     response::Response,
@@ -67,7 +67,7 @@ impl Inner {
         if held.record.standing == Standing::Reserved {
             let released = self
                 .book
-                .void(held, Vec::new())
+                .void(held, Vec::new(), Loss::Nothing)
                 .await
                 .map_err(store_error)?;
             return Ok(Resumed {
@@ -111,9 +111,10 @@ impl Inner {
                 let how = Settled::Rail(reference);
                 Some(self.book.settle(held.clone(), &how, self.clock.now()).await)
             }
-            Resolved::Dead if held.record.claimed != Some(crate::outgoing::Claimed::Moved) => {
-                Some(self.book.void(held.clone(), Vec::new()).await)
-            }
+            over if held.record.claimed != Some(Claimed::Moved) => match Loss::of(&over) {
+                Some(loss) => Some(self.book.void(held.clone(), Vec::new(), loss).await),
+                None => None,
+            },
             _ => None,
         };
         match is_final {

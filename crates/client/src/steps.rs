@@ -39,12 +39,13 @@ impl Client {
         self.inner.judge().choices(target, headers)
     }
 
-    /// Pays for a request by one of its offers: reserves, asks for approval, signs and keeps. The
-    /// ticket's header then goes with the request, within the origin of the target only.
+    /// Pays for a request by one of its offers: reserves, asks for approval, signs and keeps; and
+    /// where the payer itself hands the payment to its rail, does that. The ticket's header then goes
+    /// with the request, within the origin of the target only.
     ///
     /// # Errors
-    /// When a budget is used up, approval is refused, or the payer or the store fails. Nothing
-    /// was sent then.
+    /// When a budget is used up, approval is refused, or the payer or the store fails. The server
+    /// was sent nothing then; [`Error::moved`] says whether money moved.
     pub async fn credential(&self, target: &Target, choice: Choice) -> Result<Ticket, Error> {
         self.inner.pay(target, vec![choice]).await
     }

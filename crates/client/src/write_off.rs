@@ -11,7 +11,7 @@ use farthing_core::{
 use crate::{
     client::Client,
     error::Error,
-    outgoing::{Outgoing, Settled, Standing},
+    outgoing::{Loss, Outgoing, Settled, Standing},
     pay::store_error,
     work::Taken,
 };
@@ -77,8 +77,10 @@ impl Client {
                 let kept = inner.book.note(held, record).await;
                 kept.map(|_| Err(WriteOffError::StillGood(good_until)))
             }
-            _ => {
-                let void = inner.book.void(held, Vec::new()).await;
+            over => {
+                // Where nobody knows, the owner's word is taken for it that nothing was lost.
+                let loss = Loss::of(&over).unwrap_or(Loss::Nothing);
+                let void = inner.book.void(held, Vec::new(), loss).await;
                 void.map(|held| Ok(held.record))
             }
         };

@@ -394,6 +394,34 @@ async fn a_fee_counts_as_spent() {
     assert_eq!(payment.fee.unwrap().to_string(), "0.0003 USD");
 }
 
+/// What the rail took although it refused stays counted, and nothing else does.
+#[tokio::test]
+async fn a_fee_that_was_taken_for_nothing_counts() {
+    let refusing = Server::start(|seen: Seen| match seen.payment() {
+        Some(_) => problem(&Problem::new(ProblemKind::VerificationFailed)),
+        None => unpaid(&[challenge(1_000)]),
+    })
+    .await;
+    for (resolved, used) in [(Resolved::Dead, 0), (Resolved::Failed, 300)] {
+        let buyer = charging(300, generous());
+        buyer.wallet.resolve_as(resolved);
+        let error = buyer.client.get(refusing.url("/")).send().await;
+        assert!(matches!(error, Err(Error::Rejected(_))), "{error:?}");
+        assert_eq!(buyer.used().await, used);
+    }
+    let (server, mut wallet) = (selling().await, Wallet::pushing().with_fee(300));
+    wallet.errands = Some(Arc::default());
+    let backend = Arc::new(MemoryBackend::new());
+    let buyer = buyer_as(wallet, backend, StillClock::new(), generous(), |b| b);
+    errand_comes_to(
+        &buyer,
+        Some(|| Errand::Charged(Refusal::new(Fault::Insufficient, "it failed on the rail"))),
+    );
+    let error = buyer.client.get(server.url("/")).send().await.unwrap_err();
+    assert!(matches!(error, Error::Payer(_)), "{error:?}");
+    assert_eq!((buyer.used().await, server.payments().0), (300, 0));
+}
+
 #[tokio::test]
 async fn a_fee_that_has_no_room_stops_the_payment_before_it_is_sent() {
     let server = selling().await;

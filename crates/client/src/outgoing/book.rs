@@ -5,11 +5,14 @@ use std::sync::Arc;
 use farthing_core::{
     bounds,
     domain::{
-        claims::{Change, ChangeError, Claim, Claimed, Claims, Debit, Debts, Held},
+        claims::{COUNTERS, Change, ChangeError, Claim, Claimed, Claims, Debit, Debts, Held},
         receipts::{Kept, Receipts},
     },
     noun::Receipt,
-    port::backend::{Backend, Key, Partition, Range, StoreError},
+    port::{
+        backend::{Backend, Key, Partition, Range, StoreError, Write},
+        payer::Resolved,
+    },
     value::{ClaimKey, Fingerprint, PaymentId, Reference, Timestamp},
 };
 
@@ -36,6 +39,26 @@ pub(crate) enum Reserved {
     Answered,
     /// This budget has too little left.
     Exceeded(Debit),
+}
+
+/// What a payment cost that did not come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// Nothing.
+    Nothing,
+    /// What the rail took for itself.
+    Fee,
+}
+
+impl Loss {
+    /// What is lost, where a rail says that a payment is over and did not come about.
+    pub(crate) const fn of(resolved: &Resolved) -> Option<Self> {
+        match resolved {
+            Resolved::Dead => Some(Self::Nothing),
+            Resolved::Failed => Some(Self::Fee),
+            _ => None,
+        }
+    }
 }
 
 /// How a payment ended well.
@@ -178,16 +201,24 @@ impl Book {
     }
 
     /// Gives the budgets back, and keys that others may claim. For payments of which it is proven
-    /// that nothing moves.
+    /// that nothing moves, except for what the rail took for itself.
     pub(crate) async fn void(
         &self,
         held: HeldPayment,
         free: Vec<ClaimKey>,
+        loss: Loss,
     ) -> Result<HeldPayment, ChangeError> {
         let mut record = held.record.clone();
         record.standing = Standing::Void;
         record.lease_until = Timestamp::EPOCH;
-        let writes = vec![KeptCredential::erase(&record)];
+        let mut writes = vec![KeptCredential::erase(&record)];
+        if loss == Loss::Fee {
+            writes.extend(
+                held.debits()
+                    .iter()
+                    .filter_map(|debit| fee_kept(&record, debit)),
+            );
+        }
         let change = Change {
             debts: Debts::Release,
             free,
@@ -306,6 +337,21 @@ impl Book {
             .map(Held::read)
             .collect()
     }
+}
+
+/// The write that puts a fee back on a counter from which it is released with its price.
+fn fee_kept(record: &Outgoing, debit: &Debit) -> Option<Write> {
+    let fee = record.fee.as_ref()?.worth(&record.rail)?.count();
+    let price = record.currency().worth(record.amount)?.count();
+    // A counter of the unit of both has their sum; one of another unit has one of them.
+    let has_fee = debit.amount == fee || price.checked_add(fee) == Some(debit.amount);
+    has_fee.then(|| Write::Add {
+        table: COUNTERS,
+        key: Key::from(&*debit.counter),
+        delta: fee.to_delta().unwrap_or(i128::MAX),
+        min: i128::MIN,
+        max: i128::MAX,
+    })
 }
 
 /// Where a payment stands among those that are listed by their time.

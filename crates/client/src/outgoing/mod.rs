@@ -21,7 +21,8 @@
 //! | `paid`, `unconfirmed` | the receipt; the budgets are charged; the credential is erased | nothing more |
 //!
 //! A reservation is released on evidence only: the record says that nothing was signed, or the
-//! rail says that the proof is dead ([`Resolved::Dead`](farthing_core::port::payer::Resolved)).
+//! rail says that the proof is dead ([`Resolved::Dead`](farthing_core::port::payer::Resolved)), or
+//! that it failed and cost its fee, which then stays counted.
 //! That a server says nothing moved is no evidence: it still has a valid proof in its hands. So
 //! a server that refuses payments can tie up a budget up to its limit, and never gets more than
 //! the limit. That is the price of never spending more than was allowed.
@@ -30,6 +31,6 @@ mod book;
 mod kept;
 mod record;
 
-pub(crate) use book::{Book, HeldPayment, Reserved, Settled};
+pub(crate) use book::{Book, HeldPayment, Loss, Reserved, Settled};
 pub(crate) use kept::KeptCredential;
 pub use record::{Claimed, Outgoing, Standing, Toll};

@@ -12,7 +12,7 @@ use farthing_core::{
     },
     value::{
         Amount, ChallengeId, Currency, CurrencyCode, Did, Fingerprint, MethodId, PaymentId, Realm,
-        Recipient, Reference, Timestamp,
+        Recipient, Reference, Timestamp, Worth,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -131,6 +131,19 @@ pub struct Toll {
     pub decimals: u8,
     /// What people call the currency.
     pub symbol: Box<str>,
+}
+
+impl Toll {
+    /// What it is worth in its unit.
+    pub(super) fn worth(&self, rail: &MethodId) -> Option<Worth> {
+        let currency = Currency {
+            code: self.currency.clone(),
+            decimals: self.decimals,
+            rail: rail.clone(),
+            symbol: self.symbol.clone(),
+        };
+        currency.worth(self.amount)
+    }
 }
 
 impl From<&Fee> for Toll {

@@ -184,6 +184,8 @@ pub enum Errand {
     },
     /// Nothing moved, and nothing ever will by it.
     Failed(Refusal),
+    /// The rail refused it and took its fee: nothing else moved, and nothing ever will by it.
+    Charged(Refusal),
     /// It may be done, now or later.
     Unknown,
 }
@@ -199,6 +201,8 @@ pub enum Resolved {
     },
     /// Nothing moved, and nothing ever will by this proof: its reservation can be released.
     Dead,
+    /// The rail refused it and took its fee: nothing else moved, and nothing ever will by this proof.
+    Failed,
     /// It may move yet.
     Unknown,
 }

@@ -37,10 +37,14 @@ pub enum Nonces {
     /// By a lane of nonces of its own, made from the challenge: it may be valid for longer, where a
     /// seller answers before it sends. The chain takes 250,000 gas for each new lane.
     Lanes {
-        /// For how long it is valid at the most.
+        /// For how long it is valid at the most: 10 seconds to 15 minutes.
         validity: Duration,
     },
 }
+
+/// For how long a payment in a lane of its own can be valid.
+const SHORTEST: Duration = Duration::from_secs(10);
+pub(super) const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 /// Why there is no payer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +59,10 @@ pub enum PayerError {
     /// A limit that forbids everything.
     #[error("a payment needs gas, at a price")]
     Gas,
+    /// A payment that would be over before it is sent, or be good for so long that nobody knows what
+    /// became of it.
+    #[error("a payment in a lane of its own is valid for 10 seconds to 15 minutes")]
+    Validity,
     /// A grant for another key, or for another chain.
     #[error("the access key is not the one the grant is for")]
     Grant,
@@ -80,6 +88,11 @@ impl PayerOptions {
     pub(super) fn check(&self, network: &Network) -> Result<(), PayerError> {
         if self.max_gas == 0 || self.max_gas_price == 0 {
             return Err(PayerError::Gas);
+        }
+        if let Nonces::Lanes { validity } = self.nonces
+            && !(SHORTEST..=LONGEST).contains(&validity)
+        {
+            return Err(PayerError::Validity);
         }
         if let Some(token) = &self.fee_token
             && !(token.pays_fees() && network.token_at(token.address) == Some(token))

@@ -7,7 +7,7 @@
 //! | a hash | by it | the same |
 //! | a signature for nothing | nothing can move | at once |
 //!
-//! A transaction that failed in a block moved nothing but its fee, and is dead.
+//! A transaction that failed in a block moved nothing but its fee, which was ours or the sponsor's.
 
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ fn included(receipt: &Receipt) -> Option<Errand> {
         let reference = reference(receipt.transaction_hash)?;
         return Some(Errand::Done { reference });
     }
-    Some(Errand::Failed(Refusal::new(
+    Some(Errand::Charged(Refusal::new(
         Fault::Insufficient,
         "the chain refused the payment: nothing moved but its fee",
     )))
@@ -119,7 +119,8 @@ fn resolved(fate: &Fate) -> Resolved {
     match fate {
         Fate::Included(receipt) => reference(receipt.transaction_hash)
             .map_or(Resolved::Unknown, |reference| Resolved::Moved { reference }),
-        Fate::Reverted(_) | Fate::Dead(_) => Resolved::Dead,
+        Fate::Reverted(_) => Resolved::Failed,
+        Fate::Dead(_) => Resolved::Dead,
         _ => Resolved::Unknown,
     }
 }

@@ -11,7 +11,10 @@ use farthing_evm::{
 use serde::Deserialize;
 use serde_json::json;
 
-use super::outcome::{pause, reference};
+use super::{
+    options::LONGEST,
+    outcome::{pause, reference},
+};
 use crate::{
     tip20::{calls::read_transfer, events::TransferWithMemo},
     transaction::{Authored, Transaction},
@@ -65,12 +68,12 @@ async fn span(
     transaction: &Transaction,
     block_time: Duration,
 ) -> Result<(u64, u64), RpcError> {
-    // A nonce that expires is taken half a minute before its end at the earliest. One of a lane was signed
-    // with a window of its own, which we know the length of no more.
+    // A nonce that expires is taken half a minute before its end at the earliest. One of a lane may have been
+    // valid for as long as any.
     let window = if transaction.is_expiring_nonce() {
         WINDOW
     } else {
-        WINDOW * 40
+        LONGEST + WINDOW
     };
     let begin = end.saturating_sub(window);
     let first = block_at(node, latest, begin, block_time).await?;

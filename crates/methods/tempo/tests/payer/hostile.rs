@@ -1,8 +1,11 @@
 //! Sellers who ask for something else, and nodes that lie.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{
@@ -25,7 +28,7 @@ use farthing_core::{
 };
 use farthing_evm::{Bytes, ChainId, Node};
 use farthing_tempo::{
-    Memo, Mode, Network, PayerError, PayerOptions, Received, TempoPayer, attribution,
+    Memo, Mode, Network, Nonces, PayerError, PayerOptions, Received, TempoPayer, attribution,
     tip20::calls::read_transfer, token::known,
 };
 use serde_json::{Value, json};
@@ -287,6 +290,15 @@ async fn parts_that_do_not_fit_make_no_payer() {
         o.fee_token = Some(known::USDC_E)
     });
     assert_eq!(unknown, Some(PayerError::FeeToken("USDC.e".into())));
+    for seconds in [9, 901] {
+        let validity = Duration::from_secs(seconds);
+        let options = PayerOptions {
+            nonces: Nonces::Lanes { validity },
+            ..PayerOptions::default()
+        };
+        let made = TempoPayer::new(key(), network(), node.clone(), options).err();
+        assert_eq!(made, Some(PayerError::Validity), "{seconds}");
+    }
     assert_eq!(
         made(network(), node.clone(), |o| o.max_gas = 0),
         Some(PayerError::Gas)

@@ -169,7 +169,7 @@ async fn what_failed_in_a_block_moved_nothing() {
     assert!(market.send(&drain).await.succeeded());
     let signed = transaction(&proof).whole().unwrap();
     assert!(!market.send(&signed).await.succeeded());
-    assert_eq!(resolve(&payer, &proof).await, Resolved::Dead);
+    assert_eq!(resolve(&payer, &proof).await, Resolved::Failed);
     assert_eq!(market.balance(PATH, SELLER).await, 0);
 }
 
