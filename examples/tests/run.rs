@@ -8,12 +8,18 @@ use std::{
 };
 
 use farthing::core::{noun::discovery::Document, value::Amount};
+use farthing_testkit::{
+    chain::{ACCOUNTS, Chain, ChainOptions},
+    peer,
+};
 
 fn program(name: &str) -> Command {
     let path = match name {
         "priced_route" => env!("CARGO_BIN_EXE_priced_route"),
         "discovered_routes" => env!("CARGO_BIN_EXE_discovered_routes"),
+        "paid_on_tempo" => env!("CARGO_BIN_EXE_paid_on_tempo"),
         "paying_client" => env!("CARGO_BIN_EXE_paying_client"),
+        "paying_on_tempo" => env!("CARGO_BIN_EXE_paying_on_tempo"),
         "custom_method" => env!("CARGO_BIN_EXE_custom_method"),
         "without_middleware" => env!("CARGO_BIN_EXE_without_middleware"),
         other => unreachable!("there is no example {other}"),
@@ -63,6 +69,43 @@ fn a_client_pays_a_priced_route() {
     }
     let free = output(program("paying_client").arg(url.trim().replace("/weather", "/health")));
     assert_eq!(free, "fine\n");
+}
+
+#[tokio::test]
+async fn a_route_is_paid_on_a_chain() {
+    let chain = Chain::shared(&ChainOptions::tempo(1337)).await;
+    let Some(chain) = peer::or_skip("examples: paid on Tempo", chain) else {
+        return;
+    };
+    let seller = format!("0x{}", "5e".repeat(20));
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server(
+        program("paid_on_tempo")
+            .args([&seller, &chain.url()])
+            .env("TMPDIR", folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let mut url = String::new();
+    BufReader::new(server.0.stdout.take().unwrap())
+        .read_line(&mut url)
+        .unwrap();
+    let token = "0x20c0000000000000000000000000000000000000";
+    let balance = format!(
+        r#"[{{"to":"{token}","data":"0x70a08231{:0>64}"}},"latest"]"#,
+        &seller[2..]
+    );
+    for times in 1..=2 {
+        let answer = output(
+            program("paying_on_tempo")
+                .args([url.trim(), &chain.url()])
+                .env("PAYER_KEY", format!("0x{}", ACCOUNTS[1].key)),
+        );
+        assert_eq!(answer, format!("sunny; you paid 2000 of {token}\n"));
+        let has = chain.rpc("eth_call", &balance).await;
+        assert_eq!(has, format!("0x{:064x}", 2_000 * times));
+    }
 }
 
 #[test]
