@@ -129,7 +129,11 @@ impl Desk {
     }
 
     async fn sign(&self) -> Signed {
-        let Admission::Offer(response) = self.admit(&Self::request(None, None)).await else {
+        self.sign_for(&Self::request(None, None)).await
+    }
+
+    async fn sign_for(&self, unpaid: &Parts) -> Signed {
+        let Admission::Offer(response) = self.admit(unpaid).await else {
             unreachable!("an unpaid request is offered a price");
         };
         let lines = response.headers().get_all("www-authenticate").iter();
@@ -275,6 +279,34 @@ async fn a_stored_answer_waits_for_a_slow_rail() {
     }
     assert_eq!(desk.held(&signed).await.record.state, State::Settled);
     let again = desk.present(&signed.header, "another run").await;
+    assert_eq!(read(again).await, (StatusCode::OK, "sunny".into()));
+}
+
+/// The time for a delivery counts from when we learnt that value moved, and so does that of the
+/// answer.
+#[tokio::test]
+async fn an_answer_is_kept_for_as_long_as_it_may_be_fetched_however_late_the_rail_spoke() {
+    let desk = Desk::open(priced(SettlePolicy::First), false).await;
+    let parts = |request: http::request::Builder| request.body(()).unwrap().into_parts().0;
+    let signed = desk.sign_for(&parts(Request::post("/paid"))).await;
+    let post = async |answer: &'static str| {
+        let request = Request::post("/paid").header("authorization", &signed.header);
+        let parts = parts(request);
+        match desk.admit(&parts).await {
+            Admission::Proceed(permit) => permit.finish(Response::new(Full::from(answer))).await,
+            Admission::Respond(response) => response,
+            Admission::Offer(_) => unreachable!("a credential is not offered a price"),
+        }
+    };
+    desk.rail.script([Answer::MovedButLost]);
+    let told = problem(post("sunny").await).await;
+    assert_eq!(told.moved, Some(Moved::Unknown));
+    // It moved at the start, and the rail takes an hour to say so.
+    desk.clock.advance(Duration::from_secs(3600));
+    let first = post("sunny").await;
+    desk.lose(&signed, first).await;
+    desk.gate.reconcile().await.unwrap();
+    let again = post("rain").await;
     assert_eq!(read(again).await, (StatusCode::OK, "sunny".into()));
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Mutant {
 const LIFE: &[&str] = &["--package=farthing-server", "--test=life"];
 const BINDING: &[&str] = &["--package=farthing-server", "--test=binding"];
 const OUTCOMES: &[&str] = &["--package=farthing-server", "--test=outcomes"];
+const CREDIT: &[&str] = &["--package=farthing-server", "--test=credit"];
+const WINDOW: &[&str] = &["--package=farthing-server", "--test=window"];
 const DOMAIN: &[&str] = &["--package=farthing-testkit", "--test=domain"];
 const SIM: &[&str] = &["--package=farthing-testkit", "--test=sim"];
 const HELD: &[&str] = &["--package=farthing-server", "--test=held"];
@@ -44,6 +46,7 @@ const TIP20: &[&str] = &["--package=farthing-tempo", "--test=tip20"];
 const CLAIMS: &str = "crates/core/src/domain/claims.rs";
 const STEPS: &str = "crates/server/src/gate/steps.rs";
 const KNOWN: &str = "crates/server/src/gate/known.rs";
+const CREDITS: &str = "crates/core/src/domain/credit.rs";
 const CLAIM: &str = "crates/server/src/gate/claim.rs";
 const SETTLE: &str = "crates/server/src/gate/settle.rs";
 const PERMIT: &str = "crates/server/src/gate/permit.rs";
@@ -174,21 +177,70 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a refusal of the rail is taken for a settlement's doubt: its debits stay",
         file: SETTLE,
-        find: "debts = Debts::Release;",
-        replace: "debts = Debts::Keep;",
+        find: "State::Failed => debts = Debts::Release,",
+        replace: "State::Failed => debts = Debts::Keep,",
         killers: &[OUTCOMES, SIM],
+    },
+    Mutant {
+        name: "on credit: what all payers get together has no end",
+        file: CREDITS,
+        find: "debit(counter(&self.unit, None), self.in_total)",
+        replace: "debit(counter(&self.unit, None), Amount::new(u128::MAX >> 2))",
+        killers: &[CREDIT],
+    },
+    Mutant {
+        name: "on credit: who never paid gets more",
+        file: SETTLE,
+        find: "State::Defaulted => debts = Debts::Default,",
+        replace: "State::Defaulted => debts = Debts::Release,",
+        killers: &[CREDIT, SIM],
+    },
+    Mutant {
+        name: "on credit: what did not arrive was never served",
+        file: "crates/core/src/payment/state.rs",
+        find: "(Credited, Event::Refuse) => Defaulted,",
+        replace: "(Credited, Event::Refuse) => Failed,",
+        killers: &[CREDIT, SIM],
+    },
+    Mutant {
+        name: "on credit: a rail that says nothing is as good as one that took the payment",
+        file: SETTLE,
+        find: "advance(record, Event::Lose, now)?;",
+        replace: "advance(record, Event::Postpone, now)?; if after == After::Lend { advance(record, Event::Lend, now)?; }",
+        killers: &[CREDIT, SIM],
+    },
+    Mutant {
+        name: "in time: an answer that can no longer be paid for is sent for all the same",
+        file: PERMIT,
+        find: "Gathered::Served(_) if self.held.record.is_too_late(now) => {",
+        replace: "Gathered::Served(_) if self.held.record.is_too_late(now) && false => {",
+        killers: &[WINDOW, SIM],
+    },
+    Mutant {
+        name: "in time: what is too late is sent for the first time",
+        file: SETTLE,
+        find: "if is_new && !payment.is_too_late(self.now()) {",
+        replace: "if is_new {",
+        killers: &[WINDOW, SIM],
+    },
+    Mutant {
+        name: "in time: a handler is begun whose answer cannot be paid for",
+        file: CLAIM,
+        find: "let serving = if first { Duration::ZERO } else { LEAST_TIME };",
+        replace: "let serving = if first { Duration::ZERO } else { Duration::ZERO };",
+        killers: &[WINDOW],
     },
     Mutant {
         name: "a stored answer may be followed by another run",
         file: "crates/core/src/payment/record.rs",
-        find: "Answer::Stored => false,",
-        replace: "Answer::Stored => true,",
+        find: "Answer::Stored | Answer::Delivered => false,",
+        replace: "Answer::Stored | Answer::Delivered => true,",
         killers: &[&["--package=farthing-testkit", "--test=payment"]],
     },
     Mutant {
         name: "an answer is dropped by age while the rail has yet to confirm its payment",
         file: PERMIT,
-        find: "(None, Rail::Outside(_)) => return Timestamp::FAR,",
+        find: "(None, Rail::Outside(_)) => Timestamp::FAR,",
         replace: "(None, Rail::Outside(_)) => payment.proof_until,",
         killers: &[HELD],
     },
@@ -225,8 +277,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a packed record may go on behind its end",
         file: "crates/core/src/encoding/packed.rs",
-        find: "if self.0.is_empty() {",
-        replace: "if self.0.is_empty() || true {",
+        find: "if self.rest.is_empty() {",
+        replace: "if self.rest.is_empty() || true {",
         killers: &[PACKED],
     },
     Mutant {

@@ -83,47 +83,27 @@ impl Payment {
         out.array(&proof.0);
         out.amount(*amount);
         out.text(currency.as_str());
-        if let Some(payee) = payee {
-            out.text(payee.as_str());
-        }
-        if let Some(payer) = payer {
-            out.text(payer.as_str());
-        }
+        some(out, payee.as_ref(), |out, it| out.text(it.as_str()));
+        some(out, payer.as_ref(), |out, it| out.text(it.as_str()));
         out.time(*proof_until);
         out.duration(*redeliver);
         out.time(*claimed_at);
-        if let Some(idempotency) = idempotency {
-            out.array(&idempotency.0);
-        }
-        if let Some(remember_until) = remember_until {
-            out.time(*remember_until);
-        }
+        some(out, idempotency.as_ref(), |out, it| out.array(&it.0));
+        some(out, remember_until.as_ref(), |out, it| out.time(*it));
         out.byte(code_of_state(*state));
         out.byte(code_of_answer(*answer));
         out.byte(*attempts);
         out.time(*lease_until);
         out.number(u64::from(*asked));
-        if let Some(reference) = reference {
-            out.text(reference.as_str());
-        }
-        if let Some(settled_at) = settled_at {
-            out.time(*settled_at);
-        }
-        if let Some(confirmed_at) = confirmed_at {
-            out.time(*confirmed_at);
-        }
+        some(out, reference.as_ref(), |out, it| out.text(it.as_str()));
+        some(out, settled_at.as_ref(), |out, it| out.time(*it));
+        some(out, confirmed_at.as_ref(), |out, it| out.time(*it));
         if !details.is_empty() {
             out.json(details)?;
         }
-        if let Some(awaits) = awaits {
-            out.text(awaits.as_str());
-        }
-        if let Some(send_before) = send_before {
-            out.time(*send_before);
-        }
-        if let Some(returned) = returned {
-            out.text(returned.as_str());
-        }
+        some(out, awaits.as_ref(), |out, it| out.text(it.as_str()));
+        some(out, send_before.as_ref(), |out, it| out.time(*it));
+        some(out, returned.as_ref(), |out, it| out.text(it.as_str()));
         Ok(())
     }
 
@@ -190,6 +170,13 @@ impl Payment {
             send_before: send_before.then(|| from.time()).transpose()?,
             returned: returned.then(|| from.text()).transpose()?,
         })
+    }
+}
+
+/// Writes what is there. Whether it is stands among the flags.
+fn some<T>(out: &mut Packer, value: Option<&T>, write: impl FnOnce(&mut Packer, &T)) {
+    if let Some(value) = value {
+        write(out, value);
     }
 }
 

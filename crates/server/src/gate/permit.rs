@@ -12,6 +12,14 @@
 //! | after, outside | the rail's answer | settled, stored | redeliverable, then owed |
 //! | any | the last byte went out | as before | redeliverable: nobody knows that it arrived |
 //! | any | that was written | delivered | nothing |
+//! | on credit | the handler answered | credited, started | the rail is asked: runs again if it may, else owed; refused: defaulted |
+//! | on credit, one run only | the answer was stored | credited, stored | the rail is asked: redeliverable; refused: defaulted |
+//! | on credit | the last byte went out, and that was written | credited, delivered | the rail is asked: delivered; refused: defaulted |
+//!
+//! On credit an answer is given once. What did not arrive is given again when value moved.
+//!
+//! `after`, a handler gets no longer than its payment may wait to be sent, and an answer that comes
+//! later is voided: what cannot be paid for any more goes to nobody.
 //!
 //! An answer that is too large to be stored stands there as such: it runs again if it may, else it
 //! is owed.
