@@ -4,6 +4,10 @@
 //!   with its sender's signature checked. [`HalfTransaction`] is one whose fee somebody else is to pay.
 //! - [`AccountKey`] is what an account signs with: a key of its own on either curve, or an
 //!   [access key](AccessKey) within the limits of a [`KeyAuthorization`].
+//! - [`Network`] and [`Token`] say what is known of a chain before it is asked, and [`tip20`] is for those who only want
+//!   the token: its metadata, balances, fees, and transfers that are each made once.
+//! - [`Legs`] are the transfers that pay a charge; [`match_calls`] and [`match_logs`] say whether a transaction makes
+//!   them. [`Proofs`] answer a charge of nothing.
 //! - [`Tempo`] is the seller's side of a charge.
 //!
 //! ```
