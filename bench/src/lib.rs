@@ -13,6 +13,7 @@
 
 pub mod command;
 pub mod count;
+pub mod line;
 pub mod measure;
 pub mod report;
 pub mod rows;

@@ -13,7 +13,7 @@ use crate::{
         durable, fill,
         shop::Shop,
         socket::over_socket,
-        words,
+        tempo, words,
     },
 };
 
@@ -81,6 +81,7 @@ pub struct Peer {
 pub fn all() -> Vec<Row> {
     let mut rows = unpaid();
     rows.extend(payments());
+    rows.extend(charges());
     rows
 }
 
@@ -228,6 +229,37 @@ fn payments() -> Vec<Row> {
             2048,
             "settle after, SQLite, 64 in flight | that and two group commits",
             || durable::paid(SettlePolicy::After),
+        ),
+    ]
+}
+
+/// What a charge on a chain costs before the chain is asked.
+fn charges() -> Vec<Row> {
+    use Unit::Cpu;
+    vec![
+        row(
+            "tempo_pull_checked",
+            1.5,
+            Cpu,
+            1000,
+            "a transaction decoded, recovered and checked | one recovery",
+            tempo::pulled,
+        ),
+        row(
+            "tempo_pull_sponsored",
+            1.5,
+            Cpu,
+            1000,
+            "the same, co-signed by the sponsor | one recovery and one signature",
+            tempo::sponsored,
+        ),
+        row(
+            "tempo_proof_checked",
+            1.5,
+            Cpu,
+            1000,
+            "a proof read, recovered and checked | one recovery",
+            tempo::proven,
         ),
     ]
 }

@@ -1,15 +1,18 @@
-//! `cargo xtask bench`: our costs as ratios to floors that are measured in the same run, and with
-//! `--peers` to other implementations.
+//! `cargo xtask bench`: our costs as ratios to floors that are measured in the same run, with `--peers` to
+//! other implementations, and with `--chain` what a charge takes on a chain.
 
 use std::path::PathBuf;
 
-use crate::{Stop, exec, repo};
+use crate::{Stop, exec, repo, tools::packages};
 
 /// Builds the benchmarks in release and becomes them; every argument is theirs. The package has
 /// two programs, one that times and one that counts, and `cargo run` alone would build only one.
 pub(crate) fn run(args: &[String]) -> Result<(), Stop> {
     if args.iter().any(|argument| argument == "--peers") {
         return peers(args);
+    }
+    if args.iter().any(|argument| argument == "--chain") {
+        return chain(args);
     }
     build(&["farthing-bench"])?;
     let mut bench = exec::cargo();
@@ -68,6 +71,15 @@ fn gateway(filter: Option<&String>, json: bool) -> Result<(), Stop> {
         .args(["run", "--farthing"])
         .arg(release.join("farthing"));
     bench.args(json.then_some("--json")).args(filter);
+    exec::become_program(&mut bench)
+}
+
+/// Charges on a chain, beside transactions of the same kind that are only sent.
+fn chain(args: &[String]) -> Result<(), Stop> {
+    packages::ANVIL.folder().map_err(Stop::Failed)?;
+    build(&["farthing-bench"])?;
+    let mut bench = exec::program(target().join("release/farthing-chain-bench"));
+    bench.args(args.iter().filter(|one| *one != "--chain"));
     exec::become_program(&mut bench)
 }
 

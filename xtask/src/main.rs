@@ -34,7 +34,7 @@ Usage: cargo xtask <CHORE> [ARGS]
        --skip STEP    leave this step out (repeatable)
   tidy              check the rules of the house that no compiler knows
        --notes        show the notes as well, not only what fails
-  bench [ARGS]      build and run the benchmarks (--json, --peers, a filter)
+  bench [ARGS]      build and run the benchmarks (--json, --peers, --chain, a filter)
   fuzz [TARGET]     build and run every fuzz target, or one
        --seconds N    how long each runs (10)
        --list         name the targets and stop

@@ -8,5 +8,6 @@ pub(crate) mod durable;
 pub(crate) mod fill;
 pub(crate) mod shop;
 pub(crate) mod socket;
+pub(crate) mod tempo;
 pub(crate) mod wire;
 pub(crate) mod words;

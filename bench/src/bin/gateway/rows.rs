@@ -1,12 +1,11 @@
 //! The rows: what is asked of each server, and the goal.
 
 use std::{
-    fmt,
     path::PathBuf,
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
+use farthing_bench::line::{Line, median};
 
 use crate::{
     Failed, ask,
@@ -22,54 +21,8 @@ pub(crate) struct Wanted {
     pub(crate) filter: Option<String>,
 }
 
-/// A row, measured.
-#[derive(Debug, Serialize)]
-pub(crate) struct Row {
-    name: &'static str,
-    ours: f64,
-    other: Option<f64>,
-    against: &'static str,
-    unit: &'static str,
-    /// Ours by the other's; ours itself where nothing stands beside.
-    value: f64,
-    goal: Option<f64>,
-    /// Whether more is better.
-    more: bool,
-}
-
-impl Row {
-    pub(crate) fn to_json(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Row {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = match self.goal {
-            None => String::new(),
-            Some(goal) => {
-                let met = if self.more {
-                    self.value >= goal
-                } else {
-                    self.value <= goal
-                };
-                let sign = if self.more { ">=" } else { "<=" };
-                format!("{sign} {goal}  {}", if met { "met" } else { "MISSED" })
-            }
-        };
-        let other = self
-            .other
-            .map_or_else(String::new, |other| format!("{other:.1}"));
-        write!(
-            f,
-            "{:<26} {:>10.1} {:>10} {:<12} {:<12} {:>7.2}  {verdict}",
-            self.name, self.ours, other, self.against, self.unit, self.value
-        )
-    }
-}
-
 /// Runs the rows that are wanted and shows each as it is done.
-pub(crate) fn run(wanted: &Wanted, mut show: impl FnMut(&Row)) -> Result<(), Failed> {
+pub(crate) fn run(wanted: &Wanted, mut show: impl FnMut(&Line)) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let is_wanted = |name: &str| {
         wanted
@@ -85,7 +38,7 @@ pub(crate) fn run(wanted: &Wanted, mut show: impl FnMut(&Row)) -> Result<(), Fai
     if is_wanted("gateway_idle") {
         std::thread::sleep(Duration::from_secs(1));
         let idle = gateway.server.memory()? as f64 / 1024.0;
-        show(&alone("gateway_idle", idle, "MiB", 30.0));
+        show(&Line::alone("gateway_idle", idle, "MiB", 30.0));
     }
     if is_wanted("gateway_start") {
         show(&start(wanted, &gateway.config)?);
@@ -119,7 +72,7 @@ fn free(
     gateway: &Server,
     forwarder: &Server,
     nginx: Option<&Server>,
-    show: &mut impl FnMut(&Row),
+    show: &mut impl FnMut(&Line),
 ) -> Result<(), Failed> {
     let (mut ours, mut bare, mut peer) = (Vec::new(), Vec::new(), Vec::new());
     for server in [Some(gateway), Some(forwarder), nginx]
@@ -137,7 +90,7 @@ fn free(
     }
     let of = |loads: &[ask::Load], part: fn(&ask::Load) -> f64| median(loads.iter().map(part));
     let (cpu, rate) = (|load: &ask::Load| load.cpu, |load: &ask::Load| load.rate);
-    show(&less(
+    show(&Line::less(
         "gateway_free_cpu",
         of(&ours, cpu),
         of(&bare, cpu),
@@ -145,15 +98,16 @@ fn free(
         "ns of CPU",
         Some(1.15),
     ));
-    show(&more(
+    show(&Line::more(
         "gateway_free_rate",
         of(&ours, rate),
         of(&bare, rate),
         "forwarder",
+        "requests/s",
         None,
     ));
     if nginx.is_some() {
-        show(&less(
+        show(&Line::less(
             "gateway_free_cpu_nginx",
             of(&ours, cpu),
             of(&peer, cpu),
@@ -161,32 +115,40 @@ fn free(
             "ns of CPU",
             None,
         ));
-        show(&more(
+        show(&Line::more(
             "gateway_free_rate_nginx",
             of(&ours, rate),
             of(&peer, rate),
             "nginx",
+            "requests/s",
             Some(0.9),
         ));
     }
     Ok(())
 }
 
-fn offer(wanted: &Wanted, gateway: &Server, empty: &Server) -> Result<Row, Failed> {
+fn offer(wanted: &Wanted, gateway: &Server, empty: &Server) -> Result<Line, Failed> {
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..wanted.runs {
         ours.push(ask::load(gateway, PAID, wanted.seconds)?.rate);
         bare.push(ask::load(empty, "/", wanted.seconds)?.rate);
     }
     let (ours, bare) = (median(ours.into_iter()), median(bare.into_iter()));
-    Ok(more("gateway_402_rate", ours, bare, "empty 200", Some(0.7)))
+    Ok(Line::more(
+        "gateway_402_rate",
+        ours,
+        bare,
+        "empty 200",
+        "requests/s",
+        Some(0.7),
+    ))
 }
 
 fn paid(
     wanted: &Wanted,
     gateway: &contenders::Gateway,
     forwarder: &Server,
-    show: &mut impl FnMut(&Row),
+    show: &mut impl FnMut(&Line),
 ) -> Result<(), Failed> {
     const PAYMENTS: usize = 4096;
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
@@ -200,7 +162,7 @@ fn paid(
         bare.push(ask::load(forwarder, FREE, wanted.seconds)?);
     }
     let cpu = |loads: &[ask::Load]| median(loads.iter().map(|load| load.cpu));
-    show(&less(
+    show(&Line::less(
         "gateway_paid_cpu",
         cpu(&ours),
         cpu(&bare),
@@ -209,11 +171,12 @@ fn paid(
         None,
     ));
     let rate = |loads: &[ask::Load]| median(loads.iter().map(|load| load.rate));
-    show(&more(
+    show(&Line::more(
         "gateway_paid_rate",
         rate(&ours),
         rate(&bare),
         "forwarder",
+        "requests/s",
         None,
     ));
     Ok(())
@@ -223,7 +186,7 @@ fn streams(
     gateway: &Server,
     forwarder: &Server,
     upstream: &Server,
-    show: &mut impl FnMut(&Row),
+    show: &mut impl FnMut(&Line),
 ) -> Result<(), Failed> {
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..200 {
@@ -231,7 +194,12 @@ fn streams(
         bare.push(ask::first_byte(forwarder.address, "/stream")?.as_secs_f64() * 1e3);
     }
     let over = median(ours.into_iter()) - median(bare.into_iter());
-    show(&alone("gateway_stream_first_byte", over, "ms over", 1.0));
+    show(&Line::alone(
+        "gateway_stream_first_byte",
+        over,
+        "ms over",
+        1.0,
+    ));
     const STREAMS: usize = 400;
     // Not the first: what a server allocates once is not a stream's.
     drop(ask::hold(gateway.address, "/stream", STREAMS)?);
@@ -242,13 +210,18 @@ fn streams(
     let after = gateway.memory()?;
     drop((held, more));
     let each = after.saturating_sub(before) as f64 / (2 * STREAMS) as f64;
-    show(&alone("gateway_stream_memory", each, "KiB each", 32.0));
+    show(&Line::alone(
+        "gateway_stream_memory",
+        each,
+        "KiB each",
+        32.0,
+    ));
     let _ = upstream;
     Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a bench measures time")]
-fn start(wanted: &Wanted, config: &std::path::Path) -> Result<Row, Failed> {
+fn start(wanted: &Wanted, config: &std::path::Path) -> Result<Line, Failed> {
     let mut took = Vec::new();
     for _ in 0..wanted.runs {
         let begun = Instant::now();
@@ -256,7 +229,7 @@ fn start(wanted: &Wanted, config: &std::path::Path) -> Result<Row, Failed> {
         took.push(begun.elapsed().as_secs_f64() * 1e3);
         drop(server);
     }
-    Ok(alone(
+    Ok(Line::alone(
         "gateway_start",
         median(took.into_iter()),
         "ms",
@@ -265,7 +238,7 @@ fn start(wanted: &Wanted, config: &std::path::Path) -> Result<Row, Failed> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a bench measures time")]
-fn check(wanted: &Wanted, folder: &std::path::Path) -> Result<Row, Failed> {
+fn check(wanted: &Wanted, folder: &std::path::Path) -> Result<Line, Failed> {
     let file = contenders::many_routes(folder, 1000)?.display().to_string();
     let mut took = Vec::new();
     for _ in 0..wanted.runs {
@@ -278,68 +251,10 @@ fn check(wanted: &Wanted, folder: &std::path::Path) -> Result<Row, Failed> {
             return Err(format!("check failed: {}", String::from_utf8_lossy(&done.stderr)).into());
         }
     }
-    Ok(alone(
+    Ok(Line::alone(
         "gateway_check_1000",
         median(took.into_iter()),
         "ms",
         200.0,
     ))
-}
-
-fn less(
-    name: &'static str,
-    ours: f64,
-    other: f64,
-    against: &'static str,
-    unit: &'static str,
-    goal: Option<f64>,
-) -> Row {
-    Row {
-        name,
-        ours,
-        other: Some(other),
-        against,
-        unit,
-        value: ours / other,
-        goal,
-        more: false,
-    }
-}
-
-fn more(
-    name: &'static str,
-    ours: f64,
-    other: f64,
-    against: &'static str,
-    goal: Option<f64>,
-) -> Row {
-    Row {
-        name,
-        ours,
-        other: Some(other),
-        against,
-        unit: "requests/s",
-        value: ours / other,
-        goal,
-        more: true,
-    }
-}
-
-const fn alone(name: &'static str, ours: f64, unit: &'static str, goal: f64) -> Row {
-    Row {
-        name,
-        ours,
-        other: None,
-        against: "",
-        unit,
-        value: ours,
-        goal: Some(goal),
-        more: false,
-    }
-}
-
-fn median(numbers: impl Iterator<Item = f64>) -> f64 {
-    let mut numbers: Vec<f64> = numbers.collect();
-    numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
 }
