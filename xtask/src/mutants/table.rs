@@ -33,6 +33,9 @@ const CRASH: &[&str] = &[
     "--test=crash",
 ];
 
+const UNITS: &[&str] = &["--package=farthing-client", "--test=units"];
+const ERRAND: &[&str] = &["--package=farthing-client", "--test=errand"];
+const TEMPO_PAYER: &[&str] = &["--package=farthing-tempo", "--test=payer"];
 const DISCOVERY: &[&str] = &["--package=farthing-server", "--test=discovery"];
 const PACKED: &[&str] = &["--package=farthing-core", "--test=packed"];
 const SCHEMA: &[&str] = &["--package=farthing-store", "--lib"];
@@ -362,5 +365,50 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         find: "Standing::Waiting { .. } => return self.hand_over(&kept).await,",
         replace: "Standing::Waiting { .. } => self.outbox.forget(&entry).await?,",
         killers: &[TIP20],
+    },
+    Mutant {
+        name: "a buyer's budget: each token has a budget of its own",
+        file: "crates/client/src/pay.rs",
+        find: "let debit = budget.debit(worth, now);",
+        replace: "let debit = farthing_core::domain::claims::Debit {
+                counter: budget.former_counter(currency, now),
+                ..budget.debit(worth, now)
+            };",
+        killers: &[UNITS],
+    },
+    Mutant {
+        name: "a buyer's budget: what older programs counted is forgotten",
+        file: "crates/client/src/pay.rs",
+        find: "            self.budgets.fold(budget, &former, now).await?;\n",
+        replace: "            let _ = former;\n",
+        killers: &[UNITS],
+    },
+    Mutant {
+        name: "a buyer's budget: a fee that was taken for nothing is given back",
+        file: "crates/client/src/outgoing/book.rs",
+        find: "if loss == Loss::Fee {",
+        replace: "if loss == Loss::Fee && writes.is_empty() {",
+        killers: &[ERRAND],
+    },
+    Mutant {
+        name: "a buyer's errand: one that is done is done again",
+        file: "crates/client/src/errand.rs",
+        find: "let credential = credential.without_errand();",
+        replace: "let credential = credential.clone();",
+        killers: &[ERRAND],
+    },
+    Mutant {
+        name: "paying on Tempo: our clock says that a payment is dead",
+        file: "crates/methods/tempo/src/payer/search.rs",
+        find: "        if latest.time() < end {\n            return Ok(Resolved::Unknown);\n        }\n    }",
+        replace: "    }",
+        killers: &[TEMPO_PAYER],
+    },
+    Mutant {
+        name: "paying on Tempo: any payment with the memo is ours",
+        file: "crates/methods/tempo/src/payer/search.rs",
+        find: "sent.max_fee_per_gas.is_none_or(|max| max == price)",
+        replace: "sent.max_fee_per_gas.is_none_or(|max| max >= price || max < price)",
+        killers: &[TEMPO_PAYER],
     },
 ];
