@@ -373,6 +373,9 @@ fn next_of_client(error: &ClientError) -> Cow<'static, str> {
         ClientError::Refused(Refused::Cap { asked, .. } | Refused::Budget { asked, .. }) => {
             format!("allow it with --max '{}'", clean(asked)).into()
         }
+        ClientError::Refused(Refused::Fee { .. }) => {
+            "allow it with --max-fee, or pay with another token".into()
+        }
         ClientError::Refused(Refused::NoCap { symbol }) => {
             format!("allow it with --max 'PRICE {}'", clean(symbol)).into()
         }

@@ -32,6 +32,7 @@ use crate::{
 use keyring::Keyring;
 use ledger::OnLedger;
 use tempo::OnTempo;
+pub(crate) use tempo::watchers;
 
 /// How long somebody may take to answer, or to type a passphrase.
 const PATIENCE: Duration = Duration::from_secs(300);

@@ -19,6 +19,7 @@ use tokio::sync::OnceCell;
 use super::keyring::Keyring;
 use crate::{
     error::Error,
+    keystore::Keystore,
     networks::ChainError,
     signer::{self, Signer},
 };
@@ -57,10 +58,7 @@ impl OnTempo {
         if chain.is_some_and(|chain| chain != network.chain()) {
             return Ok(None);
         }
-        let node = Node::new(network.node()).map_err(|source| ChainError::Rpc {
-            network: network.name().to_owned(),
-            source,
-        })?;
+        let node = reached(&network)?;
         let judge = judge(signer, &network, &node, &options)?;
         Ok(Some(Self {
             keyring,
@@ -83,6 +81,39 @@ impl OnTempo {
         };
         self.opened.get_or_try_init(open).await
     }
+}
+
+/// Payers that find out what became of what the keystore's wallets signed, and sign nothing.
+pub(crate) fn watchers(keystore: &Keystore) -> Result<Vec<TempoPayer>, Error> {
+    let wallets = keystore.wallets()?.into_iter();
+    let mut accounts: Vec<_> = wallets.filter_map(|wallet| wallet.holder.address).collect();
+    // A key in the environment paid, too.
+    accounts.extend(
+        Signer::of(keystore, None)
+            .ok()
+            .and_then(|it| it.holder.address),
+    );
+    accounts.sort_unstable();
+    accounts.dedup();
+    let mut watchers = Vec::new();
+    for network in keystore.all_networks()? {
+        let node = reached(&network)?;
+        for account in &accounts {
+            let key = signer::onlooker(*account)?;
+            let options = PayerOptions::default();
+            let watcher = TempoPayer::new(key, network.clone(), node.clone(), options);
+            watchers.push(watcher.map_err(ChainError::from)?);
+        }
+    }
+    Ok(watchers)
+}
+
+/// A network's node, which is asked only once something has to be known.
+fn reached(network: &Network) -> Result<Node, ChainError> {
+    Node::new(network.node()).map_err(|source| ChainError::Rpc {
+        network: network.name().to_owned(),
+        source,
+    })
 }
 
 /// Somebody who can be asked about an account without its key: nobody's, where there is no wallet.

@@ -99,9 +99,7 @@ pub(super) fn object(
         item.findings.push(finding);
     }
     item.fields.insert(0, Field::of("challenge", inner.fields));
-    if let Some(payload) = members.get("payload") {
-        tempo::payload(payload, &texts, context, item);
-    }
+    tempo::payload(members, &texts, context, item);
     Some(texts)
 }
 

@@ -5,7 +5,7 @@ use farthing::{
         intent::charge::ChargeRequest,
         value::{Amount, ChallengeId, CurrencyCode, Realm, Timestamp},
     },
-    evm::Address,
+    evm::{Address, PkhDid},
     tempo::{
         Authored, Call, Details, Legs, METHOD, Memo, Received, match_calls,
         tip20::calls::read_transfer, token,
@@ -46,7 +46,15 @@ pub(super) fn request(members: &Map<String, Value>, texts: &Texts, item: &mut It
 }
 
 /// Shows what a payload's transaction does, and holds it against the request that it answers.
-pub(super) fn payload(payload: &Value, echo: &Texts, context: &Context, item: &mut Item) {
+pub(super) fn payload(
+    members: &Map<String, Value>,
+    echo: &Texts,
+    context: &Context,
+    item: &mut Item,
+) {
+    let Some(payload) = members.get("payload") else {
+        return;
+    };
     if echo.get("method") != Some(METHOD) {
         return;
     }
@@ -59,6 +67,7 @@ pub(super) fn payload(payload: &Value, echo: &Texts, context: &Context, item: &m
                 Some(Ok(received)) => {
                     item.fields.push(transaction(&received, echo, context));
                     answers(received.authored(), echo, item);
+                    source(members.get("source"), received.authored(), item);
                 }
                 Some(Err(error)) => {
                     let what = format!("the transaction cannot be read: {}", with_causes(&error));
@@ -176,6 +185,16 @@ fn answers(authored: &Authored, echo: &Texts, item: &mut Item) {
     }
 }
 
+/// Whether whoever the credential names is who signed.
+fn source(source: Option<&Value>, authored: &Authored, item: &mut Item) {
+    let named = source.and_then(Value::as_str);
+    let named = named.and_then(|source| source.parse::<PkhDid>().ok());
+    if named.is_some_and(|named| named.address != authored.sender()) {
+        let what = "the transaction is of another account than the credential's source";
+        wrong("source", "Transaction Verification", what, item);
+    }
+}
+
 /// What a transaction says. Its signature, which makes it worth something, is not among it.
 fn transaction(received: &Received, echo: &Texts, context: &Context) -> Field {
     let authored = received.authored();
@@ -210,7 +229,13 @@ fn transaction(received: &Received, echo: &Texts, context: &Context) -> Field {
         Field::new("nonce", it.nonce).remark(format!("lane {}", it.nonce_key))
     });
     fields.push(Field::new("gasLimit", it.gas_limit));
-    fields.push(Field::new("maxFee", it.max_fee().to_string()).remark("base units"));
+    let fee = u128::try_from(it.max_fee()).unwrap_or(u128::MAX);
+    let in_dollars = it.fee_token.and_then(|token| {
+        let code = token::code(token);
+        decimal(Amount::new(fee), code.as_str())
+    });
+    let remark = in_dollars.unwrap_or_else(|| "base units".to_owned());
+    fields.push(Field::new("maxFee", fee.to_string()).remark(remark));
     let fee_token = it.fee_token;
     fields.extend(fee_token.map(|token| Field::new("feeToken", named(token))));
     let sponsor = match received {

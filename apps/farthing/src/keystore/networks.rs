@@ -26,7 +26,7 @@ const BLOCK_TIME: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Networks {
-    version: u32,
+    pub(crate) version: u32,
     /// The one that is meant where nobody says which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) default: Option<String>,

@@ -21,6 +21,7 @@ use crate::{
     error::Error,
     exit::Exit,
     keystore::{Keystore, Limits},
+    money::Money,
     networks::{self, OnNetwork},
     screen,
 };
@@ -44,7 +45,12 @@ pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
     let asks = !pay.yes && screen::can_ask();
     let limits = keystore.limits()?;
     let policy = policy(&pay, asks, &limits).count_days();
+    let policy = match &pay.max_fee {
+        Some(most) => policy.max_fee(most.clone()),
+        None => policy,
+    };
     let rails = rails(&pay, keystore)?;
+    let money = Money::of(keystore)?;
     let buyer = if pay.dry_run {
         Buyer::for_dry_run(keystore, pay.wallet.as_ref(), policy, rails)?
     } else {
@@ -71,7 +77,7 @@ pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
         biased;
         // Whoever listened once has to listen to the end: the signal ends nothing by itself now.
         _ = tokio::signal::ctrl_c() => Err(Error::Interrupted { moved }),
-        shown = show(response, sink, &pay) => shown,
+        shown = show(response, sink, &pay, &money) => shown,
     };
     buyer.close().await;
     shown
@@ -106,9 +112,9 @@ fn why(error: Error, buyer: &Buyer, limits: &Limits) -> Error {
     }
 }
 
-async fn show(response: Response, sink: Sink, pay: &Pay) -> Result<Exit, Error> {
+async fn show(response: Response, sink: Sink, pay: &Pay, money: &Money) -> Result<Exit, Error> {
     if pay.dry_run {
-        plan::print(&response, pay.json)
+        plan::print(&response, money, pay.json)
     } else if pay.json {
         json::print(response, sink).await
     } else {
@@ -172,7 +178,7 @@ mod tests {
     #[test]
     fn the_help_names_the_default_limits() {
         use clap::CommandFactory;
-        use farthing::client::{DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL};
+        use farthing::client::{DEFAULT_MAX_FEE, DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL};
         let mut command = crate::args::Args::command();
         let pay = command.find_subcommand_mut("pay").unwrap();
         let help = pay.render_long_help().to_string();
@@ -183,5 +189,7 @@ mod tests {
             DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL
         );
         assert!(help.contains(&limits), "{help}");
+        let fee = format!("[default: {DEFAULT_MAX_FEE}]");
+        assert!(help.contains(&fee), "{help}");
     }
 }

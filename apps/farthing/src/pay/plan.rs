@@ -18,7 +18,7 @@ use crate::{
     screen::{self, Paint, clean},
 };
 
-pub(super) fn print(response: &Response, json: bool) -> Result<Exit, Error> {
+pub(super) fn print(response: &Response, money: &Money, json: bool) -> Result<Exit, Error> {
     let choice = response.would_pay();
     let text = if json {
         json!({
@@ -29,7 +29,10 @@ pub(super) fn print(response: &Response, json: bool) -> Result<Exit, Error> {
         })
         .to_string()
     } else {
-        choice.map_or_else(|| format!("free: {}", response.status()), rows)
+        choice.map_or_else(
+            || format!("free: {}", response.status()),
+            |choice| rows(choice, money),
+        )
     };
     screen::data(text).map_err(|source| Error::Answer {
         source,
@@ -72,14 +75,14 @@ fn object(choice: &Choice) -> Value {
     })
 }
 
-fn rows(choice: &Choice) -> String {
+fn rows(choice: &Choice, money: &Money) -> String {
     let (challenge, request) = (&choice.offer().challenge, &choice.offer().request);
     let quote = choice.quote();
     let mut rows = vec![
         ("would pay", choice.price()),
         ("by", challenge.method.to_string()),
     ];
-    rows.extend(on_chain(quote));
+    rows.extend(on_chain(quote, money));
     rows.push(("asked by", clean(challenge.realm.as_str()).into_owned()));
     rows.extend(recipients(
         request.recipient.as_ref().map(|to| to.as_str()),
@@ -94,11 +97,10 @@ fn rows(choice: &Choice) -> String {
 }
 
 /// The chain and the token, where it is paid on one.
-fn on_chain(quote: &Quote) -> Vec<(&'static str, String)> {
+fn on_chain(quote: &Quote, money: &Money) -> Vec<(&'static str, String)> {
     let Some(network) = &quote.network else {
         return Vec::new();
     };
-    let money = Money::public();
     let token = money.token(&quote.currency.code).map_or_else(
         || quote.currency.code.to_string(),
         |token| format!("{}, {}", token.symbol, token.address),

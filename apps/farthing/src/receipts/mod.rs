@@ -73,11 +73,14 @@ impl Records {
     }
 
     fn of(store: Opened, keystore: &Keystore, policy: Policy) -> Result<Self, Error> {
+        let mut builder = Client::builder().payer(Onlooker(method()));
+        for watcher in buyer::watchers(keystore)? {
+            builder = builder.payer(watcher);
+        }
         Ok(Self {
             money: Money::of(keystore)?,
             receipts: Receipts::new(Arc::clone(&store.backend)),
-            client: Client::builder()
-                .payer(Onlooker(method()))
+            client: builder
                 .policy(policy)
                 .backend(Arc::clone(&store.backend))
                 .clock(Arc::new(SystemClock))

@@ -7,7 +7,7 @@ use farthing::{
     core::value::Price,
     evm::Address,
     ledger::TransferId,
-    tempo::{Memo, token},
+    tempo::{Memo, TokenError, token},
 };
 
 use super::keys;
@@ -170,20 +170,29 @@ impl std::str::FromStr for MemoText {
     }
 }
 
+/// Why nothing is sent to an address.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub(crate) enum RecipientError {
+    #[error(transparent)]
+    Address(#[from] TokenError),
+    #[error("its checksum is wrong: a digit was changed, or only some letters' case")]
+    Checksum,
+    #[error("nobody has this address: what is sent there is lost")]
+    Nobody,
+}
+
 /// An address to send to. One that is written in capital and small letters has a checksum in them,
 /// and a slip of the finger shows.
-pub(crate) fn recipient(text: &str) -> Result<Address, String> {
-    let address = token::address(text).map_err(|error| error.to_string())?;
+pub(crate) fn recipient(text: &str) -> Result<Address, RecipientError> {
+    let address = token::address(text)?;
     let digits = || text[2..].bytes();
     let is_mixed =
         digits().any(|b| b.is_ascii_uppercase()) && digits().any(|b| b.is_ascii_lowercase());
     if is_mixed && address.to_string() != text {
-        return Err(
-            "its checksum is wrong: a digit was changed, or only some letters' case".into(),
-        );
+        return Err(RecipientError::Checksum);
     }
     if address.is_zero() {
-        return Err("nobody has this address: what is sent there is lost".into());
+        return Err(RecipientError::Nobody);
     }
     Ok(address)
 }

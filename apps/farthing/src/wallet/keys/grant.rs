@@ -8,7 +8,7 @@ use farthing::{
     core::{payment::Moved, port::clock::Clock},
     evm::{Address, Node},
     tempo::{
-        Network, Token,
+        Network,
         keychain::{self, KeyState},
     },
 };
@@ -17,14 +17,12 @@ use serde_json::json;
 use super::{
     args::{Grant, per},
     call,
+    subject::Subject,
 };
 use crate::{
     error::{Error, as_json},
     exit::Exit,
-    keystore::{
-        Access, Cost, Draft, Keystore, KeystoreError, Kind, Passphrases, SecretKey, SpendLimit,
-        Wallet,
-    },
+    keystore::{Access, Cost, Draft, Keystore, KeystoreError, Passphrases, SecretKey, SpendLimit},
     networks::{self, CallError, ChainError},
     screen::{self, Paint},
     signer::{self, Signer},
@@ -35,52 +33,25 @@ pub(super) async fn run(asked: &Grant, keystore: &Keystore) -> Result<Exit, Erro
     let signer = Signer::of(keystore, asked.wallet.as_ref())?;
     let account = root(&signer)?;
     let network = networks::one(keystore, &asked.on)?;
-    if asked.key_type == Kind::Ed25519 {
-        return Err(Error::Usage {
-            what: "an Ed25519 key signs on no chain".to_owned(),
-            next: "choose another --key-type, or leave it out",
-        });
-    }
-    let unfinished = match keystore.has(&asked.name) {
-        true => Some(unfinished(asked, keystore, account, &network)?),
-        false => None,
-    };
-    let key = match &unfinished {
-        Some(_) => None,
-        None => Some(SecretKey::random(asked.key_type)?),
-    };
-    let access = match (&unfinished, &key) {
-        (Some(wallet), _) => wallet.access.clone(),
-        (None, Some(key)) => Some(terms(asked, account, &network, key)?),
-        (None, None) => None,
-    };
-    let access = access.ok_or(KeystoreError::NoKey)?;
-    let kind = unfinished
-        .as_ref()
-        .map_or(asked.key_type, |wallet| wallet.kind);
+    let subject = Subject::of(asked, keystore, account, &network)?;
+    let access = &subject.access;
     let node = networks::connect(&network).await?;
-    if unfinished.is_some() && is_there(&node, &access).await? {
+    if subject.key.is_none() && is_there(&node, access).await? {
         return Err(KeystoreError::Exists(asked.name.clone()).into());
     }
 
     let fee_token = networks::fee_token(&network, &node, account).await?;
-    let data = keychain::authorize(&access.authorization(kind));
+    let data = keychain::authorize(&access.authorization(subject.kind));
     let planned = call::plan(&node, account, data, &fee_token).await;
-    let planned = planned.map_err(ChainError::from)?;
-    confirm(
-        asked,
-        &signer,
-        &network,
-        &access,
-        &fee_token.currency().display(planned.fee),
-    )?;
-    if let Some(key) = &key {
-        keep(asked, keystore, key, &access)?;
-    }
+    let planned = planned.map_err(failed)?;
+    let display = |fee| fee_token.currency().display(fee);
+    confirm(asked, &signer, &network, access, &display(planned.fee))?;
     let keys = signer::unlock(keystore, asked.wallet.as_ref())?;
     let root = keys.chain.ok_or_else(|| signer.no_address())?;
-    let done = planned.send(&node, &root).await.map_err(ChainError::from)?;
-    let fee = fee_token.currency().display(done.fee);
+    if let Some(key) = &subject.key {
+        keep(asked, keystore, key, access)?;
+    }
+    let done = planned.send(&node, &root).await.map_err(failed)?;
     if asked.json {
         return put(json!({
             "wallet": asked.name.to_string(),
@@ -88,11 +59,19 @@ pub(super) async fn run(asked: &Grant, keystore: &Keystore) -> Result<Exit, Erro
             "network": network.name(),
             "moneyMoved": as_json(Moved::No),
             "transaction": done.hash.to_string(),
-            "fee": { "amount": done.fee, "price": fee, "token": fee_token.symbol.as_str() },
+            "fee": {
+                "amount": done.fee,
+                "price": display(done.fee),
+                "token": fee_token.symbol.as_str(),
+            },
         }));
     }
     put(access.key)?;
-    screen::tell(format!("is granted by {}, for a fee of {fee}", done.hash));
+    screen::tell(format!(
+        "is granted by {}, for a fee of {}",
+        done.hash,
+        display(done.fee)
+    ));
     screen::hint(format!(
         "farthing pay --wallet {}; or give {} and its passphrase to whoever is to spend",
         asked.name,
@@ -115,68 +94,9 @@ pub(super) fn root(signer: &Signer) -> Result<Address, Error> {
     Ok(signer.address()?)
 }
 
-/// A wallet of the name that is this account's access key, which the chain may not know yet.
-fn unfinished(
-    asked: &Grant,
-    keystore: &Keystore,
-    account: Address,
-    network: &Network,
-) -> Result<Wallet, Error> {
-    let wallet = keystore.wallet(Some(&asked.name))?;
-    let is_ours = wallet
-        .access
-        .as_ref()
-        .is_some_and(|access| access.account == account && access.chain == network.chain());
-    match is_ours {
-        true => Ok(wallet),
-        false => Err(KeystoreError::Exists(asked.name.clone()).into()),
-    }
-}
-
 async fn is_there(node: &Node, access: &Access) -> Result<bool, Error> {
     let state = call::state(node, access.account, access.key).await;
-    let state = state.map_err(ChainError::from)?;
-    Ok(state != KeyState::Unknown)
-}
-
-fn terms(
-    asked: &Grant,
-    account: Address,
-    network: &Network,
-    key: &SecretKey,
-) -> Result<Access, Error> {
-    let mut tokens: Vec<Token> = Vec::new();
-    let names = asked.token.iter().map(|name| Some(name.as_str()));
-    let names: Vec<_> = match asked.token.as_slice() {
-        [] => vec![None],
-        _ => names.collect(),
-    };
-    for name in names {
-        let token = networks::token(network, name)?.into_owned();
-        if !tokens.contains(&token) {
-            tokens.push(token);
-        }
-    }
-    let limits = tokens.iter().map(|token| {
-        Ok(SpendLimit {
-            token: token.address,
-            amount: asked.limit.price.in_currency(&token.currency())?,
-            every: asked.limit.every,
-        })
-    });
-    let limits = limits.collect::<Result<Vec<_>, Error>>()?;
-    let key = key.signer().map_err(|_| KeystoreError::NoKey)?;
-    Ok(Access {
-        account,
-        chain: network.chain(),
-        key: key.address(),
-        expires: SystemClock
-            .now()
-            .saturating_add(asked.expires.0)
-            .whole_secs(),
-        limits,
-        recipients: asked.recipient.clone(),
-    })
+    Ok(state.map_err(failed)? != KeyState::Unknown)
 }
 
 fn keep(asked: &Grant, keystore: &Keystore, key: &SecretKey, access: &Access) -> Result<(), Error> {

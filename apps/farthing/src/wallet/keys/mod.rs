@@ -5,6 +5,7 @@ mod call;
 mod grant;
 mod list;
 mod revoke;
+mod subject;
 
 use crate::{error::Error, exit::Exit, keystore::Keystore};
 

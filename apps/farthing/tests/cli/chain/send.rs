@@ -1,6 +1,9 @@
 //! Money that is sent: once for an id, and all that is told of it.
 
+use std::io::{BufRead, BufReader};
+
 use farthing::evm::Address;
+use farthing_testkit::chain::Mining;
 use serde_json::json;
 
 use super::world::{ALPHA_USD, Market, PATH_USD, PAYEE, address, units};
@@ -183,4 +186,36 @@ fn a_key_of_ethereum_is_the_same_account() {
     );
     let export = ["wallet", "export", "eth", "--digits", "--yes", "--json"];
     assert_eq!(market.run(&export).ends(0).json()["secretKey"], key);
+}
+
+/// The process dies while its transfer waits for a block: the same command finds it, and sends no
+/// other.
+#[test]
+fn a_transfer_whose_process_died_moves_once() {
+    let Some(market) = Market::mining("a death while sending", Mining::Manual) else {
+        return;
+    };
+    let made = market.json(&["wallet", "create"]);
+    let wallet = address(&made["address"]);
+    market.give(wallet, 100_000_000);
+    let once = ["wallet", "send", TO, "$2", "--yes", "--id", "rent"];
+    let mut child = market.machine.command(&once).spawn().unwrap();
+    // It is told once the node has it.
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("waiting for its block") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "it ended");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!((market.waiting(), market.balance(PATH_USD, PAYEE)), (1, 0));
+    market.mine();
+    for _ in 0..2 {
+        let again = market.json(&once);
+        assert_eq!(again["standing"], "done", "{again}");
+        let hash = again["transaction"].as_str().unwrap();
+        assert!(line.contains(hash), "{line}: {again}");
+    }
+    assert_eq!(market.balance(PATH_USD, PAYEE), 2_000_000);
 }

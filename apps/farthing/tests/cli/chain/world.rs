@@ -39,8 +39,12 @@ pub(crate) struct Market {
 impl Market {
     /// `None` where there is no chain to be had.
     pub(crate) fn open(test: &str) -> Option<Self> {
+        Self::mining(test, Mining::Both(Duration::from_secs(1)))
+    }
+
+    /// The same, with blocks made in another way.
+    pub(crate) fn mining(test: &str, mining: Mining) -> Option<Self> {
         let runtime = Runtime::new().unwrap();
-        let mining = Mining::Both(Duration::from_secs(1));
         let options = ChainOptions::tempo(CHAIN).mining(mining);
         let chain = runtime.block_on(Chain::shared(&options));
         let chain = peer::or_skip(test, chain)?;
@@ -91,6 +95,30 @@ impl Market {
     pub(crate) fn balance(&self, token: &str, of: Address) -> u128 {
         let balance = tip20::balance(&self.node, token.parse().unwrap(), of);
         self.runtime.block_on(balance).unwrap().units()
+    }
+
+    /// Gives an account of what one of the chain's own has, and makes the block it is in.
+    pub(crate) fn give(&self, to: Address, amount: u128) {
+        let giver = farthing_testkit::chain::ACCOUNTS[2].address;
+        self.runtime.block_on(async {
+            self.chain.set_balance(giver, 1 << 80).await;
+            let to = format!("{to:#x}");
+            self.chain.send_token(giver, PATH_USD, &to, amount).await;
+        });
+        self.mine();
+        assert_eq!(self.balance(PATH_USD, to), amount);
+    }
+
+    /// How many transactions the node has that are in no block.
+    pub(crate) fn waiting(&self) -> u64 {
+        let status = self.runtime.block_on(self.chain.rpc("txpool_status", "[]"));
+        let pending = status["pending"].as_str().unwrap().trim_start_matches("0x");
+        u64::from_str_radix(pending, 16).unwrap()
+    }
+
+    /// Makes a block.
+    pub(crate) fn mine(&self) {
+        self.runtime.block_on(self.chain.mine(1));
     }
 
     /// Opens a shop that sells one page.
