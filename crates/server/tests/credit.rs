@@ -37,6 +37,11 @@ fn lending(per_payer: &str, in_total: &str) -> Route {
         .unwrap()
 }
 
+/// Called the same behind the layer and without it.
+fn named() -> Route {
+    lending("$1", "$20").named("paid").unwrap()
+}
+
 async fn shop(route: Route) -> FakeShop {
     FakeShop::selling(Arc::new(MemoryBackend::new()), |it| it, route, |_| None).await
 }
@@ -239,8 +244,7 @@ async fn only_what_defaulted_is_written_off() {
 }
 
 /// The answer to a credential, and what becomes of it when its body goes nowhere.
-async fn lose_the_answer(fake: &FakeShop, credential: &str, method: http::Method) {
-    let route = lending("$1", "$20").named("paid").unwrap();
+async fn lose_the_answer(fake: &FakeShop, credential: &str, method: http::Method, route: Route) {
     let route = fake.shop.gate.route(route).unwrap();
     let request = http::Request::builder()
         .method(method)
@@ -263,7 +267,7 @@ async fn lose_the_answer(fake: &FakeShop, credential: &str, method: http::Method
     drop(permit.finish(answer).await);
     for _ in 0..500 {
         let all = fake.all().await;
-        if all[0].answer == farthing_core::payment::Answer::Stored
+        if all[0].answer != farthing_core::payment::Answer::Started
             && all[0].lease_until == Timestamp::EPOCH
         {
             return;
@@ -276,9 +280,9 @@ async fn lose_the_answer(fake: &FakeShop, credential: &str, method: http::Method
 #[tokio::test]
 async fn what_did_not_arrive_on_credit_is_given_again_when_it_is_paid_for() {
     for method in [http::Method::GET, http::Method::POST] {
-        let fake = shop(lending("$1", "$20").named("paid").unwrap()).await;
+        let fake = shop(named()).await;
         let credential = named_credential(&fake, &method).await;
-        lose_the_answer(&fake, &credential, method.clone()).await;
+        lose_the_answer(&fake, &credential, method.clone(), named()).await;
         let present = || async {
             let request = fake
                 .shop
@@ -322,9 +326,9 @@ async fn named_credential(fake: &FakeShop, method: &http::Method) -> String {
 
 #[tokio::test]
 async fn what_was_lost_on_its_way_and_never_paid_counts_as_lost() {
-    let fake = shop(lending("$1", "$20").named("paid").unwrap()).await;
+    let fake = shop(named()).await;
     let credential = named_credential(&fake, &http::Method::GET).await;
-    lose_the_answer(&fake, &credential, http::Method::GET).await;
+    lose_the_answer(&fake, &credential, http::Method::GET, named()).await;
     fake.rail.script([Answer::Refuse]);
     fake.refused(&credential, 402, "verification-failed", Some(false))
         .await;
@@ -366,6 +370,19 @@ async fn what_is_not_served_on_credit_waits_for_the_rail() {
             assert_eq!(fake.shop.runs(), 2);
         }
     }
+}
+
+/// Neither may run again, and neither is kept: nobody can have it once it is lost.
+#[tokio::test]
+async fn what_was_too_large_to_keep_is_owed_once_it_is_paid_for() {
+    let route = || lending("$1", "$20").named("paid").unwrap().store_up_to(4);
+    let fake = shop(route()).await;
+    let credential = named_credential(&fake, &http::Method::POST).await;
+    lose_the_answer(&fake, &credential, http::Method::POST, route()).await;
+    fake.shop.gate.reconcile().await.unwrap();
+    assert_eq!(fake.shop.states().last(), Some(&State::Owed));
+    fake.assert_moved(1);
+    assert_eq!(fake.on_credit().await, (0, 0));
 }
 
 #[tokio::test]

@@ -196,7 +196,11 @@ fn next(payment: &Payment, event: &Event, now: Timestamp) -> Option<State> {
         (Answered | Sent | Pending | Unknown, Event::Settle { .. }) => Settled,
         // Credit is for the first run. What is not served by it waits for the rail like all others.
         (Pending, Event::Lend) if policy == First && payment.answer == Answer::None => Credited,
-        (Credited, Event::Serve { .. }) if payment.answer == Answer::Started => Credited,
+        (Credited, Event::Serve { .. })
+            if matches!(payment.answer, Answer::Started | Answer::TooLarge) =>
+        {
+            Credited
+        }
         (Credited, Event::Unserve) if payment.answer == Answer::Started => Pending,
         (Credited, Event::Deliver | Event::Postpone | Event::Lose) => Credited,
         (Credited, Event::Settle { .. }) if payment.answer == Answer::Delivered => Delivered,
