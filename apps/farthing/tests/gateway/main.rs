@@ -10,6 +10,11 @@
 #[expect(dead_code, reason = "the other tests use the rest of it")]
 mod world;
 
+#[path = "../cli/chain/world.rs"]
+#[expect(dead_code, reason = "the other tests use the rest of it")]
+mod market;
+
+mod chain;
 mod end;
 mod reload;
 mod secrets;
