@@ -45,6 +45,7 @@ const UPSTREAM: &[&str] = &["--package=farthing-gateway", "--test=upstream"];
 const SERVE: &[&str] = &["--package=farthing-gateway", "--test=serve"];
 const TEMPO: &[&str] = &["--package=farthing-tempo", "--lib"];
 const TIP20: &[&str] = &["--package=farthing-tempo", "--test=tip20"];
+const CHARGE: &[&str] = &["--package=farthing-tempo", "--test=charge"];
 
 const CLAIMS: &str = "crates/core/src/domain/claims.rs";
 const STEPS: &str = "crates/server/src/gate/steps.rs";
@@ -410,5 +411,40 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         find: "sent.max_fee_per_gas.is_none_or(|max| max == price)",
         replace: "sent.max_fee_per_gas.is_none_or(|max| max >= price || max < price)",
         killers: &[TEMPO_PAYER],
+    },
+    Mutant {
+        name: "paid on Tempo: what is signed twice is two payments",
+        file: "crates/methods/tempo/src/server/mod.rs",
+        find: "keys: vec![self.key(\"tx\", whole.hash())?, self.key(\"signed\", identity)?],",
+        replace: "keys: vec![self.key(\"tx\", whole.hash())?, self.key(\"signed\", whole.hash().max(identity))?],",
+        killers: &[CHARGE],
+    },
+    Mutant {
+        name: "paid on Tempo: a hash pays whoever presents it",
+        file: "crates/methods/tempo/src/server/push.rs",
+        find: "match_logs(&self.receipt.logs, payer, legs)",
+        replace: "match_logs(&self.receipt.logs, self.receipt.from.max(payer).min(self.receipt.from), legs)",
+        killers: &[CHARGE],
+    },
+    Mutant {
+        name: "paid on Tempo: a receipt without the payment counts",
+        file: "crates/methods/tempo/src/server/settle.rs",
+        find: "            return contradiction(transfer.watched.hash, mismatch);\n",
+        replace: "            let _ = contradiction(transfer.watched.hash, mismatch);\n",
+        killers: &[CHARGE],
+    },
+    Mutant {
+        name: "paid on Tempo: a sponsor lends without an end",
+        file: "crates/methods/tempo/src/server/mod.rs",
+        find: "sponsor.map_or_else(Vec::new, |sponsor| self.debits(sponsor, &pull))",
+        replace: "sponsor.map_or_else(Vec::new, |sponsor| self.debits(sponsor, &pull).split_off(2))",
+        killers: &[CHARGE],
+    },
+    Mutant {
+        name: "paid on Tempo: what the buyer sent is voided like a promise",
+        file: "crates/methods/tempo/src/server/mod.rs",
+        find: "            prepaid: true,\n",
+        replace: "            prepaid: false,\n",
+        killers: &[CHARGE],
     },
 ];

@@ -45,7 +45,7 @@ async fn a_node_that_cannot_be_asked_takes_nothing_from_anybody() {
         return;
     };
     let (credential, hash) = signed(&shop).await;
-    let nobody = |_: &str, answer: &mut Value| *answer = json!("0x");
+    let nobody = |_: &str, answer: &mut Value| answer["result"] = json!("0x");
     let deeds = [
         Deed::Hang,
         Deed::Drop,
@@ -61,7 +61,7 @@ async fn a_node_that_cannot_be_asked_takes_nothing_from_anybody() {
     }
     // A node that comes back as one of another chain is not believed anything.
     shop.proxy.when("eth_call", Deed::Drop);
-    let other = |_: &str, answer: &mut Value| *answer = json!("0x1");
+    let other = |_: &str, answer: &mut Value| answer["result"] = json!("0x1");
     shop.proxy.when("eth_chainId", Deed::Change(other));
     shop.present(&credential).await.assert_unavailable();
     shop.present(&credential).await.assert_unavailable();
@@ -151,9 +151,9 @@ async fn a_payment_that_nobody_takes_ends_with_its_transaction() {
 #[tokio::test]
 async fn a_node_that_lies_of_receipts() {
     let lies: [fn(&str, &mut Value); 3] = [
-        |_, receipt| receipt["logs"] = json!([]),
-        |_, receipt| receipt["logs"][0]["address"] = json!(PAYEE),
-        |_, receipt| receipt["transactionHash"] = json!(TxHash::ZERO),
+        |_, answer| answer["result"]["logs"] = json!([]),
+        |_, answer| answer["result"]["logs"][0]["address"] = json!(PAYEE),
+        |_, answer| answer["result"]["transactionHash"] = json!(TxHash::ZERO),
     ];
     for lie in lies {
         let Some(shop) = Shop::open_with("tempo: lies", hasty).await else {
@@ -164,7 +164,7 @@ async fn a_node_that_lies_of_receipts() {
         shop.proxy.when(SEND, lie);
         let told = |name: &str, answer: &mut Value| {
             if name == "eth_getTransactionReceipt" {
-                *answer = json!("yes");
+                answer["result"] = json!("yes");
             }
         };
         shop.proxy
@@ -350,4 +350,70 @@ async fn a_payer_whose_money_is_gone_by_the_time_of_the_block() {
     answer.assert_refused("verification-failed", "it failed");
     assert_eq!(shop.balance(asked.token(), PAYEE).await, 0);
     assert_eq!(shop.runs(), 0);
+}
+
+/// A node that has never heard of a method.
+fn unknown(name: &str, answer: &mut Value) {
+    if matches!(name, SEND | "eth_call") {
+        // The balances are calls as well, and of those it knows; what it cannot is try a transfer.
+        let is_balance = answer["result"].as_str().is_some_and(|said| {
+            name == "eth_call" && said.len() == 66 && !said.ends_with("0000001")
+        });
+        if !is_balance {
+            answer.as_object_mut().unwrap().remove("result");
+            answer["error"] = json!({"code": -32601, "message": "the method does not exist"});
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_without_the_sync_send_is_sent_to_and_looked_at() {
+    let Some(shop) = Shop::open("tempo: no sync send", route()).await else {
+        return;
+    };
+    let (credential, hash) = signed(&shop).await;
+    shop.proxy.when(SEND, Deed::Change(unknown));
+    assert_eq!(shop.present(&credential).await.hash(), hash);
+    assert_eq!(shop.proxy.count("eth_sendRawTransaction"), 1);
+    paid_once(&shop, hash).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_tried_is_sent_only_where_the_seller_says_so() {
+    for send_untried in [false, true] {
+        let shop = Shop::open_with("tempo: untried", |setup| {
+            setup.options.send_untried = send_untried;
+        });
+        let Some(shop) = shop.await else {
+            return;
+        };
+        let (buyer, asked) = (Buyer::number(0), shop.ask().await);
+        let transaction = buyer.transaction(&asked, shop.now());
+        let hash = buyer.sign(transaction.clone()).whole().unwrap().hash();
+        let credential = buyer.pull(&asked, transaction);
+        shop.proxy.when("eth_call", Deed::Change(unknown));
+        let answer = shop.present(&credential).await;
+        if send_untried {
+            assert_eq!(answer.hash(), hash);
+            paid_once(&shop, hash).await;
+        } else {
+            answer.assert_unavailable();
+            assert_eq!(shop.proxy.count(SEND), 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_there() {
+    let Some(shop) = Shop::open_with("tempo: down", hasty).await else {
+        return;
+    };
+    let (credential, _) = signed(&shop).await;
+    let free = shop.ask().await;
+    let Shop { proxy, .. } = &shop;
+    proxy.close().await;
+    shop.present(&credential).await.assert_unavailable();
+    assert_eq!(shop.runs(), 0);
+    // What is offered does not depend on it.
+    assert_ne!(shop.ask().await.challenge.id, free.challenge.id);
 }

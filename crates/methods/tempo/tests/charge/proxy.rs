@@ -27,7 +27,7 @@ pub(crate) enum Deed {
     Hang,
     /// This comes back instead.
     Say(String),
-    /// The answer is changed: the function is given the method, and the result.
+    /// The answer is changed: the function is given the method, and the answer with its `result`.
     Change(fn(&str, &mut Value)),
 }
 
@@ -78,6 +78,14 @@ impl Proxy {
     /// Everything is passed on again.
     pub(crate) fn behave(&self) {
         self.shared.deeds.lock().unwrap().clear();
+    }
+
+    /// Nobody listens any more.
+    pub(crate) async fn close(&self) {
+        self.task.abort();
+        while tokio::net::TcpStream::connect(self.address).await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
     }
 
     /// How many exchanges had this method in them.
@@ -156,10 +164,10 @@ fn changed(said: &str, names: &[String], change: fn(&str, &mut Value)) -> String
             // Ids count from 1, in the order of the questions.
             for one in all {
                 let at = one["id"].as_u64().unwrap() as usize - 1;
-                change(&names[at], &mut one["result"]);
+                change(&names[at], one);
             }
         }
-        one => change(&names[0], &mut one["result"]),
+        one => change(&names[0], one),
     }
     said.to_string()
 }
