@@ -120,7 +120,7 @@ pub(crate) struct Pay {
     /// limits of `wallet budget`
     #[arg(long, value_name = "PRICE")]
     pub(crate) max: Option<Price>,
-    /// The most that a rail may take for itself beside it, for example '$0.10' [default: $0.05]
+    /// The most that a rail may take for itself beside it, for example '$0.25' [default: $0.10]
     #[arg(long, value_name = "PRICE")]
     pub(crate) max_fee: Option<Price>,
     /// Only say what it would cost

@@ -8,7 +8,7 @@ use farthing::{
     core::{
         noun::problem::ProblemKind,
         payment::Moved,
-        port::backend::StoreError,
+        port::{backend::StoreError, method::Fault},
         value::{PaymentId, PriceError, TextError},
     },
     ledger::LedgerError,
@@ -385,7 +385,7 @@ fn next_of_client(error: &ClientError) -> Cow<'static, str> {
         ClientError::Refused(Refused::Approval) => {
             "answer y, or give --yes within your limits".into()
         }
-        ClientError::Payer(PayerFault::Payer(_)) => "use another wallet with --wallet, or make the network known with `farthing networks add`".into(),
+        ClientError::Payer(PayerFault::Payer(refusal)) => next_of_payer(refusal.fault).into(),
         ClientError::Unresolved(unresolved) if is_short(&unresolved.said) => {
             "have the seller credit the account that `farthing wallet list` shows; the payment \
              stays in `farthing receipts list --pending`, and a new try is a new payment"
@@ -398,6 +398,16 @@ fn next_of_client(error: &ClientError) -> Cow<'static, str> {
                 .into()
         }
         other => other.hint().into(),
+    }
+}
+
+/// What there is to do where the wallet does not pay.
+const fn next_of_payer(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Insufficient => "see `farthing wallet balance` and `farthing wallet fund`",
+        _ => {
+            "use another wallet with --wallet, or make the network known with `farthing networks add`"
+        }
     }
 }
 

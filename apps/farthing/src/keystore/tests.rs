@@ -282,3 +282,76 @@ fn everything_is_its_owners_only() {
 fn base64url(bytes: &[u8]) -> Value {
     farthing::core::encoding::base64url::encode(bytes).into()
 }
+
+/// What an access key may do is sealed with it: nobody widens it in its file, or makes it another
+/// account's.
+#[test]
+fn what_an_access_key_may_do_is_sealed_with_it() {
+    use farthing::{
+        core::value::Amount,
+        evm::{Address, ChainId},
+    };
+
+    let dir = tempfile::tempdir().unwrap();
+    let keystore = Keystore::at(dir.path());
+    let key = SecretKey::random(Kind::P256).unwrap();
+    let access = Access {
+        account: Address::repeat_byte(7),
+        chain: ChainId::new(4217).unwrap(),
+        key: key.signer().unwrap().address(),
+        expires: Timestamp::from_secs(2_000_000_000),
+        limits: vec![SpendLimit {
+            token: Address::repeat_byte(8),
+            amount: Amount::new(5_000_000),
+            every: None,
+        }],
+        recipients: vec![Address::repeat_byte(9)],
+    };
+    let name: WalletName = "agent".parse().unwrap();
+    let draft = Draft {
+        name: &name,
+        key: &key,
+        access: Some(access.clone()),
+        created: SystemClock.now().whole_secs(),
+    };
+    keystore
+        .keep(draft, &passphrase("open"), Cost::RANDOM)
+        .unwrap();
+    let open = || {
+        let wallet = keystore.wallet(Some(&name))?;
+        wallet.unlock(&passphrase("open"))
+    };
+    let keys = open().unwrap();
+    assert!(keys.ledger.is_none(), "the money is on the chain");
+    let chain = keys.chain.unwrap();
+    assert_eq!(
+        (chain.account(), chain.access_key()),
+        (access.account, Some(access.key))
+    );
+
+    let path = dir.path().join("agent.wallet.json");
+    let whole: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    // An older program says that it is too old, and not that the file is broken.
+    assert_eq!(whole["version"], 2);
+    let other = Address::repeat_byte(1).to_string();
+    for (member, value) in [
+        ("/account", other.clone().into()),
+        ("/keyType", "secp256k1".into()),
+        ("/access/account", other.clone().into()),
+        ("/access/key", other.clone().into()),
+        ("/access/chain", 42_431.into()),
+        ("/access/expires", "2040-01-01T00:00:00Z".into()),
+        ("/access/limits/0/amount", "50000000".into()),
+        ("/access/limits/0/token", other.clone().into()),
+        ("/access/recipients", Value::Array(Vec::new())),
+        ("/access", Value::Null),
+        ("/version", 1.into()),
+    ] {
+        let mut changed = whole.clone();
+        *changed.pointer_mut(member).unwrap() = value;
+        fs::write(&path, changed.to_string()).unwrap();
+        assert!(open().is_err(), "{member}");
+    }
+    fs::write(&path, whole.to_string()).unwrap();
+    open().unwrap();
+}

@@ -167,3 +167,40 @@ fn what_a_shell_leaves_behind_is_understood() {
         assert_eq!(told["error"], "other", "{told}");
     }
 }
+
+/// Wallets that a program wrote which knew of no chain open as they did, and one of them has an
+/// address now.
+#[test]
+fn a_wallet_of_an_older_program_opens() {
+    let (machine, _) = owner();
+    let keystore = machine.path(".local/share/farthing");
+    fs::create_dir_all(&keystore).unwrap();
+    fs::set_permissions(&keystore, fs::Permissions::from_mode(0o700)).unwrap();
+    for (kind, file, account, key) in [
+        (
+            "ed25519",
+            include_str!("../wallets/ed25519.wallet.json"),
+            "did:key:z6Mkh2Pse7yDm1f19saV9DkacyK5gb2VFYyqoskzfM6Ukszx",
+            "z3u2TVJ7aFcFTWREiyMSmg4v5zK2YZNWWNQ6DoCBvA2nq9uE",
+        ),
+        (
+            "secp256k1",
+            include_str!("../wallets/secp256k1.wallet.json"),
+            "did:key:zQ3shme43XktBpEDqoxcWm1uUhaYNqgHZq5BsNamUXaBQkpHn",
+            "z3vLeboRCcW45M8AXz8PCvxjTbwdwmh2HY6pvU6zm1uJY9dm",
+        ),
+    ] {
+        fs::write(keystore.join(format!("{kind}.wallet.json")), file).unwrap();
+        let told = machine
+            .run(&["wallet", "export", kind, "--yes", "--json"])
+            .ends(0)
+            .json();
+        assert_eq!(
+            (&told["account"], &told["secretKey"]),
+            (&account.into(), &key.into())
+        );
+    }
+    let listed = machine.run(&["wallet", "list", "--json"]).ends(0).json();
+    assert!(listed["wallets"][0]["address"].is_null(), "{listed}");
+    assert!(listed["wallets"][1]["address"].is_string(), "{listed}");
+}

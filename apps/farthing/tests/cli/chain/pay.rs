@@ -113,6 +113,14 @@ fn what_is_not_allowed_is_not_signed() {
         .run(&["wallet", "create", "ed", "--key-type", "ed25519"])
         .ends(0);
     check(&["--wallet", "ed"], 4);
+    // One that has nothing there.
+    market.run(&["wallet", "create", "empty"]).ends(0);
+    let run = check(&["--wallet", "empty"], 4);
+    assert!(
+        run.stderr.contains("farthing wallet fund"),
+        "{}",
+        run.stderr
+    );
     // A node that is down is told as such.
     let run = check(&["--network", "dev", "--rpc", "http://127.0.0.1:1"], 4);
     assert!(run.stderr.contains("the payment rail"), "{}", run.stderr);
