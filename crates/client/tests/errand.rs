@@ -16,8 +16,8 @@ use std::{
 };
 
 use common::{
-    Buyer, Reply, Seen, Server, StillClock, Wallet, bare, buyer_as, challenge, generous, hasty,
-    paid, price, problem, unpaid,
+    Buyer, Reply, Seen, Server, StillClock, Wallet, bare, buyer_as, challenge, challenge_in, coin,
+    dollar, generous, hasty, paid, price, problem, unpaid,
 };
 use farthing_client::{
     Client, Error, Limit, Options, PayerFault, Policy, Refused, Standing, WriteOffError,
@@ -420,6 +420,32 @@ async fn a_fee_that_was_taken_for_nothing_counts() {
     let error = buyer.client.get(server.url("/")).send().await.unwrap_err();
     assert!(matches!(error, Error::Payer(_)), "{error:?}");
     assert_eq!((buyer.used().await, server.payments().0), (300, 0));
+}
+
+/// A fee of another unit than the price counts on the budget of its own.
+#[tokio::test]
+async fn a_fee_in_another_unit_counts_there() {
+    let used = async |buyer: &Buyer, currency| {
+        let uses = buyer.client.budgets(&currency, None).await.unwrap();
+        uses[0].used.units()
+    };
+    for (resolved, coins, dollars) in [
+        (Resolved::Unknown, 3, 300),
+        (Resolved::Dead, 0, 0),
+        (Resolved::Failed, 0, 300),
+    ] {
+        let server = Server::start(|seen: Seen| match seen.payment() {
+            Some(_) => problem(&Problem::new(ProblemKind::VerificationFailed)),
+            None => unpaid(&[challenge_in("coin", 3)]),
+        })
+        .await;
+        let policy = generous().budget(Limit::total(price("10 COIN")));
+        let buyer = charging(300, policy);
+        buyer.wallet.resolve_as(resolved.clone());
+        buyer.client.get(server.url("/")).send().await.unwrap_err();
+        let told = (used(&buyer, coin()).await, used(&buyer, dollar()).await);
+        assert_eq!(told, (coins, dollars), "{resolved:?}");
+    }
 }
 
 #[tokio::test]

@@ -231,3 +231,24 @@ impl Record for Outgoing {
         from.json()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As it was written before rails had fees.
+    const OLDER: &str = r#"{"id":"AAAAAAAAAAAAAAAAAAAAAA","method":"GET","url":"https://a.example/","request":REQUEST,"repeatable":true,"rail":"ledger","challenge":"c1","realm":"a.example","amount":"2000","currency":"usd6","decimals":6,"symbol":"USD","payee":"did:key:z6Mk","payer":"did:key:z6Mj","at":AT,"standing":"signed","worker":"AAAAAAAAAAAAAAAAAAAAAA","beat":0,"lease_until":AT,"asked":0,"looked_at":AT,"forget_at":AT}"#;
+
+    #[test]
+    fn what_older_stores_hold_is_read_and_written_as_it_was() {
+        let at = serde_json::to_string(&Timestamp::from_secs(1_800_000_000)).unwrap();
+        let request = serde_json::to_string(&Fingerprint([7; 32])).unwrap();
+        let older = OLDER.replace("AT", &at).replace("REQUEST", &request);
+        let record: Outgoing = serde_json::from_str(&older).unwrap();
+        assert_eq!(
+            (record.fee.clone(), record.amount),
+            (None, Amount::new(2_000))
+        );
+        assert_eq!(serde_json::to_string(&record).unwrap(), older);
+    }
+}

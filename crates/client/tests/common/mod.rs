@@ -26,7 +26,7 @@ use farthing_core::{
 };
 
 pub use server::{Reply, Seen, Server, bare, challenge, challenge_in, paid, problem, text, unpaid};
-pub use wallet::{Wallet, cents, dollar};
+pub use wallet::{Wallet, cents, coin, dollar};
 
 /// The start of every test: a moment within a day of UTC.
 pub const START: u64 = 1_769_688_000;

@@ -8,7 +8,7 @@
 //!   the token: its metadata, balances, fees, and transfers that are each made once.
 //! - [`Legs`] are the transfers that pay a charge; [`match_calls`] and [`match_logs`] say whether a transaction makes
 //!   them. [`Proofs`] answer a charge of nothing.
-//! - [`Tempo`] is the seller's side of a charge.
+//! - [`Tempo`] is the seller's side of a charge, and [`TempoPayer`] the buyer's.
 //!
 //! ```
 //! use farthing_evm::{Address, Bytes, ChainId, SigningKey, U256};

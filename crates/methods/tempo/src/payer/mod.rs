@@ -49,6 +49,20 @@ use crate::{
 };
 
 /// Pays from one account on one network.
+///
+/// ```no_run
+/// use farthing_evm::{Node, SigningKey};
+/// use farthing_tempo::{AccountKey, Mode, Network, PayerOptions, TempoPayer};
+///
+/// # async fn payer() -> Result<TempoPayer, Box<dyn std::error::Error>> {
+/// let key = AccountKey::from(SigningKey::from_bytes([7; 32])?);
+/// let network = Network::moderato();
+/// let node = Node::connect(network.node()).await?;
+/// // The seller sends the transaction, unless only the buyer may.
+/// let options = PayerOptions { mode: Mode::Pull, ..PayerOptions::default() };
+/// let payer = TempoPayer::new(key, network, node, options)?;
+/// # Ok(payer) }
+/// ```
 pub struct TempoPayer {
     method: MethodId,
     key: Arc<AccountKey>,

@@ -8,8 +8,8 @@ use farthing_core::{
 };
 use farthing_evm::{Bytes, SigningKey};
 use farthing_tempo::{
-    AccountKey, Authored, Mode, Network, Nonces, P256Key, PayerOptions, Received, TempoPayer,
-    tip20::calls::read_transfer, token::known,
+    AccountKey, Authored, Mode, Network, NetworkOptions, Nonces, P256Key, PayerOptions, Received,
+    TempoPayer, Token, tip20::calls::read_transfer, token::known,
 };
 use serde_json::{Value, json};
 
@@ -300,4 +300,47 @@ async fn a_key_on_the_other_curve_pays() {
     let payer = payer_with(&node, key.into(), |_| {}).await;
     let proof = payer.sign(&offer(), NOW).await.unwrap();
     assert_eq!(transaction(&proof).authored().sender(), account);
+}
+
+/// Euros pay for things and for no fees: those are in dollars.
+#[tokio::test]
+async fn what_pays_no_fees_is_paid_with_a_fee_in_another_token() {
+    let node = FakeNode::start().await;
+    let of = |tokens: &[Token]| {
+        Network::custom(NetworkOptions {
+            chain: CHAIN,
+            name: "euro".to_owned(),
+            endpoints: vec!["http://127.0.0.1:1".parse().unwrap()],
+            block_time: Duration::from_millis(500),
+            tokens: tokens.to_vec(),
+            sockets: Vec::new(),
+            faucet: false,
+        })
+        .unwrap()
+    };
+    let offer = offer_with(|parts| {
+        parts.currency = known::EURC_E.currency().code.as_str().to_owned();
+    });
+    let both = of(&[known::EURC_E, known::USDC_E]);
+    let options = PayerOptions::default;
+    let payer = TempoPayer::new(key(), both, node.node().await, options()).unwrap();
+    let (quote, proof) = (
+        payer.quote(&offer).unwrap(),
+        payer.sign(&offer, NOW).await.unwrap(),
+    );
+    assert_eq!(&*quote.currency.symbol, "EUR");
+    let fee = proof.fee.as_ref().unwrap();
+    assert_eq!(fee.currency, known::USDC_E.currency());
+    let signed = transaction(&proof);
+    let signed = signed.authored().transaction();
+    assert_eq!(signed.fee_token, Some(known::USDC_E.address));
+    assert_eq!(signed.calls[0].to, Some(known::EURC_E.address));
+    // With nothing to pay a fee in, there is no payment.
+    let only = of(&[known::EURC_E]);
+    let payer = TempoPayer::new(key(), only, node.node().await, options()).unwrap();
+    let refusal = payer.quote(&offer).unwrap_err();
+    assert!(
+        refusal.to_string().contains("no token that pays fees"),
+        "{refusal}"
+    );
 }

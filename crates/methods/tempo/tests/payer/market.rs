@@ -203,9 +203,11 @@ impl Market {
         self.chain.set_balance(giver, 1 << 80).await;
         let token = format!("{token:#x}");
         let to = format!("{to:#x}");
-        self.chain
+        let hash = self
+            .chain
             .send_token(giver, &token, &to, amount.into())
             .await;
+        assert!(self.receipt(hash.parse().unwrap()).await.succeeded());
     }
 
     /// Sends a transaction without anybody's help, and waits for its receipt.
@@ -215,10 +217,16 @@ impl Market {
         serde_json::from_value(receipt).unwrap()
     }
 
+    /// The receipt of a transaction that was sent: its block is made a moment later.
     pub(crate) async fn receipt(&self, hash: TxHash) -> Receipt {
         let hash = json!([hash]).to_string();
-        let receipt = self.chain.rpc("eth_getTransactionReceipt", &hash).await;
-        serde_json::from_value(receipt).unwrap()
+        loop {
+            let receipt = self.chain.rpc("eth_getTransactionReceipt", &hash).await;
+            if !receipt.is_null() {
+                return serde_json::from_value(receipt).unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// The fee of a transaction, in base units.
