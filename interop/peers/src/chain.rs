@@ -42,10 +42,16 @@ pub const PARTNER: &str = "0x2222222222222222222222222222222222222222";
 /// What a charge of a cent is, in base units.
 pub const CENT: i128 = 10_000;
 
-/// The chain, and the peer's scripts.
+/// The chain.
 #[derive(Debug)]
 pub struct Rig {
     chain: Chain,
+}
+
+/// npm's `mppx`, which takes a rig's chain for the test network.
+#[derive(Debug)]
+pub struct Mppx<'a> {
+    rig: &'a Rig,
     folder: PathBuf,
 }
 
@@ -138,47 +144,17 @@ impl Rig {
     /// Starts the chain as `mppx` wants it: a block a second, and one for each transaction.
     ///
     /// # Errors
-    /// When the chain or `mppx` is not installed.
+    /// When it is not installed.
     pub fn start() -> Result<Self, Missing> {
-        let folder = peer::npm("mppx")?;
         let options = ChainOptions::tempo(TESTNET).mining(Mining::Both(Duration::from_secs(1)));
         let chain = Chain::start(&options)?;
-        Ok(Self { chain, folder })
+        Ok(Self { chain })
     }
 
     /// The chain.
     #[must_use]
     pub const fn chain(&self) -> &Chain {
         &self.chain
-    }
-
-    /// One of the peer's scripts, on this chain.
-    #[must_use]
-    pub fn script(&self, name: &str) -> Command {
-        let mut node = peer::node(&self.folder, name);
-        let divert = self.folder.join("divert.mjs");
-        // Programs of the peer start others of its own.
-        node.env("NODE_OPTIONS", format!("--import={}", divert.display()));
-        node.env("FARTHING_CHAIN", self.chain.url());
-        node.env("FARTHING_FAUCET", FAUCET.address);
-        node
-    }
-
-    /// The peer's shop, with a route for each of [`KINDS`].
-    ///
-    /// # Errors
-    /// When there is no Node.
-    pub fn shop(&self) -> Result<Upstream, Missing> {
-        let mut shop = self.script("tempo-shop.mjs");
-        Upstream::start(shop.args([SELLER, PARTNER, &format!("0x{}", SPONSOR.key)]))
-    }
-
-    /// The peer's buyer, who pays for one URL.
-    #[must_use]
-    pub fn buyer(&self, url: &str, mode: Option<&str>) -> Command {
-        let mut buy = self.script("tempo-buy.mjs");
-        buy.args([url, &format!("0x{}", BUYER.key)]).args(mode);
-        buy
     }
 
     /// What everybody has now.
@@ -239,6 +215,46 @@ impl Rig {
         };
         assert_eq!(self.balances().await, expected, "{kind:?}");
         assert_eq!(fee > 0, kind.fees != Fees::Nobody, "{kind:?}");
+    }
+}
+
+impl<'a> Mppx<'a> {
+    /// Finds it.
+    ///
+    /// # Errors
+    /// When it is not installed.
+    pub fn on(rig: &'a Rig) -> Result<Self, Missing> {
+        let folder = peer::npm("mppx")?;
+        Ok(Self { rig, folder })
+    }
+
+    /// One of its scripts, on this chain.
+    #[must_use]
+    pub fn script(&self, name: &str) -> Command {
+        let mut node = peer::node(&self.folder, name);
+        let divert = self.folder.join("divert.mjs");
+        // Its programs start others of their own.
+        node.env("NODE_OPTIONS", format!("--import={}", divert.display()));
+        node.env("FARTHING_CHAIN", self.rig.chain.url());
+        node.env("FARTHING_FAUCET", FAUCET.address);
+        node
+    }
+
+    /// Its shop, with a route for each of [`KINDS`].
+    ///
+    /// # Errors
+    /// When there is no Node.
+    pub fn shop(&self) -> Result<Upstream, Missing> {
+        let mut shop = self.script("tempo-shop.mjs");
+        Upstream::start(shop.args([SELLER, PARTNER, &format!("0x{}", SPONSOR.key)]))
+    }
+
+    /// Its buyer, who pays for one URL.
+    #[must_use]
+    pub fn buyer(&self, url: &str, mode: Option<&str>) -> Command {
+        let mut buy = self.script("tempo-buy.mjs");
+        buy.args([url, &format!("0x{}", BUYER.key)]).args(mode);
+        buy
     }
 }
 

@@ -13,6 +13,7 @@
 //! assert!(report.disagreements.is_empty());
 //! ```
 
+pub mod batches;
 pub mod chain;
 pub mod differential;
 pub mod explained;

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by them")]
 
 use farthing_interop::{
-    chain::{KINDS, Rig},
+    chain::{KINDS, Mppx, Rig},
     program,
     tempo_shop::{self, TempoShop},
     verdicts,
@@ -13,12 +13,16 @@ fn rig(test: &str) -> Option<Rig> {
     peer::or_skip(&format!("interop: {test}"), Rig::start())
 }
 
+fn mppx<'a>(test: &str, rig: &'a Rig) -> Option<Mppx<'a>> {
+    peer::or_skip(&format!("interop: {test}"), Mppx::on(rig))
+}
+
 /// Its client pays a shop in every way.
-async fn it_buys(rig: &Rig, shop: &str) {
+async fn it_buys(mppx: &Mppx<'_>, rig: &Rig, shop: &str) {
     for kind in &KINDS {
         let before = rig.balances().await;
         let url = format!("{shop}{}", kind.path);
-        let seen = program::said(rig.buyer(&url, kind.mode)).await;
+        let seen = program::said(mppx.buyer(&url, kind.mode)).await;
         assert_eq!(seen["status"], 200, "{kind:?}: {seen}");
         assert_eq!(seen["body"], "bought", "{kind:?}");
         assert_eq!(seen["sent"]["payload"]["type"], kind.payload, "{kind:?}");
@@ -32,28 +36,40 @@ async fn it_buys(rig: &Rig, shop: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn its_client_pays_its_server_on_our_chain() {
-    let Some(rig) = rig("mppx pays mppx on a chain") else {
+    let test = "mppx pays mppx on a chain";
+    let Some(rig) = rig(test) else {
         return;
     };
-    let shop = rig.shop().unwrap();
-    it_buys(&rig, shop.url()).await;
+    let Some(mppx) = mppx(test, &rig) else {
+        return;
+    };
+    let shop = mppx.shop().unwrap();
+    it_buys(&mppx, &rig, shop.url()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn its_client_pays_our_server() {
-    let Some(rig) = rig("mppx pays us on a chain") else {
+    let test = "mppx pays us on a chain";
+    let Some(rig) = rig(test) else {
+        return;
+    };
+    let Some(mppx) = mppx(test, &rig) else {
         return;
     };
     let shop = TempoShop::open(&rig).await;
-    it_buys(&rig, &shop.url).await;
+    it_buys(&mppx, &rig, &shop.url).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_client_pays_its_server() {
-    let Some(rig) = rig("we pay mppx on a chain") else {
+    let test = "we pay mppx on a chain";
+    let Some(rig) = rig(test) else {
         return;
     };
-    let shop = rig.shop().unwrap();
+    let Some(mppx) = mppx(test, &rig) else {
+        return;
+    };
+    let shop = mppx.shop().unwrap();
     for kind in &KINDS {
         let client = tempo_shop::client(&rig, kind.mode).await;
         let before = rig.balances().await;
@@ -68,12 +84,16 @@ async fn our_client_pays_its_server() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn its_checks_pay_and_find_nothing_wrong() {
-    let Some(rig) = rig("mppx validates us on a chain") else {
+    let test = "mppx validates us on a chain";
+    let Some(rig) = rig(test) else {
+        return;
+    };
+    let Some(mppx) = mppx(test, &rig) else {
         return;
     };
     let shop = TempoShop::open(&rig).await;
     let before = rig.balances().await;
-    let mut validate = rig.script("node_modules/mppx/dist/bin.js");
+    let mut validate = mppx.script("node_modules/mppx/dist/bin.js");
     validate.args(["validate", &shop.url, "--output-json"]);
     verdicts::check(validate, "mppx-validate-tempo").await;
     // It makes a wallet of its own, asks a faucet for money, and pays every route that costs something once.

@@ -27,8 +27,9 @@ pub(crate) fn run(args: &[String]) -> Result<(), Stop> {
     for package in packages::PEERS {
         package.folder().map_err(Stop::Failed)?;
     }
-    let peers = peers(REQUIRED, "1".as_ref());
-    peers.and(mpp()).map_err(Stop::Failed)
+    let (variable, value) = (REQUIRED, "1".as_ref());
+    let peers = peers(variable, value);
+    peers.and(mpp(variable, value)).map_err(Stop::Failed)
 }
 
 /// The same as a step of `test`: what cannot be installed is skipped by the tests that need it, which
@@ -40,7 +41,7 @@ pub(crate) fn check(variable: &str, skips: &Path) -> Result<(), String> {
         }
     }
     let peers = peers(variable, skips.as_os_str());
-    peers.and(mpp())
+    peers.and(mpp(variable, skips.as_os_str()))
 }
 
 /// Says whether a file, or what a URL answers, is an OpenAPI document.
@@ -67,12 +68,13 @@ fn peers(variable: &str, value: &OsStr) -> Result<(), String> {
 
 /// The one from crates.io. It is built outside the checkout, so that what it needs is never taken for
 /// what we need.
-fn mpp() -> Result<(), String> {
+fn mpp(variable: &str, value: &OsStr) -> Result<(), String> {
     let mut cargo = exec::cargo();
     exec::prepend_path(&mut cargo, &tools::NEXTEST.folder()?);
     cargo.args(["nextest", "run", "--locked", "--manifest-path"]);
     cargo
         .arg(repo::root().join(MPP))
+        .env(variable, value)
         .env("CARGO_TARGET_DIR", tools::cache()?.join("interop-mpp"));
     exec::stream(&mut cargo)
 }
