@@ -1,8 +1,9 @@
 //! Running other programs.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::{Stop, repo};
 
@@ -70,6 +71,11 @@ pub(crate) fn output(command: &mut Command) -> Result<String, String> {
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("`{shown}` did not start: {error}"))?;
+    read(&shown, done)
+}
+
+/// What a command printed that ended well.
+fn read(shown: &str, done: Output) -> Result<String, String> {
     if !done.status.success() {
         let said = String::from_utf8_lossy(&done.stderr);
         return Err(format!(
@@ -80,6 +86,25 @@ pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     }
     String::from_utf8(done.stdout)
         .map_err(|_| format!("`{shown}` printed something else than text"))
+}
+
+/// The standard output of a command that has to succeed and is given this input.
+pub(crate) fn answer(command: &mut Command, input: String) -> Result<String, String> {
+    let shown = show(command);
+    let lost = |error: std::io::Error| format!("`{shown}` did not run: {error}");
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = piped.stderr(Stdio::piped()).spawn().map_err(lost)?;
+    let mut stdin = child.stdin.take();
+    // On a thread, because a command may answer before it has read everything. One that stops
+    // reading says why by how it ends.
+    let fed = std::thread::spawn(move || {
+        if let Some(stdin) = &mut stdin {
+            drop(stdin.write_all(input.as_bytes()));
+        }
+    });
+    let done = child.wait_with_output().map_err(lost)?;
+    drop(fed.join());
+    read(&shown, done)
 }
 
 /// Whether a command runs and succeeds, without showing what it prints.
@@ -149,6 +174,13 @@ mod tests {
         assert!(said.contains("no-such-subcommand-here"), "{said}");
         assert!(!succeeds(cargo().arg("no-such-subcommand-here")));
         assert!(succeeds(cargo().arg("--version")));
+    }
+
+    #[test]
+    fn a_program_answers_what_it_is_given() {
+        let long = "a line\n".repeat(50_000);
+        assert_eq!(answer(&mut program("cat"), long.clone()), Ok(long));
+        assert!(answer(&mut program("false"), "unread".to_owned()).is_err());
     }
 
     #[test]

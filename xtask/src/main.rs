@@ -9,6 +9,7 @@
 )]
 
 mod bench;
+mod contracts;
 mod demo;
 mod exec;
 mod fuzz;
@@ -34,6 +35,8 @@ Usage: cargo xtask <CHORE> [ARGS]
        --skip STEP    leave this step out (repeatable)
   tidy              check the rules of the house that no compiler knows
        --notes        show the notes as well, not only what fails
+  contracts         compile the Solidity in `contracts/` and keep what it gives
+       --check        compare what is kept, and change nothing
   bench [ARGS]      build and run the benchmarks (--json, --peers, --chain, a filter)
   fuzz [TARGET]     build and run every fuzz target, or one
        --seconds N    how long each runs (10)
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         "demo" => demo::run(&args),
         "test" => test::run(&args),
         "tidy" => tidy::run(&args),
+        "contracts" => contracts::run(&args),
         "bench" => bench::run(&args),
         "fuzz" => fuzz::run(&args),
         "interop" => interop::run(&args),

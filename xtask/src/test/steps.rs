@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::{Notes, Outcome, Step, trace};
 use crate::tools::{Tool, packages};
-use crate::{exec, fuzz, interop, tidy, tools};
+use crate::{contracts, exec, fuzz, interop, tidy, tools};
 
 /// Where a test writes a line for what it could not check here, such as a server that cannot be
 /// started; the lines are repeated at the end of the run.
@@ -28,6 +28,11 @@ pub(super) const STEPS: &[Step] = &[
         name: "clippy",
         what: "no warnings, in all targets and features",
         run: clippy,
+    },
+    Step {
+        name: "contracts",
+        what: "the contracts are what their sources give",
+        run: solidity,
     },
     Step {
         name: "nextest",
@@ -90,6 +95,13 @@ fn clippy(_: &mut Notes) -> Outcome {
         "--all-features",
     ]);
     exec::stream(clippy.args(["--", "-D", "warnings"])).into()
+}
+
+fn solidity(_: &mut Notes) -> Outcome {
+    match packages::SOLC.folder() {
+        Ok(compiler) => contracts::check(&compiler).into(),
+        Err(why) => Outcome::Skipped(why),
+    }
 }
 
 fn nextest(notes: &mut Notes) -> Outcome {

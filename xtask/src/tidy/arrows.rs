@@ -34,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const FOR_DEVELOPERS: &[&str] = &[
     "farthing-bench",
     "farthing-conformance",
+    "farthing-contracts",
     "farthing-examples",
     "farthing-fuzz",
     "farthing-interop",

@@ -118,6 +118,7 @@ impl File {
         let folders = [
             "bench/",
             "apps/conformance/",
+            "contracts/",
             "crates/testkit/",
             "examples/",
             "fuzz/",

@@ -51,6 +51,12 @@ pub(crate) const MPPX: Package = Package {
     from: Registry::Npm,
 };
 
+/// The compiler of the contracts.
+pub(crate) const SOLC: Package = Package {
+    name: "solc",
+    from: Registry::Npm,
+};
+
 /// What `interop` needs.
 pub(crate) const PEERS: [&Package; 4] = [
     &ANVIL,
@@ -64,7 +70,7 @@ pub(crate) const PEERS: [&Package; 4] = [
 
 /// Everything in `tools/`.
 pub(crate) fn all() -> impl Iterator<Item = &'static Package> {
-    PEERS.into_iter().chain([&UPSTREAMS])
+    PEERS.into_iter().chain([&SOLC, &UPSTREAMS])
 }
 
 impl Package {
