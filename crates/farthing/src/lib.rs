@@ -176,3 +176,8 @@ pub use farthing_server as server;
 pub use farthing_store as store;
 #[cfg(feature = "tempo")]
 pub use farthing_tempo as tempo;
+
+/// The page's examples, compiled with the others.
+#[cfg(all(doctest, feature = "server", feature = "tempo"))]
+#[doc = include_str!("../../../docs/tempo.md")]
+mod on_tempo {}
