@@ -12,7 +12,9 @@
 //! [`PayerOptions::max_gas_price`], and both together are the fee of the [`Proof`], which counts against
 //! the budgets of its owner.
 
+mod bounds;
 mod build;
+mod funds;
 mod gas;
 mod options;
 mod outcome;
