@@ -14,12 +14,15 @@ pub(super) fn rows(config: &Config) -> Vec<(&'static str, String)> {
         rows.push(("paid to", ledger.account.to_string()));
     }
     if let Some(tempo) = &config.pay.tempo {
-        let network = format!("{} (chain {})", tempo.network.name(), tempo.network.chain());
-        rows.push(("paid to", format!("{} on {network}", tempo.recipient)));
-        rows.push(("in", symbols(&tempo.tokens)));
+        let (network, tokens) = (&tempo.network, symbols(&tempo.tokens));
+        rows.push(("paid to", tempo.recipient.to_string()));
+        rows.push((
+            "on",
+            format!("{}, chain {}, in {tokens}", network.name(), network.chain()),
+        ));
         rows.push(("asked at", tempo.hosts().collect::<Vec<_>>().join(", ")));
         rows.push(("sent by", sent_by(tempo.modes).to_owned()));
-        rows.extend(tempo.sponsor.iter().map(|sponsor| ("fees", fees(sponsor))));
+        rows.extend(tempo.sponsor.iter().flat_map(fees));
     }
     rows
 }
@@ -62,16 +65,17 @@ fn modes(tempo: &TempoPay) -> &'static [&'static str] {
 }
 
 /// Who pays the fees, and how far.
-fn fees(sponsor: &Sponsor) -> String {
+fn fees(sponsor: &Sponsor) -> [(&'static str, String); 2] {
     let dollars = |amount: farthing::core::value::Amount| amount.to_decimal(6);
-    format!(
-        "paid by {} in {}: ${} at most for one, ${} for {} at a time",
-        address(sponsor).unwrap_or_else(|| "the sponsor".to_owned()),
-        symbols(&sponsor.fee_tokens),
+    let who = address(sponsor).unwrap_or_else(|| "the sponsor".to_owned());
+    let bounds = format!(
+        "${} at most, ${} for {} at a time, in {}",
         dollars(sponsor.max_fee),
         dollars(sponsor.in_total),
         sponsor.in_flight,
-    )
+        symbols(&sponsor.fee_tokens),
+    );
+    [("fees by", who), ("a fee", bounds)]
 }
 
 fn address(sponsor: &Sponsor) -> Option<String> {

@@ -32,7 +32,7 @@ use crate::{
 pub(super) const FILE: &str = "farthing.toml";
 
 /// The network of Tempo where nobody names one.
-const MAINNET: &str = "tempo";
+pub(super) const MAINNET: &str = "tempo";
 
 /// How often it is looked whether a file changed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -204,11 +204,7 @@ fn told(run: Run, keystore: &Keystore) -> Result<Told, Error> {
             folder.join("farthing.db")
         }
     };
-    let seller = match (&run.tempo, run.account) {
-        // Paid on a chain, and on no ledger.
-        (Some(_), None) => None,
-        (_, account) => Some(Seller::of(account, &store)?),
-    };
+    let seller = Seller::for_rails(run.tempo.is_some(), run.account, &store)?;
     let network = run.network.unwrap_or_else(|| MAINNET.to_owned());
     let listen = run.listen.unwrap_or_else(|| {
         let usual = LISTEN.parse();

@@ -26,8 +26,20 @@ pub(super) struct Seller {
 }
 
 impl Seller {
+    /// Who is paid on the ledger: nobody, where there is a chain and no account is named.
+    pub(super) fn for_rails(
+        has_chain: bool,
+        named: Option<Account>,
+        store: &Path,
+    ) -> Result<Option<Self>, Error> {
+        match (has_chain, &named) {
+            (true, None) => Ok(None),
+            _ => Self::of(named, store).map(Some),
+        }
+    }
+
     /// Who is named, or the account of the key beside the store, which is made where it is missing.
-    pub(super) fn of(named: Option<Account>, store: &Path) -> Result<Self, Error> {
+    fn of(named: Option<Account>, store: &Path) -> Result<Self, Error> {
         if let Some(account) = named {
             return Ok(Self { account, key: None });
         }

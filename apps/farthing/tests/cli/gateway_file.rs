@@ -86,6 +86,96 @@ fn checking_a_file_that_gives_away_the_top_of_what_it_sells() {
     assert!(what.contains("`/v1/weather` itself is free"), "{what}");
 }
 
+const ON_CHAIN: &str = r#"site = "api.example.com"
+to   = "http://127.0.0.1:3000"
+pay.ledger = { account = "PAYEE" }
+
+[pay.tempo]
+network   = "moderato"
+recipient = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+tokens    = ["pathUSD", "AlphaUSD"]
+rpc       = { env = "TEMPO_RPC" }
+sponsor   = { key = { env = "SPONSOR_KEY" }, max_fee = "$0.02" }
+
+[routes]
+"GET /v1/weather" = "$0.002"
+"GET /v1/now"     = { price = "$0.01", settle = "first", credit = { per_payer = "$1", in_total = "$20" } }
+"GET /v1/shared"  = { price = "$0.01", splits = [{ recipient = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8", amount = "$0.001" }] }
+"#;
+
+#[test]
+fn a_file_for_two_rails() {
+    let machine = machine(ON_CHAIN)
+        .with(
+            "TEMPO_RPC",
+            "https://rpc.example.com/v2/hunter2hunter2hunter2",
+        )
+        .with("SPONSOR_KEY", format!("0x{}", "07".repeat(32)));
+    let mut shown = screen(&machine, &["gateway", "check"]);
+    for path in ["/v1/weather", "/v1/now", "/v1/shared"] {
+        shown += &screen(&machine, &["gateway", "explain", "GET", path]);
+    }
+    let mut lines = shown.lines().filter(|line| !line.contains("warning:"));
+    assert!(lines.all(|line| line.chars().count() <= 80), "{shown}");
+    check("gateway-tempo.txt", &shown);
+    let json = machine.run(&["gateway", "check", "--json"]).ends(0);
+    assert!(
+        !json.text().contains("hunter2") && !json.text().contains("0707"),
+        "{json:?}"
+    );
+    let json = json.json();
+    assert_eq!(json["tempo"]["chainId"], 42431);
+    assert_eq!(json["tempo"]["rpc"][0], "https://rpc.example.com");
+    assert_eq!(json["tempo"]["sponsor"]["maxFee"], "20000");
+    assert_eq!(json["rules"][1]["credit"]["inTotal"], "$20");
+    assert_eq!(json["rules"][2]["splits"][0]["amount"], "$0.001");
+}
+
+#[test]
+fn a_gateway_on_a_chain_without_a_file() {
+    let machine = Machine::new();
+    let quick = |tempo: &str, network: &str| {
+        let args = [
+            "gateway",
+            "http://127.0.0.1:1",
+            "--price",
+            "$0.002",
+            "--listen",
+            "127.0.0.1:0",
+            "--tempo",
+            tempo,
+            "--network",
+            network,
+        ];
+        let run = machine.run(&args).ends(2);
+        assert_eq!(run.text(), "", "{run:?}");
+        format!("{tempo} {network}\n{}\n", run.stderr)
+    };
+    let good = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+    let told = [
+        quick("did:key:z6Mk", "moderato"),
+        quick(&good.replace("2266", "2265"), "moderato"),
+        quick(good, "mainnet"),
+    ];
+    check("gateway-quick-tempo.txt", &told.concat());
+    // Nobody is paid on a ledger that nobody named, and no key is made for it.
+    let args = [
+        "gateway",
+        "init",
+        "--tempo",
+        good,
+        "--network",
+        "moderato",
+        "-o",
+        "-",
+    ];
+    let text = machine.run(&args).ends(0).text().to_owned();
+    assert!(text.contains(&format!("recipient = \"{good}\"")) && !text.contains("pay.ledger"));
+    assert!(!machine.path("farthing.db-seller").exists());
+    let args = ["gateway", "init", "--tempo", "0x12", "-o", "-"];
+    machine.run(&args).ends(2);
+}
+
 #[test]
 fn checking_a_bad_file() {
     let bad = FILE

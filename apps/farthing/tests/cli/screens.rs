@@ -7,6 +7,8 @@ use std::{
     path::Path,
 };
 
+use farthing_testkit::peer;
+
 use crate::{
     shop::{Shop, answer, asks},
     world::{BINARY, Dev, Machine, Run, owner, send},
@@ -278,8 +280,22 @@ fn a_key_comes_and_goes() {
 
 #[test]
 fn the_walk() {
-    let machine = Machine::new();
-    let mut child = machine.command(&["dev"]).spawn().unwrap();
+    check("walk.txt", &walk(&Machine::new(), &[]));
+}
+
+#[test]
+fn the_walk_on_a_chain() {
+    let Some(home) = peer::or_skip("the demo on a chain", peer::npm("anvil")) else {
+        return;
+    };
+    let anvil = home.join("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
+    let machine = Machine::new().with("FARTHING_ANVIL", anvil.to_str().unwrap());
+    check("walk-tempo.txt", &walk(&machine, &["--chain", "tempo"]));
+}
+
+/// What the demo shows, and what it says on its way.
+fn walk(machine: &Machine, args: &[&str]) -> String {
+    let mut child = machine.command(&[&["dev"], args].concat()).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut text = String::new();
     while !text.contains("It is up until Ctrl-C") {
@@ -299,13 +315,38 @@ fn the_walk() {
     assert!(left.is_empty(), "{left:?}");
 
     let folder = text.split("FARTHING_KEYSTORE=").nth(1).unwrap();
-    let folder = folder.split("/buyer").next().unwrap().to_owned();
+    let folder = folder.split('\n').next().unwrap();
+    let folder = folder.rsplit_once('/').unwrap().0.to_owned();
     let length = text.split(" bytes, signed").next().unwrap();
     let length = length.rsplit('(').next().unwrap().to_owned();
+    // What a chain takes depends on its last blocks. The demo itself checks that the sums add up.
+    let fee = text.split("a fee of ").nth(1);
+    let fee: u64 = fee.map_or(0, |fee| fee.split(' ').next().unwrap().parse().unwrap());
     let hide = [
         (&*folder, "DIR"),
         (BINARY, "farthing"),
         (&*format!("({length} bytes"), "(N bytes"),
+        (&*format!("fee of {fee}"), "fee of FEE"),
+        (&*format!("-{}", 2_000 + fee), "-PRICE-FEE"),
+        (&*(9_998_000 - fee).to_string(), "LEFT"),
     ];
-    check("walk.txt", &redact(&format!("{text}--\n{told}"), &hide));
+    let hide = if fee == 0 { &hide[..3] } else { &hide };
+    redact(&format!("{text}--\n{told}"), hide)
+}
+
+#[test]
+fn a_demo_without_its_chain_says_what_to_install() {
+    let machine = Machine::new();
+    let run = machine.run(&["dev", "--chain", "tempo"]).ends(1);
+    assert_eq!(run.text(), "");
+    let package = run.stderr.split("@foundry-rs/").nth(1).unwrap();
+    let package = package.split('@').next().unwrap();
+    let told = run.stderr.replace(package, "anvil-SYSTEM");
+    check("dev-no-anvil.txt", &told);
+    let named = Machine::new().with("FARTHING_ANVIL", "/no/such/anvil");
+    let run = named.run(&["dev", "--chain", "tempo", "--json"]).ends(1);
+    let told = run.json();
+    assert_eq!(told["blame"], "machine");
+    assert!(told["message"].as_str().unwrap().contains("/no/such/anvil"));
+    assert!(told["next"].as_str().unwrap().contains("npm install"));
 }

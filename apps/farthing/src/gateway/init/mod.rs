@@ -20,7 +20,11 @@ use farthing::{
 };
 use farthing_gateway::config::Config;
 
-use super::{GatewayError, run::FILE, seller::Seller};
+use super::{
+    GatewayError,
+    run::{FILE, MAINNET},
+    seller::Seller,
+};
 use crate::{
     args::any_path,
     error::Error,
@@ -45,9 +49,15 @@ pub(super) struct Init {
     /// The public host that buyers call
     #[arg(long, value_name = "HOST", default_value = super::LISTEN)]
     site: Realm,
-    /// Who is paid [default: a key made once, beside the store]
+    /// Who is paid on the ledger [default: a key made once, beside the store]
     #[arg(long, value_name = "DID")]
     account: Option<Account>,
+    /// Who is paid on Tempo, in stablecoins; without --account only there
+    #[arg(long, value_name = "ADDRESS")]
+    tempo: Option<String>,
+    /// The network of Tempo: 'tempo', or 'moderato' to try it out
+    #[arg(long, value_name = "NAME", requires = "tempo", default_value = MAINNET)]
+    network: String,
     /// The file to write, which must not be there; '-' for stdout
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     #[arg(default_value = FILE, value_parser = any_path())]
@@ -62,12 +72,16 @@ pub(super) fn run(init: &Init) -> Result<Exit, Error> {
     let document = init.from.as_deref().map(document).transpose()?;
     let file = if shown { Path::new(FILE) } else { &init.output };
     let store = file.with_file_name("farthing.db");
-    let seller = Seller::of(init.account.clone(), &store)?;
+    let seller = Seller::for_rails(init.tempo.is_some(), init.account.clone(), &store)?;
+    let tempo = init.tempo.as_deref();
     let draft = Draft {
         site: &init.site,
         to: &init.to,
-        account: &seller.account,
-        key: seller.key.as_deref().and_then(Path::file_name),
+        account: seller.as_ref().map(|seller| &seller.account),
+        key: seller
+            .as_ref()
+            .and_then(|seller| seller.key.as_deref().and_then(Path::file_name)),
+        tempo: tempo.map(|recipient| (recipient, init.network.as_str())),
         price: &init.price,
         document: document.as_ref(),
     };
@@ -83,7 +97,9 @@ pub(super) fn run(init: &Init) -> Result<Exit, Error> {
     }
     put(&init.output, text.as_bytes())?;
     screen::data(init.output.display()).map_err(Error::System)?;
-    if let Some(key) = &seller.key {
+    if let Some(seller) = &seller
+        && let Some(key) = &seller.key
+    {
         screen::tell(format!(
             "paid to {}, whose key is in {}",
             seller.account,

@@ -16,7 +16,10 @@ use super::operations::{Line, describes_itself, lines, plain};
 pub(super) struct Draft<'a> {
     pub(super) site: &'a Realm,
     pub(super) to: &'a str,
-    pub(super) account: &'a Account,
+    /// Who is paid on the ledger.
+    pub(super) account: Option<&'a Account>,
+    /// Who is paid on Tempo, and on which network.
+    pub(super) tempo: Option<(&'a str, &'a str)>,
     /// The file of the account's key, where it was made here.
     pub(super) key: Option<&'a OsStr>,
     pub(super) price: &'a Price,
@@ -47,7 +50,7 @@ impl Draft<'_> {
              # The API behind.\n\
              to = {}\n\n\
              {key}\
-             pay.ledger = {{ account = {} }}\n\n\
+             {}\n\
              # Only this machine comes in by plain HTTP. For others give it a certificate,\n\
              #   listen = \"0.0.0.0:443\"\n\
              #   tls = {{ cert = \"cert.pem\", key = \"key.pem\" }}\n\
@@ -60,7 +63,7 @@ impl Draft<'_> {
              # set_headers = {{ \"x-api-key\" = {{ env = \"API_KEY\" }} }}\n\n",
             quoted(self.site.as_str()),
             quoted(self.to),
-            quoted(&self.account.to_string()),
+            self.pay(),
         );
         self.service(&mut text);
         text.push_str(
@@ -74,6 +77,23 @@ impl Draft<'_> {
             None => self.example(&mut text),
         }
         text
+    }
+
+    /// Who is paid, a line for each rail.
+    fn pay(&self) -> String {
+        let mut lines = String::new();
+        if let Some(account) = self.account {
+            let account = quoted(&account.to_string());
+            let _ = writeln!(lines, "pay.ledger = {{ account = {account} }}");
+        }
+        if let Some((recipient, network)) = self.tempo {
+            let (recipient, network) = (quoted(recipient), quoted(network));
+            let _ = writeln!(
+                lines,
+                "pay.tempo = {{ network = {network}, recipient = {recipient} }}"
+            );
+        }
+        lines
     }
 
     fn service(&self, text: &mut String) {
@@ -172,7 +192,8 @@ mod tests {
         let text = Draft {
             site: &"api.example.com".parse().unwrap(),
             to: "http://127.0.0.1:3000",
-            account: &account.parse().unwrap(),
+            account: Some(&account.parse().unwrap()),
+            tempo: Some(("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "moderato")),
             key: None,
             price: &"$0.002".parse().unwrap(),
             document: document.as_ref(),
