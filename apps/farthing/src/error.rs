@@ -291,6 +291,9 @@ impl Error {
             told["reference"] = json!(unresolved.reference);
             told["serverDenies"] = json!(denies(&unresolved.said));
         }
+        if let Self::Chain(ChainError::Transfer(unmade)) = self {
+            told["id"] = json!(unmade.id);
+        }
         if let Self::Gateway(GatewayError::File(findings)) = self {
             told["findings"] = gateway::findings_json(findings);
         }

@@ -22,8 +22,9 @@ use crate::{
     screen::{self, Paint},
 };
 
-pub(crate) use args::{Args, MemoText, Setting, recipient};
+pub(crate) use args::{Args, Setting};
 pub(crate) use keys::{Age, Allowance};
+pub(crate) use send::{MemoText, recipient};
 
 pub(crate) async fn run(command: Args, keystore: &Keystore) -> Result<Exit, Error> {
     match command {

@@ -1,5 +1,6 @@
 //! Wallets on a chain, from outside: balances to the unit, as the chain has them.
 
+mod fund;
 mod inspect;
 mod keys;
 mod networks;
