@@ -25,7 +25,7 @@ use farthing_ledger::Ledger;
 use farthing_server::{Dynamic, Gate, Route, SetupError};
 use farthing_testkit::{
     clock::FakeClock,
-    method::{Answer, FakeCharge, FakeRail, account},
+    method::{Answer, FakeCharge, FakeRail, Latch, account},
 };
 use serde_json::{Map, json};
 
@@ -133,6 +133,44 @@ async fn a_held_answer_is_not_sent_for_once_its_time_is_over() {
         assert_eq!((truth.settles, truth.resolves), (1, 0));
         fake.assert_moved(0);
     }
+}
+
+/// Whoever takes over what a dead process may have sent asks, and sends nothing for the first time.
+#[tokio::test]
+async fn what_may_have_been_sent_is_only_asked_about_once_its_time_is_over() {
+    let fake = shop(SettlePolicy::First, 5_000, 0).await;
+    let credential = fake.credential().await;
+    let route = fake.shop.gate.route(route(SettlePolicy::First)).unwrap();
+    let request = http::Request::get("/paid").header("authorization", &credential);
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    fake.rail.script([Answer::Hang(Latch::default())]);
+    type Body = http_body_util::Full<bytes::Bytes>;
+    {
+        let admission = fake.shop.gate.admit::<Body>(&route, &parts, None, None);
+        let mut admission = std::pin::pin!(admission);
+        tokio::select! {
+            biased;
+            () = fake.shop.reached(State::Sent) => {}
+            _ = &mut admission => panic!("the rail does not answer"),
+        }
+        // Its call arrives, and nobody waits for the answer any more.
+        let called = async {
+            while fake.rail.truth().settles == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = called => {}
+            _ = admission => panic!("the rail does not answer"),
+        }
+    }
+    fake.shop.clock.advance(Duration::from_secs(60));
+    fake.shop.gate.reconcile().await.unwrap();
+    let truth = fake.rail.truth();
+    assert_eq!((truth.settles, truth.resolves), (1, 1));
+    assert_eq!(fake.shop.states().last(), Some(&State::Settled));
+    fake.assert_moved(1);
 }
 
 #[tokio::test]
