@@ -13,3 +13,4 @@ mod policies;
 mod proxy;
 mod shop;
 mod sponsor;
+mod withdrawn;
