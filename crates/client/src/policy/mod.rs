@@ -67,8 +67,8 @@ impl Policy {
         Self::default()
     }
 
-    /// What one request may cost. Each unit has a cap of its own; payments in a unit without one
-    /// are refused.
+    /// What one request may cost, the rail's fee apart ([`Policy::max_fee`]). Each unit has a cap of
+    /// its own; payments in a unit without one are refused.
     #[must_use]
     pub fn max_per_request(mut self, price: Price) -> Self {
         self.caps.retain(|cap| cap.unit() != price.unit());
@@ -89,7 +89,7 @@ impl Policy {
 
     /// What a request may cost at the most, whatever the other rules allow. It allows nothing by
     /// itself, and what is in another unit is refused: for a caller who may spend less than the
-    /// owner does.
+    /// owner does. It is for the price, as the other caps are.
     #[must_use]
     pub fn ceiling(mut self, price: Price) -> Self {
         self.ceiling = Some(price);
