@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use farthing::tempo::Network;
 use farthing_gateway::{
     config::{RulePrice, Segment, Trust, Verb},
     serve::{Changes, Gateway, ReloadError, Stopped},
@@ -82,7 +83,13 @@ fn lines_to_try(url: &str, site: &str, told: &Told, paint: Paint) -> String {
         lines.push(("money for it, which you vouch for", deposit));
     }
     if let Some(tempo) = &told.config.pay.tempo {
-        let fund = format!("{me} wallet fund --network {}", tempo.network.name());
+        let (name, chain) = (tempo.network.name(), tempo.network.chain());
+        if Network::of(chain).is_none() {
+            let rpc = tempo.hosts().next().unwrap_or_default();
+            let add = format!("{me} networks add {name} --chain-id {chain} --rpc {rpc}");
+            lines.push(("the chain, once", add));
+        }
+        let fund = format!("{me} wallet fund --network {name}");
         lines.push(("money for it, on the chain", fund));
     }
     lines.push(("pay for it", format!("{me} pay {url}{path}")));
