@@ -19,6 +19,7 @@ use farthing::{
         value::{MethodId, PaymentId, Timestamp},
     },
     ledger::method,
+    tempo::TempoPayer,
 };
 use serde_json::{Value, json};
 
@@ -47,7 +48,17 @@ pub(crate) struct Records {
 
 pub(crate) async fn run(command: Args, keystore: &Keystore) -> Result<Exit, Error> {
     let records = match command.store() {
-        Some(path) => Records::of(Opened::at(path)?, keystore, Policy::new())?,
+        Some(path) => Records::of(Opened::at(path)?, keystore, Policy::new(), Vec::new())?,
+        None if matches!(command, Args::WriteOff { .. }) => {
+            // The chain is asked before anything is given back.
+            let watchers = buyer::watchers(keystore)?;
+            Records::of(
+                Opened::existing(keystore)?,
+                keystore,
+                Policy::new(),
+                watchers,
+            )?
+        }
         None => Records::open(keystore, Policy::new())?,
     };
     let done = match command {
@@ -69,12 +80,17 @@ pub(crate) async fn run(command: Args, keystore: &Keystore) -> Result<Exit, Erro
 impl Records {
     /// Looking makes no files: where nothing was paid yet there is nothing to see.
     pub(crate) fn open(keystore: &Keystore, policy: Policy) -> Result<Self, Error> {
-        Self::of(Opened::existing(keystore)?, keystore, policy)
+        Self::of(Opened::existing(keystore)?, keystore, policy, Vec::new())
     }
 
-    fn of(store: Opened, keystore: &Keystore, policy: Policy) -> Result<Self, Error> {
+    fn of(
+        store: Opened,
+        keystore: &Keystore,
+        policy: Policy,
+        watchers: Vec<TempoPayer>,
+    ) -> Result<Self, Error> {
         let mut builder = Client::builder().payer(Onlooker(method()));
-        for watcher in buyer::watchers(keystore)? {
+        for watcher in watchers {
             builder = builder.payer(watcher);
         }
         Ok(Self {

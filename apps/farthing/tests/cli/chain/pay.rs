@@ -158,3 +158,24 @@ fn an_agent_pays_with_its_access_key() {
     let refused = market.json(&["pay", &elsewhere, "--yes", "--wallet", "agent"]);
     assert_eq!(refused["moneyMoved"], false, "{refused}");
 }
+
+/// A seller who takes what was signed and says nothing of it: it is pending, and the chain is asked before
+/// its owner gets the reservation back.
+#[test]
+fn what_is_written_off_is_asked_of_the_chain_first() {
+    let Some((market, wallet)) = Market::with_wallet("write off") else {
+        return;
+    };
+    let url = market.mute_shop(route());
+    let told = market.json(&["pay", &url, "--yes"]);
+    assert!(told["moneyMoved"].is_null(), "{told}");
+    let id = told["payment"].as_str().unwrap();
+    assert_eq!(market.balance(PATH_USD, wallet), 100_000_000);
+    // It may still be sent by whoever has it.
+    market.run(&["receipts", "write-off", id]).ends(2);
+    market.later(std::time::Duration::from_secs(60));
+    let written = market.json(&["receipts", "write-off", id]);
+    assert_eq!(written["moneyMoved"], false, "{written}");
+    let pending = market.json(&["receipts", "list", "--pending"]);
+    assert_eq!(pending["pending"].as_array().unwrap().len(), 0);
+}

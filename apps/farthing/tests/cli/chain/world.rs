@@ -2,7 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, routing::any};
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{self, Next},
+    response::IntoResponse,
+    routing::any,
+};
 use farthing::{
     clock::SystemClock,
     core::{memory::MemoryBackend, value::Secret},
@@ -14,6 +20,7 @@ use farthing_testkit::{
     chain::{Chain, ChainOptions, Mining, Turn},
     peer,
 };
+use http::StatusCode;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -121,20 +128,46 @@ impl Market {
         self.runtime.block_on(self.chain.mine(1));
     }
 
+    /// Lets the chain's time go on.
+    pub(crate) fn later(&self, by: Duration) {
+        self.runtime.block_on(self.chain.advance(by));
+    }
+
+    /// A shop that asks for a payment, takes what was signed, and says nothing of it.
+    pub(crate) fn mute_shop(&self, route: Route) -> String {
+        let options = TempoOptions::new(network(&self.chain), PAYEE);
+        let gate = self.gate(options);
+        let paid = any(|| async { "sunny\n" }).layer(PaymentLayer::new(&gate, route).unwrap());
+        let mute = middleware::from_fn(|request: Request, next: Next| async move {
+            if request.headers().contains_key("authorization") {
+                return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            }
+            next.run(request).await
+        });
+        self.serve(Router::new().route("/paid", paid).layer(mute))
+    }
+
     /// Opens a shop that sells one page.
     pub(crate) fn shop(&self, route: Route, change: impl FnOnce(&mut TempoOptions)) -> String {
         let mut options = TempoOptions::new(network(&self.chain), PAYEE);
         change(&mut options);
-        let gate = Gate::builder()
+        let gate = self.gate(options);
+        let paid = any(|| async { "sunny\n" }).layer(PaymentLayer::new(&gate, route).unwrap());
+        self.serve(Router::new().route("/paid", paid))
+    }
+
+    fn gate(&self, options: TempoOptions) -> Gate {
+        Gate::builder()
             .realm("127.0.0.1")
             .secret(Secret::new([7; 32]))
             .store(Arc::new(MemoryBackend::new()))
             .clock(Arc::new(SystemClock))
             .method(Arc::new(Tempo::new(self.node.clone(), options).unwrap()))
             .build()
-            .unwrap();
-        let paid = any(|| async { "sunny\n" }).layer(PaymentLayer::new(&gate, route).unwrap());
-        let app = Router::new().route("/paid", paid);
+            .unwrap()
+    }
+
+    fn serve(&self, app: Router) -> String {
         self.runtime.block_on(async move {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let at = listener.local_addr().unwrap();
