@@ -1,6 +1,6 @@
 //! Tempo's networks: which chain each is, where it answers, and which tokens are known on it.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use farthing_evm::{Address, ChainId, NodeOptions};
 use url::Url;
@@ -29,7 +29,7 @@ const MOST: usize = 64;
 /// assert_eq!(network.chain().get(), 42431);
 /// assert_eq!(network.token().symbol.as_str(), "pathUSD");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Network {
     chain: ChainId,
     name: Cow<'static, str>,
@@ -42,7 +42,7 @@ pub struct Network {
 }
 
 /// A network that is not one of the public ones.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NetworkOptions {
     /// The chain.
     pub chain: ChainId,
@@ -262,6 +262,34 @@ impl Network {
     }
 }
 
+/// A URL often holds a key to the service behind it, so only hosts are shown.
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network")
+            .field("name", &self.name)
+            .field("chain", &self.chain)
+            .field("endpoints", &shown(&self.endpoints))
+            .finish_non_exhaustive()
+    }
+}
+
+/// As of the network it becomes.
+impl fmt::Debug for NetworkOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NetworkOptions")
+            .field("name", &self.name)
+            .field("chain", &self.chain)
+            .field("endpoints", &shown(&self.endpoints))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Scheme, host and port of each.
+fn shown(urls: &[Url]) -> Vec<String> {
+    let origins = urls.iter().map(|url| url.origin().ascii_serialization());
+    origins.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,6 +324,19 @@ mod tests {
         assert_eq!(Network::of(ChainId::new(1).unwrap()), None);
         // Real money is not handed out.
         assert!(!Network::mainnet().has_faucet());
+    }
+
+    #[test]
+    fn a_key_in_a_url_is_not_shown() {
+        let url = Url::parse("https://rpc.example.com/v2/hunter2?key=hunter2").unwrap();
+        let mut options = options();
+        options.endpoints = vec![url];
+        let shown = format!(
+            "{options:?} {:?}",
+            Network::custom(options.clone()).unwrap()
+        );
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert_eq!(shown.matches("https://rpc.example.com").count(), 2);
     }
 
     #[test]
