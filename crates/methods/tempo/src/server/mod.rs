@@ -74,7 +74,7 @@ use self::{
     effect::{Effect, Send},
     flaw::Flaw,
     payload::Payload,
-    preflight::Preflight,
+    preflight::{Cleared, Preflight},
     proof::{Signed, Unclear},
     pull::Pull,
     settle::reference,
@@ -177,8 +177,8 @@ impl Tempo {
         let sponsor = sponsor.filter(|_| demand.details.fee_payer);
         let is_marked = demand.details.memo.is_none();
         let preflight = Preflight::new(&pull, sponsor, is_marked);
-        let fee_token = preflight.run(&self.node, &self.options).await?.fee_token;
-        let debits = sponsor.map_or_else(Vec::new, |sponsor| self.debits(sponsor, &pull));
+        let Cleared { fee_token, has } = preflight.run(&self.node, &self.options).await?;
+        let debits = sponsor.map_or_else(Vec::new, |sponsor| self.debits(sponsor, &pull, has));
         let (payer, valid_before) = (pull.payer, pull.valid_before);
         let identity = pull.authored().identity();
         // Signed only now, and kept from everybody until the claim and its debits are written.
@@ -238,9 +238,12 @@ impl Tempo {
     }
 
     /// What a sponsored payment reserves until its outcome is known, over all servers on one store.
-    fn debits(&self, sponsor: &Sponsor, pull: &Pull) -> Vec<Debit> {
+    ///
+    /// The payer's money is counted too: each of several payments under way is good by itself, and whoever has
+    /// enough for one of them would have us pay the fees of all the others, which fail.
+    fn debits(&self, sponsor: &Sponsor, pull: &Pull, has: Amount) -> Vec<Debit> {
         let fee = u128::try_from(pull.transaction().max_fee()).unwrap_or(u128::MAX);
-        let debit = |what, amount, limit| Debit {
+        let debit = |what: &str, amount, limit| Debit {
             counter: self.counter(sponsor, what).into(),
             amount,
             limit,
@@ -248,9 +251,11 @@ impl Tempo {
         };
         let one = Amount::new(1);
         let many = Amount::new(sponsor.in_flight.into());
+        let spent = format!("payer/{:#x}/{:#x}", pull.payer, pull.token);
         vec![
             debit("in-flight", one, many),
             debit("fees", Amount::new(fee), sponsor.fees_in_flight),
+            debit(&spent, pull.amount, has),
         ]
     }
 
@@ -326,9 +331,13 @@ impl Charge for Tempo {
     }
 
     fn exceeded(&self, debit: &Debit) -> Option<Cow<'static, str>> {
-        debit.counter.starts_with(COUNTERS).then_some(
-            "the seller pays as many fees as it may at the moment: nothing was sent".into(),
-        )
+        let ours = debit.counter.strip_prefix(COUNTERS)?;
+        let why = if ours.contains("/payer/") {
+            "the payer has not enough for this and its other payments that are under way: nothing was sent"
+        } else {
+            "the seller pays as many fees as it may at the moment: nothing was sent"
+        };
+        Some(why.into())
     }
 
     /// What was sent before the challenge ended may be presented a little later. What is signed when it is

@@ -38,6 +38,8 @@ pub(super) struct Preflight<'a, 's> {
 pub(super) struct Cleared<'s> {
     /// The token we pay the fee in, where we do.
     pub(super) fee_token: Option<&'s Token>,
+    /// How much the payer has of the token that is paid.
+    pub(super) has: Amount,
 }
 
 impl<'a, 's> Preflight<'a, 's> {
@@ -141,7 +143,7 @@ impl<'a, 's> Preflight<'a, 's> {
         }
         self.key_may_spend(&mut answers, latest.time(), needs)?;
         let fee_token = self.fee(&mut answers, &latest, has, needs)?;
-        Ok(Cleared { fee_token })
+        Ok(Cleared { fee_token, has })
     }
 
     /// The chain goes by its own clock.

@@ -66,16 +66,28 @@ impl Tempo {
     }
 
     /// Sends a transaction for the first time, unless this process is not the first to try.
+    ///
+    /// Where it is enough that the rail takes it, a node has to say that it did. And it has to be one that
+    /// waits for no other: a node takes one behind a gap in its lane as well, and the gap need never be
+    /// filled. What is neither is waited for, and nothing is served for it before it is in a block.
     async fn send(&self, transfer: &Transfer, until: Until) -> Outcome {
         let Some(raw) = &transfer.watched.raw else {
             return self.look(transfer).await;
         };
-        if until == Until::Taken {
+        if until == Until::Taken && transfer.watched.dies.nonce.is_none() {
             return match self.node.send_raw(raw).await {
                 Ok(()) => self.pending(),
-                Err(error) => self.not_taken(transfer, error).await,
+                Err(error) => not_lent(self.not_taken(transfer, error).await),
             };
         }
+        let seen = self.send_and_watch(raw, transfer).await;
+        match until {
+            Until::Taken => not_lent(seen),
+            _ => seen,
+        }
+    }
+
+    async fn send_and_watch(&self, raw: &RawTransaction, transfer: &Transfer) -> Outcome {
         match self.node.send_raw_sync(raw).await {
             Ok(Some(receipt)) if receipt.succeeded() => self.included(transfer, &receipt).await,
             Ok(_) => self.watch(transfer).await,
@@ -222,6 +234,14 @@ fn proven(payment: &Payment) -> Outcome {
 
 fn refused(fault: Fault, public: &'static str) -> Outcome {
     Outcome::Refused(Refusal::new(fault, public))
+}
+
+/// What is pending, where that must not be taken for a rail's word that it took the payment.
+fn not_lent(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Pending { .. } => Outcome::Unknown { source: None },
+        outcome => outcome,
+    }
 }
 
 fn unknown(error: impl Into<Source>) -> Outcome {

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "these are the helpers of tests")]
 
+mod attacks;
 mod bad_hashes;
 mod bad_transactions;
 mod buyer;

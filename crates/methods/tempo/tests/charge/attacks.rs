@@ -1,0 +1,122 @@
+//! Attacks that were thought of by somebody who did not write what they are against.
+
+use std::time::Duration;
+
+use farthing_core::value::Amount;
+use farthing_evm::{SigningKey, U256};
+use farthing_tempo::{Sponsor, token::known};
+use farthing_testkit::chain::Mining;
+
+use crate::{
+    buyer::{Buyer, account},
+    proxy::Deed,
+    shop::{PATH_USD, PAYEE, PRICE, SPONSOR, Setup, Shop, route},
+};
+
+fn on_credit(setup: &mut Setup) {
+    setup.mining = Mining::Manual;
+    setup.route = route().credit("$0.01", "$1").unwrap();
+    setup.options.patience = Duration::from_millis(200);
+}
+
+/// Credit is given on a transaction that the rail took. One that every node refuses costs whoever made it
+/// nothing, so it is worth nothing.
+#[tokio::test]
+async fn credit_is_not_given_on_a_transaction_that_the_node_refused() {
+    let Some(shop) = Shop::open_with("tempo: credit, refused", on_credit).await else {
+        return;
+    };
+    let (buyer, asked) = (Buyer::number(0), shop.ask().await);
+    let credential = buyer.pull(&asked, buyer.transaction(&asked, shop.now()));
+    let no = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"insufficient funds"}}"#;
+    shop.proxy
+        .when("eth_sendRawTransaction", Deed::Say(no.to_owned()));
+    let answer = shop.present(&credential).await;
+    answer.assert_unresolved();
+    assert_eq!(shop.runs(), 0, "served, and no node took the payment");
+    // It may still come, so it is neither lost nor given up.
+    shop.proxy.behave();
+    shop.clock.advance(Duration::from_secs(6));
+    shop.gate.reconcile().await.unwrap();
+    shop.chain.mine(1).await;
+    shop.clock.advance(Duration::from_secs(2));
+    assert_eq!(shop.present(&credential).await.status, 200);
+    assert_eq!(shop.runs(), 1);
+    assert_eq!(shop.balance(PATH_USD, PAYEE).await, PRICE);
+}
+
+/// A node takes a transaction that waits for one before it in its lane, which need never come. Nobody can be
+/// made to pay for that, so it waits for its block like any other.
+#[tokio::test]
+async fn credit_is_not_given_on_a_transaction_behind_a_gap_in_its_lane() {
+    let Some(shop) = Shop::open_with("tempo: credit, a gap", on_credit).await else {
+        return;
+    };
+    let (buyer, asked) = (Buyer::number(0), shop.ask().await);
+    let mut transaction = buyer.transaction(&asked, shop.now());
+    transaction.nonce_key = U256::from(77);
+    transaction.nonce = 9;
+    let answer = shop.present(&buyer.pull(&asked, transaction)).await;
+    assert_ne!(answer.status, 200, "{answer:?}");
+    assert_eq!(shop.runs(), 0, "served, and the payment never can be made");
+}
+
+/// Whoever has money for one payment presents many at once, each of which is good when it is looked at. All
+/// but one of them fail in the block, and the sponsor pays for each.
+#[tokio::test]
+async fn one_who_has_money_for_one_payment_cannot_make_the_sponsor_pay_for_many_that_fail() {
+    let shop = Shop::open_with("tempo: a drained sponsor", |setup| {
+        let mut sponsor = Sponsor::new(account(SPONSOR), known::PATH_USD);
+        sponsor.in_flight = 10;
+        setup.options.sponsor = Some(sponsor);
+        setup.mining = Mining::Manual;
+        setup.options.patience = Duration::from_millis(200);
+    });
+    let Some(shop) = shop.await else {
+        return;
+    };
+    let buyer = Buyer::with(SigningKey::from_bytes([9; 32]).unwrap().into());
+    let giver = Buyer::number(2);
+    let asked = shop.ask().await;
+    let gift = farthing_tempo::Transaction {
+        calls: vec![farthing_tempo::Call {
+            to: Some(PATH_USD),
+            value: U256::ZERO,
+            input: farthing_tempo::tip20::calls::transfer(
+                buyer.address(),
+                Amount::new(PRICE.into()),
+                None,
+            ),
+        }],
+        sponsored: false,
+        fee_token: Some(PATH_USD),
+        ..giver.transaction(&asked, shop.now())
+    };
+    let gift = giver.sign(gift).whole().unwrap();
+    let bytes = serde_json::json!([gift.raw().bytes()]).to_string();
+    shop.chain.rpc("eth_sendRawTransaction", &bytes).await;
+    shop.chain.mine(1).await;
+    let mut credentials = Vec::new();
+    for _ in 0..8 {
+        let asked = shop.ask().await;
+        credentials.push(buyer.pull(&asked, buyer.transaction(&asked, shop.now())));
+    }
+    let all = credentials.iter().map(|one| shop.present(one));
+    let answers = futures_util::future::join_all(all).await;
+    let sent = answers
+        .iter()
+        .filter(|answer| answer.kind() != "overloaded")
+        .count();
+    assert_eq!(sent, 1, "{answers:?}");
+    assert_eq!(shop.proxy.count("eth_sendRawTransactionSync"), 1);
+    // The one that was sent is paid for, and what it held is free again.
+    shop.chain.mine(1).await;
+    shop.clock.advance(Duration::from_secs(3));
+    let mut served = 0;
+    for (credential, answer) in credentials.iter().zip(&answers) {
+        if answer.kind() != "overloaded" {
+            served += usize::from(shop.present(credential).await.status == 200);
+        }
+    }
+    assert_eq!((served, shop.runs()), (1, 1));
+}
