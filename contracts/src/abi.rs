@@ -2,6 +2,11 @@
 //!
 //! A test compares the functions, events and errors with those of the artifacts.
 
+#![expect(
+    clippy::too_many_arguments,
+    reason = "the specifications' functions have as many parameters as they have"
+)]
+
 use alloy_sol_types::sol;
 
 sol! {
