@@ -79,7 +79,7 @@ impl Heads {
             Ok(Ok(())) => told.borrow_and_update().head.clone(),
             // The subscription ended with its runtime.
             Ok(Err(_)) => {
-                time::sleep(patience).await;
+                time::sleep(self.poll).await;
                 None
             }
             Err(_) => None,
