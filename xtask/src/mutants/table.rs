@@ -436,8 +436,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "paid on Tempo: a sponsor lends without an end",
         file: "crates/methods/tempo/src/server/mod.rs",
-        find: "sponsor.map_or_else(Vec::new, |sponsor| self.debits(sponsor, &pull))",
-        replace: "sponsor.map_or_else(Vec::new, |sponsor| self.debits(sponsor, &pull).split_off(2))",
+        find: "sponsor.map_or_else(Vec::new, |sponsor| self.debits(sponsor, &pull, has))",
+        replace: "sponsor.map_or_else(Vec::new, |sponsor| self.debits(sponsor, &pull, has).split_off(2))",
         killers: &[CHARGE],
     },
     Mutant {
