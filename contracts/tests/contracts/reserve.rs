@@ -672,12 +672,11 @@ async fn a_token_may_be_against_it() {
     let Some(reserve) = Reserve::new("policies", Kind::Tempo).await else {
         return;
     };
-    let denied = reserve.world.deny_list().await;
     let forbids = PolicyForbids::SELECTOR;
     let channel = reserve.open(1_000, 1, Address::ZERO).await;
     let at = reserve.at;
 
-    reserve.world.deny(denied, Who::Payee, true).await;
+    reserve.world.deny(&[Who::Payee]).await;
     reserve.hand(B256::repeat_byte(0xcc)).await;
     let other = reserve.descriptor(2, Address::ZERO, B256::ZERO);
     reserve
@@ -692,20 +691,20 @@ async fn a_token_may_be_against_it() {
         .world
         .send(Who::Payer, at, top_up(&channel, 0))
         .await;
-    reserve.world.deny(denied, Who::Payee, false).await;
+    reserve.world.deny(&[]).await;
     reserve
         .world
         .send(Who::Payee, at, reserve.settle(&channel, 100))
         .await;
 
     // A payer that may not send pays nothing more.
-    reserve.world.deny(denied, Who::Payer, true).await;
+    reserve.world.deny(&[Who::Payer]).await;
     reserve
         .refused(Who::Payee, reserve.settle(&channel, 200), forbids)
         .await;
     let close = reserve.close(&channel, 200, 200);
     reserve.refused(Who::Payee, close, forbids).await;
-    reserve.world.deny(denied, Who::Payer, false).await;
+    reserve.world.deny(&[]).await;
     reserve
         .world
         .send(Who::Payee, at, reserve.close(&channel, 200, 200))

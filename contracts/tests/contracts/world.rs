@@ -24,8 +24,7 @@ pub(crate) const PATH_USD: Address = address!("0x20c0000000000000000000000000000
 sol! {
     function createToken(string name, string symbol, string currency, address quoteToken, address admin, bytes32 salt) returns (address token);
     function changeTransferPolicyId(uint64 newPolicyId);
-    function createPolicy(address admin, uint8 policyType) returns (uint64 policyId);
-    function modifyPolicyBlacklist(uint64 policyId, address account, bool restricted);
+    function createPolicyWithAccounts(address admin, uint8 policyType, address[] accounts) returns (uint64 policyId);
 }
 
 /// The kinds of chains that contracts are tested on.
@@ -169,30 +168,19 @@ impl World {
         made.unwrap()
     }
 
-    /// Gives the token a list of those it denies, by its number.
-    pub(crate) async fn deny_list(&self) -> u64 {
+    /// The token denies these from now on, and nobody else.
+    pub(crate) async fn deny(&self, denied: &[Who]) {
         let admin = Who::Stranger;
-        let policy = createPolicyCall {
+        let policy = createPolicyWithAccountsCall {
             admin: admin.address(),
+            // Everybody but those named.
             policyType: 1,
+            accounts: denied.iter().map(|who| who.address()).collect(),
         };
-        let denied = self.ask(admin, REGISTRY, policy.clone()).await.unwrap();
+        let id = self.ask(admin, REGISTRY, policy.clone()).await.unwrap();
         self.send(admin, REGISTRY, policy).await;
-        let change = changeTransferPolicyIdCall {
-            newPolicyId: denied,
-        };
+        let change = changeTransferPolicyIdCall { newPolicyId: id };
         self.send(admin, self.token, change).await;
-        denied
-    }
-
-    /// Puts an account on that list, or takes it off.
-    pub(crate) async fn deny(&self, denied: u64, who: Who, restricted: bool) {
-        let call = modifyPolicyBlacklistCall {
-            policyId: denied,
-            account: who.address(),
-            restricted,
-        };
-        self.send(Who::Stranger, REGISTRY, call).await;
     }
 
     /// Calls without changing anything: what is returned, or what is said in refusal.
