@@ -113,6 +113,10 @@ pub(super) enum Flaw {
     // Nobody's fault, or ours.
     #[error("the chain does not have the transaction yet: present the same credential again")]
     Unseen,
+    #[error(
+        "the transaction waits for another one of its lane: present the same credential again when that is in a block"
+    )]
+    Gap,
     #[error("the node cannot try the transaction, and what cannot be tried is not sent here")]
     Untried,
     #[error("the seller cannot pay fees at the moment: nothing was sent")]
@@ -135,7 +139,9 @@ impl Flaw {
             Self::Balance { .. } | Self::FeeBalance { .. } | Self::KeyLimit { .. } => {
                 Fault::Insufficient
             }
-            Self::Unseen | Self::Untried | Self::SponsorDry | Self::Chain(_) => Fault::Unavailable,
+            Self::Unseen | Self::Gap | Self::Untried | Self::SponsorDry | Self::Chain(_) => {
+                Fault::Unavailable
+            }
             Self::Bug(_) => Fault::Internal,
             _ => Fault::Invalid,
         }

@@ -66,6 +66,7 @@ use farthing_core::{
     value::{Amount, ClaimKey, Currency, CurrencyCode, Did, MethodId, Reference},
 };
 use farthing_evm::{Address, B256, Node, PkhDid, TxHash};
+use tokio::sync::Semaphore;
 
 pub use self::health::Health;
 pub use self::options::{Bounds, PushOptions, Sponsor, TempoError, TempoOptions};
@@ -112,6 +113,8 @@ pub struct Tempo {
     method: MethodId,
     proofs: Proofs,
     currencies: Vec<Currency>,
+    /// Places for those who wait for a hash to be in a block.
+    waits: Semaphore,
 }
 
 impl Tempo {
@@ -127,6 +130,7 @@ impl Tempo {
         Ok(Self {
             proofs: Proofs::new(node.chain()),
             method: method(),
+            waits: Semaphore::new(push::WAITS),
             currencies: options.tokens.iter().map(Token::currency).collect(),
             node,
             options,
@@ -206,7 +210,7 @@ impl Tempo {
         hash: TxHash,
     ) -> Result<Verified, Flaw> {
         let options = &self.options.push;
-        let found = push::find(&self.node, hash, options.wait).await?;
+        let found = push::find(&self.node, hash, options.wait, &self.waits).await?;
         let (seen, at) = found.check(&self.node, demand, payer, options).await?;
         let effect = Effect::Seen(seen).seal().map_err(Flaw::Bug)?;
         let until = at.saturating_add(options.age).max(demand.presented.expires);

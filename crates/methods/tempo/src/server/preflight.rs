@@ -5,15 +5,17 @@
 //! is a look at one moment: a payer can spend its money elsewhere before the block. Then the settlement
 //! fails, and nothing was served for it.
 
+use alloy_primitives::U64;
 use farthing_core::value::{Amount, Timestamp};
 use farthing_evm::{
-    Address, Answered, Asked, At, Batch, Block, Bytes, CallRequest, Receipt, Request, RpcError,
-    U256, request,
+    Address, Answered, Asked, At, Batch, Block, Bytes, CallRequest, NonceRead, Receipt, Request,
+    RpcError, U256, request,
 };
 
 use super::{Flaw, Sponsor, TempoOptions, pull::Pull};
 use crate::{
     key::keychain::{self, KeyState},
+    nonce,
     tip20::{balance_request, fee, read_balance},
     token::Token,
     transaction::Transaction,
@@ -31,6 +33,16 @@ pub(super) struct Preflight<'a, 's> {
     fees: Vec<Asked<Bytes>>,
     key: Option<(Asked<Bytes>, Asked<Bytes>)>,
     sent: Option<Asked<Option<Receipt>>>,
+    next: Option<Next>,
+}
+
+/// The next nonce of a lane.
+#[derive(Debug)]
+enum Next {
+    /// As an account counts it.
+    Count(Asked<U64>),
+    /// As the contract of the lanes does.
+    Word(Asked<Bytes>),
 }
 
 /// What the chain said, where it would take the transaction.
@@ -93,6 +105,14 @@ impl<'a, 's> Preflight<'a, 's> {
             _ => None,
         };
         let sent = own_hash.map(|hash| batch.ask(request::receipt(hash)));
+        let next = (!transaction.is_expiring_nonce()).then(|| {
+            match nonce::read(pull.payer, transaction.nonce_key) {
+                NonceRead::Account(account) => {
+                    Next::Count(batch.ask(request::transaction_count(account, At::Latest)))
+                }
+                NonceRead::Call { to, data } => Next::Word(batch.ask(view(to, data))),
+            }
+        });
         Self {
             pull,
             sponsor,
@@ -103,6 +123,7 @@ impl<'a, 's> Preflight<'a, 's> {
             fees,
             key,
             sent,
+            next,
         }
     }
 
@@ -127,6 +148,7 @@ impl<'a, 's> Preflight<'a, 's> {
         {
             return Err(Flaw::SentBefore);
         }
+        self.in_turn(&mut answers)?;
         let has = balance(&mut answers, self.pull.token, &self.balance)?;
         let needs = self.pull.amount;
         if has < needs {
@@ -156,6 +178,26 @@ impl<'a, 's> Preflight<'a, 's> {
         let latest_allowed = latest.time().saturating_add(options.bounds.skew);
         if begins.is_some_and(|begins| Timestamp::from_secs(begins) > latest_allowed) {
             return Err(Flaw::TooEarly);
+        }
+        Ok(())
+    }
+
+    /// What waits for another transaction of its lane may wait for as long as it is valid, and never come: it
+    /// would be looked for all the time, and costs whoever made it nothing. One whose nonce is used is not
+    /// refused here: it may be this very one, and then it paid.
+    fn in_turn(&self, answers: &mut Answered) -> Result<(), Flaw> {
+        let next = match &self.next {
+            None => return Ok(()),
+            Some(Next::Count(asked)) => answers.take(asked).map_err(Flaw::Chain)?.to::<u64>(),
+            Some(Next::Word(asked)) => {
+                let word = answers.take(asked).map_err(Flaw::Chain)?;
+                let word = <[u8; 32]>::try_from(&word[..]).ok();
+                let number = word.and_then(|word| u64::try_from(U256::from_be_bytes(word)).ok());
+                number.ok_or_else(|| nonsense("a nonce is a number of 32 bytes"))?
+            }
+        };
+        if self.pull.transaction().nonce > next {
+            return Err(Flaw::Gap);
         }
         Ok(())
     }

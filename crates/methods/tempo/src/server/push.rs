@@ -11,7 +11,7 @@ use farthing_core::value::Timestamp;
 use farthing_evm::{Address, At, Batch, Node, Receipt, Request, RpcError, TxHash, U256, request};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time;
+use tokio::{sync::Semaphore, time};
 
 use super::{Flaw, PushOptions, demand::Demand, effect::Seen};
 use crate::charge::{Mode, match_logs, source};
@@ -44,11 +44,23 @@ pub(super) fn payer(demand: &Demand<'_>) -> Result<Address, Flaw> {
     source(demand.presented.source, demand.details.chain).map_err(Flaw::Source)
 }
 
-/// Looks for a transaction, and for a while again: it was sent only just now.
-pub(super) async fn find(node: &Node, hash: TxHash, wait: Duration) -> Result<Found, Flaw> {
+/// The most hashes that are waited for at once. A hash costs nothing to make up, and to wait for one is to ask
+/// the chain again and again.
+pub(super) const WAITS: usize = 32;
+
+/// Looks for a transaction, and for a while again, where there is a place to wait: it was sent only just now.
+pub(super) async fn find(
+    node: &Node,
+    hash: TxHash,
+    wait: Duration,
+    waits: &Semaphore,
+) -> Result<Found, Flaw> {
     if let Some(found) = look(node, hash).await? {
         return Ok(found);
     }
+    let Ok(_place) = waits.try_acquire() else {
+        return Err(Flaw::Unseen);
+    };
     let mut heads = node.heads();
     let looking = async {
         loop {

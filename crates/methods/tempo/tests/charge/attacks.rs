@@ -120,3 +120,58 @@ async fn one_who_has_money_for_one_payment_cannot_make_the_sponsor_pay_for_many_
     }
     assert_eq!((served, shop.runs()), (1, 1));
 }
+
+/// A transaction behind a gap in its lane can never be in a block and costs nothing, so it is neither sent nor
+/// looked for, however long it is valid.
+#[tokio::test]
+async fn a_transaction_behind_a_gap_is_not_sent_nor_looked_for() {
+    let Some(shop) = Shop::open("tempo: a gap", route()).await else {
+        return;
+    };
+    let buyer = Buyer::number(0);
+    for lane in [U256::ZERO, U256::from(77)] {
+        let asked = shop.ask().await;
+        let mut transaction = buyer.transaction(&asked, shop.now());
+        transaction.nonce_key = lane;
+        transaction.nonce = 1;
+        let credential = buyer.pull(&asked, transaction);
+        shop.proxy.take();
+        let answer = shop.present(&credential).await;
+        answer.assert_unavailable();
+        assert_eq!(shop.proxy.take().len(), 1);
+        // When its turn comes it is as good as any.
+        let other = shop.ask().await;
+        let mut first = buyer.transaction(&other, shop.now());
+        first.nonce_key = lane;
+        let answer = shop.present(&buyer.pull(&other, first)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(shop.present(&credential).await.status, 200);
+    }
+    assert_eq!(shop.balance(PATH_USD, PAYEE).await, 4 * PRICE);
+}
+
+/// Hashes cost nothing to make up. Those who wait for theirs are few, so that a node is not asked about each
+/// of them again and again.
+#[tokio::test]
+async fn made_up_hashes_do_not_keep_the_node_busy() {
+    let shop = Shop::open_with("tempo: made-up hashes", |setup| {
+        setup.options.push.wait = Duration::from_secs(1);
+    });
+    let Some(shop) = shop.await else {
+        return;
+    };
+    let (buyer, many) = (Buyer::number(0), 200);
+    let mut credentials = Vec::new();
+    for number in 0..many {
+        let asked = shop.ask().await;
+        credentials.push(buyer.push(&asked, farthing_evm::TxHash::from(U256::from(number))));
+    }
+    shop.proxy.take();
+    let all = credentials.iter().map(|one| shop.present(one));
+    for answer in futures_util::future::join_all(all).await {
+        assert_eq!((answer.status, answer.kind()), (503, "rail-unavailable"));
+    }
+    // A second of looking each sixth of a block's tenth of one, and 32 who wait.
+    let looks = shop.proxy.take().len();
+    assert!(looks <= many + 32 * 62, "{looks}");
+}
