@@ -3,6 +3,7 @@
 //! [`metadata`], [`balance`] and [`balances`] ask the chain; [`Transfers`] sends, each transfer once;
 //! [`fund`] asks a test network for test money.
 
+mod access;
 pub mod calls;
 pub mod events;
 mod fee;
@@ -14,7 +15,7 @@ mod standing;
 mod transfers;
 
 pub use fee::{fee, fee_of};
-pub use order::{TransferError, TransferOptions, TransferOrder};
+pub use order::{AccessFault, TransferError, TransferOptions, TransferOrder};
 pub use read::{
     Metadata, ReadError, balance, balance_request, balances, fund, metadata, read_balance,
 };

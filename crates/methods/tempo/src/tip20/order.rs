@@ -87,10 +87,39 @@ pub enum TransferError {
     /// The id stands for another transfer, which was made or is being made. Nothing moved for this one.
     #[error("the id was used for another transfer")]
     OtherTransfer,
+    /// The access key may not make it. Nothing moved.
+    #[error("the access key {0}")]
+    Access(#[from] AccessFault),
     /// It could not be signed. Nothing moved.
     #[error("the transfer could not be signed")]
     Sign(#[source] InvalidTransaction),
     /// What the store has for the id is no transfer: it was damaged. It may have been made.
     #[error("what was written down for the id is no transfer")]
     Kept(#[source] Option<DecodeError>),
+}
+
+/// Why an access key may not make a transfer. What it may do beside that, such as whom it may pay, only the
+/// chain knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccessFault {
+    /// The account did not authorize it on this chain.
+    #[error("is not authorized by the account")]
+    Unknown,
+    /// The account revoked it, for good.
+    #[error("was revoked")]
+    Revoked,
+    /// Its time is over.
+    #[error("has run out")]
+    Ended,
+    /// It may not spend that much.
+    #[error("may spend {left} more of {token}, and {needs} are needed with the fee")]
+    Limit {
+        /// The token.
+        token: Address,
+        /// What it may still spend, in base units.
+        left: Amount,
+        /// How much would be needed at the most.
+        needs: Amount,
+    },
 }

@@ -8,7 +8,7 @@ use farthing_evm::{
 };
 
 use super::{
-    ReadError, balance_request, calls, fee,
+    ReadError, access, balance_request, calls, fee,
     order::{TransferError, TransferOptions, TransferOrder},
     read_balance,
 };
@@ -41,6 +41,8 @@ pub(super) struct Plan {
     order: TransferOrder,
     gas: u64,
     max_fee_per_gas: u128,
+    /// The chain's time when it was made.
+    time: u64,
     valid_before: u64,
     authorization: Option<SignedKeyAuthorization>,
 }
@@ -96,6 +98,7 @@ impl Plan {
             order: *order,
             gas: used.saturating_add(more),
             max_fee_per_gas: price(&block),
+            time: block.time().as_secs(),
             valid_before: block.time().saturating_add(options.valid_for).as_secs(),
             authorization,
         };
@@ -106,6 +109,20 @@ impl Plan {
     /// The most the fee can be.
     pub(super) fn max_fee(&self) -> Amount {
         fee(self.gas + TWINS, self.max_fee_per_gas)
+    }
+
+    /// Whether the key may make it.
+    pub(super) async fn check_key(
+        &self,
+        node: &Node,
+        key: &AccountKey,
+    ) -> Result<(), TransferError> {
+        match key {
+            AccountKey::Root(_) => Ok(()),
+            AccountKey::Access(key) => {
+                access::check(node, key, &self.order, self.max_fee(), self.time).await
+            }
+        }
     }
 
     /// Signs it. The index is that of the account's transfers, and makes each of them another transaction.

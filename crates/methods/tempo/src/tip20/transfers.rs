@@ -7,12 +7,13 @@
 //!   are while they are valid. When they are not any more, and the chain has them in no block, they are dead
 //!   for good: the id is signed anew.
 //!
-//! So for one id at most one transaction can ever be in a block, in any number of processes over one store.
+//! So for one id at most one transaction can ever be in a block, of whichever chain, in any number of processes
+//! over one store.
 
 use std::time::Duration;
 
 use farthing_core::value::Amount;
-use farthing_evm::{Address, JobId, Lane, LaneId, Node, Outbox, SendError, look, wait};
+use farthing_evm::{Address, Entry, JobId, Lane, LaneId, Node, Outbox, SendError, look, wait};
 
 use super::{
     kept::Kept,
@@ -65,6 +66,7 @@ impl Transfers {
     }
 
     /// What a transfer would cost at the most, in base units of the fee token; or why it would not be made.
+    /// What an access key may do is asked only by [`send`](Self::send), so that a quote needs no key.
     ///
     /// # Errors
     /// When it would not be made, as far as can be known beforehand.
@@ -78,8 +80,7 @@ impl Transfers {
     /// # Errors
     /// When it was not made. After [`Rpc`](TransferError::Rpc) it may have been: ask again by the same id.
     pub async fn send(&self, id: &[u8], order: &TransferOrder) -> Result<Standing, TransferError> {
-        if let Some(entry) = self.outbox.find(&job(self.account(), id)).await? {
-            let kept = Kept::read(&entry)?;
+        if let Some((entry, kept)) = self.find(id).await? {
             if !kept.is(order) {
                 return Err(TransferError::OtherTransfer);
             }
@@ -90,13 +91,14 @@ impl Transfers {
             }
         }
         let plan = Plan::make(&self.node, &self.key, &self.options, order).await?;
+        plan.check_key(&self.node, &self.key).await?;
         let entry = self
             .lane
             .prepare(&job(self.account(), id), |index| {
                 plan.sign(&self.key, index)
             })
             .await?;
-        let kept = Kept::read(&entry)?;
+        let kept = self.read(&entry)?;
         // Another process may have been first, with another order.
         if !kept.is(order) {
             return Err(TransferError::OtherTransfer);
@@ -109,10 +111,9 @@ impl Transfers {
     /// # Errors
     /// When the store fails or the chain does not tell.
     pub async fn status(&self, id: &[u8]) -> Result<Option<Standing>, TransferError> {
-        let Some(entry) = self.outbox.find(&job(self.account(), id)).await? else {
+        let Some((_, kept)) = self.find(id).await? else {
             return Ok(None);
         };
-        let kept = Kept::read(&entry)?;
         let fate = look(&self.node, &kept.watched()).await?;
         Ok(Some(kept.standing(fate)))
     }
@@ -127,12 +128,28 @@ impl Transfers {
         id: &[u8],
         patience: Duration,
     ) -> Result<Option<Standing>, TransferError> {
+        let Some((_, kept)) = self.find(id).await? else {
+            return Ok(None);
+        };
+        let fate = wait(&self.node, &kept.watched(), patience).await?;
+        Ok(Some(kept.standing(fate)))
+    }
+
+    async fn find(&self, id: &[u8]) -> Result<Option<(Entry, Kept)>, TransferError> {
         let Some(entry) = self.outbox.find(&job(self.account(), id)).await? else {
             return Ok(None);
         };
-        let kept = Kept::read(&entry)?;
-        let fate = wait(&self.node, &kept.watched(), patience).await?;
-        Ok(Some(kept.standing(fate)))
+        let kept = self.read(&entry)?;
+        Ok(Some((entry, kept)))
+    }
+
+    /// What was sent on another chain is another transfer. Ours knows nothing of it, and would say that it is
+    /// dead, which it may not be.
+    fn read(&self, entry: &Entry) -> Result<Kept, TransferError> {
+        if entry.lane.chain != self.node.chain() {
+            return Err(TransferError::OtherTransfer);
+        }
+        Kept::read(entry)
     }
 
     async fn hand_over(&self, kept: &Kept) -> Result<Standing, TransferError> {
