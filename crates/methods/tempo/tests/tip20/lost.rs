@@ -244,3 +244,32 @@ async fn a_transaction_that_succeeded_without_the_transfer_is_not_called_done() 
         "{sent:?}"
     );
 }
+
+/// The store is of a wallet, and a wallet is on several chains. Asked about a transfer it never saw, the other
+/// one would say that it is dead; then the id would be signed anew, and once more when it is used here again.
+#[tokio::test]
+async fn an_id_that_was_used_on_one_chain_is_used_on_no_other() {
+    let Some(world) = World::new("tip20: two chains").await else {
+        return;
+    };
+    let kind = farthing_testkit::chain::ChainOptions::tempo(4242);
+    let other = farthing_testkit::chain::Chain::shared(&kind).await.unwrap();
+    other.mine(1).await;
+    // Its time is past the end of whatever is sent now.
+    other.advance(Duration::from_secs(120)).await;
+    let there = farthing_evm::NodeOptions {
+        chain: farthing_evm::ChainId::new(4242).unwrap(),
+        ..options(&other.url())
+    };
+    let there = world.transfers_by(Node::connect(there).await.unwrap(), key(0));
+    let here = world.transfers(key(0));
+    let ended = here.send(b"rent", &order(10)).await.unwrap();
+    done(&ended);
+    let refused = |result| matches!(result, Err(TransferError::OtherTransfer));
+    assert!(refused(there.send(b"rent", &order(10)).await));
+    assert!(refused(
+        there.status(b"rent").await.map(|found| found.unwrap())
+    ));
+    assert_eq!(here.send(b"rent", &order(10)).await.unwrap(), ended);
+    assert_eq!(world.balance(PATH, PAYEE).await, 10);
+}
