@@ -5,6 +5,7 @@ pub mod clock;
 pub mod faulty;
 pub mod method;
 pub mod peer;
+pub mod process;
 pub mod sim;
 pub mod suite;
 pub mod trace;

@@ -180,9 +180,8 @@ impl Rig {
     /// # Panics
     /// When the chain answers with no number.
     pub async fn balance(&self, token: &str, who: &str) -> i128 {
-        let who = who.trim_start_matches("0x");
-        let call = format!(r#"[{{"to":"{token}","data":"0x70a08231{who:0>64}"}},"latest"]"#);
-        number(&self.chain.rpc("eth_call", &call).await)
+        let has = self.chain.token_balance(token, who).await;
+        i128::try_from(has).unwrap_or_else(|_| unreachable!("more than there is: {has}"))
     }
 
     /// What the fee of a transaction was: gas at its price, in attodollars, rounded up to base units.

@@ -13,10 +13,11 @@ use farthing_ledger::LedgerPayer;
 use farthing_testkit::{
     clock::FakeClock,
     method::{FakePayer, account},
+    process::Mortal,
 };
 use reqwest::Method;
 
-use crate::shop::{self, Process, RailKind, START, Setup};
+use crate::shop::{self, RailKind, START, Setup};
 
 pub(crate) struct Buyer {
     http: reqwest::Client,
@@ -68,22 +69,28 @@ impl Buyer {
         }
     }
 
-    fn url(process: &Process, path: &str) -> String {
-        format!("http://{}{path}", process.address)
+    fn url(process: &Mortal, path: &str) -> String {
+        format!("http://{}{path}", process.address())
     }
 
-    pub(crate) async fn post(&self, process: &Process, path: &str) {
+    pub(crate) async fn post(&self, process: &Mortal, path: &str) {
         let url = Self::url(process, path);
         let response = self.http.post(url).header("connection", "close");
         assert!(response.send().await.unwrap().status().is_success());
     }
 
-    pub(crate) async fn reconcile(&self, process: &Process) {
+    /// Lets a shop end by itself, with everything that is under way.
+    pub(crate) async fn drain(&self, process: Mortal) {
+        self.post(&process, "/drain").await;
+        process.ended();
+    }
+
+    pub(crate) async fn reconcile(&self, process: &Mortal) {
         self.post(process, "/reconcile").await;
     }
 
     /// Asks without paying, and signs what it is offered.
-    pub(crate) async fn sign(&self, process: &Process) -> Signed {
+    pub(crate) async fn sign(&self, process: &Mortal) -> Signed {
         let url = Self::url(process, "/paid");
         let request = self.http.request(self.method.clone(), url);
         let response = request.send().await.unwrap();
@@ -106,7 +113,7 @@ impl Buyer {
     }
 
     /// Presents a payment. `None` where nothing whole came back.
-    pub(crate) async fn present(&self, process: &Process, signed: &Signed) -> Option<Got> {
+    pub(crate) async fn present(&self, process: &Mortal, signed: &Signed) -> Option<Got> {
         let url = Self::url(process, "/paid");
         let request = self.http.request(self.method.clone(), url);
         let request = request.header("authorization", signed.header.clone());

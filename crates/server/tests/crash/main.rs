@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use audit::Audit;
 use buyer::{Buyer, Got};
-use shop::{Process, RailKind, Setup};
+use shop::{RailKind, Setup};
 
 #[test]
 fn the_shop() {
@@ -110,7 +110,7 @@ fn at_every_point(policy: SettlePolicy, rail: RailKind, credit: bool) {
 fn die_at(point: &str, fate: Fate, setup: &Setup, reconciled_first: bool, dir: &Path) {
     let runtime = shop::runtime();
     runtime.block_on(async {
-        let mut process = Process::start(dir, setup, Some(point), 0);
+        let mut process = shop::start(dir, setup, Some(point), 0);
         let buyer = Buyer::new(dir, setup);
         let credential = buyer.sign(&process).await;
         let first = buyer.present(&process, &credential).await;
@@ -119,12 +119,12 @@ fn die_at(point: &str, fate: Fate, setup: &Setup, reconciled_first: bool, dir: &
                 matches!(first, Some(Got::Served { .. } | Got::Lent)),
                 "{first:?}"
             );
-            process.drain(&buyer).await;
+            buyer.drain(process).await;
         } else {
             process.died();
         }
         // A minute later every lease is over, and the challenge is still good.
-        let process = Process::start(dir, setup, None, 60);
+        let process = shop::start(dir, setup, None, 60);
         let mut got = Vec::from_iter(first);
         for round in 0..6 {
             if reconciled_first || round > 0 {
@@ -132,7 +132,7 @@ fn die_at(point: &str, fate: Fate, setup: &Setup, reconciled_first: bool, dir: &
             }
             got.extend(buyer.present(&process, &credential).await);
         }
-        process.drain(&buyer).await;
+        buyer.drain(process).await;
         Audit::of(dir, setup)
             .await
             .check(&credential, fate, &got)
@@ -178,7 +178,7 @@ fn killed_at_any_moment() {
         };
         let dir = TempDir::new().unwrap();
         shop::runtime().block_on(async {
-            let mut process = Process::start(dir.path(), &setup, None, 0);
+            let mut process = shop::start(dir.path(), &setup, None, 0);
             let buyer = Buyer::new(dir.path(), &setup);
             let mut credentials = Vec::new();
             for _ in 0..6 {
@@ -192,7 +192,7 @@ fn killed_at_any_moment() {
             };
             let (first, ()) = tokio::join!(presenting, killed);
             process.died();
-            let process = Process::start(dir.path(), &setup, None, 60);
+            let process = shop::start(dir.path(), &setup, None, 60);
             let mut got: Vec<Vec<Got>> = first.into_iter().map(Vec::from_iter).collect();
             for _ in 0..4 {
                 buyer.reconcile(&process).await;
@@ -200,7 +200,7 @@ fn killed_at_any_moment() {
                     got.extend(buyer.present(&process, credential).await);
                 }
             }
-            process.drain(&buyer).await;
+            buyer.drain(process).await;
             let audit = Audit::of(dir.path(), &setup).await;
             let mut settled = 0;
             for (credential, got) in credentials.iter().zip(&got) {

@@ -2,10 +2,8 @@
 
 use std::{
     env, fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::SocketAddr,
+    io::Write as _,
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Stdio},
     sync::Arc,
     time::Duration,
 };
@@ -25,9 +23,8 @@ use farthing_store::{SqliteBackend, SqliteOptions};
 use farthing_testkit::{
     clock::FakeClock,
     method::{Answer, FakeCharge, FakeRail, account},
+    process::Mortal,
 };
-
-use crate::buyer::Buyer;
 
 const DIR: &str = "FARTHING_CRASH_DIR";
 const POLICY: &str = "FARTHING_CRASH_POLICY";
@@ -86,87 +83,23 @@ pub(crate) fn runs(dir: &Path) -> usize {
     fs::read(dir.join("runs")).map_or(0, |runs| runs.len())
 }
 
-/// A shop, as its buyer sees it.
-pub(crate) struct Process {
-    child: Child,
-    pub(crate) address: SocketAddr,
-    /// Open for as long as it lives: the harness over there says good-bye.
-    _told: BufReader<ChildStdout>,
-}
-
-impl Process {
-    pub(crate) fn start(dir: &Path, setup: &Setup, abort: Option<&str>, later: u64) -> Self {
-        let mut command = Command::new(env::current_exe().unwrap());
-        command.args(["--exact", "the_shop", "--nocapture"]);
+/// Starts a shop, which dies at a point if one is named.
+pub(crate) fn start(dir: &Path, setup: &Setup, abort: Option<&str>, later: u64) -> Mortal {
+    let first = setup.policy == SettlePolicy::First;
+    let books = setup.rail == RailKind::Books;
+    Mortal::start("the_shop", |command| {
         command
             .env(DIR, dir)
-            .env(
-                POLICY,
-                if setup.policy == SettlePolicy::First {
-                    "first"
-                } else {
-                    "after"
-                },
-            )
-            .env(
-                RAIL,
-                if setup.rail == RailKind::Books {
-                    "books"
-                } else {
-                    "outside"
-                },
-            )
+            .env(POLICY, if first { "first" } else { "after" })
+            .env(RAIL, if books { "books" } else { "outside" })
             .env(RERUNNABLE, setup.rerunnable.to_string())
             .env(CREDIT, setup.credit.to_string())
             .env(LATER, later.to_string())
-            .env_remove(ABORT)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+            .env_remove(ABORT);
         if let Some(point) = abort {
             command.env(ABORT, point);
         }
-        let mut child = command.spawn().unwrap();
-        let mut told = BufReader::new(child.stdout.take().unwrap());
-        let address = told
-            .by_ref()
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix("listening ")?.parse().ok());
-        Self {
-            child,
-            address: address.expect("the shop opens"),
-            _told: told,
-        }
-    }
-
-    /// Waits until it is dead, and not by its own will.
-    pub(crate) fn died(&mut self) {
-        let status = self.child.wait().unwrap();
-        assert_eq!(status.code(), None, "it ended by itself: {status}");
-    }
-
-    pub(crate) fn kill(&self) {
-        // The signal that cannot be caught; `Child::kill` needs the child alone.
-        let id = self.child.id().to_string();
-        let killed = Command::new("kill").args(["-9", &id]).status().unwrap();
-        assert!(killed.success());
-    }
-
-    /// Lets it end by itself, with everything that is under way.
-    pub(crate) async fn drain(mut self, buyer: &Buyer) {
-        buyer.post(&self, "/drain").await;
-        let status = self.child.wait().unwrap();
-        assert!(status.success(), "{status}");
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // After a failed assertion it is still there.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+    })
 }
 
 /// In the process that was started for it: opens the shop, and ends when it is told to.

@@ -9,6 +9,19 @@ pub struct DevAccount {
     pub key: &'static str,
 }
 
+impl DevAccount {
+    /// Its secret key.
+    ///
+    /// # Panics
+    /// Never: the keys below are 64 digits each.
+    #[must_use]
+    pub fn secret(&self) -> [u8; 32] {
+        std::array::from_fn(|at| {
+            u8::from_str_radix(&self.key[2 * at..][..2], 16).expect("a key is hexadecimal")
+        })
+    }
+}
+
 /// The first accounts of the usual test mnemonic. Each starts rich: with ether on a plain chain, with
 /// pathUSD on a Tempo one.
 pub const ACCOUNTS: [DevAccount; 5] = [

@@ -88,6 +88,56 @@ impl Chain {
             .await
     }
 
+    /// Gives somebody TIP-20 tokens of one of the [`ACCOUNTS`](super::ACCOUNTS), on a Tempo chain that makes
+    /// blocks by itself, and waits until they are there.
+    ///
+    /// # Panics
+    /// When the transfer fails.
+    pub async fn give_token(&self, from: &str, token: &str, to: &str, amount: u128) {
+        // The node signs a transaction of another type than Tempo's own, whose fee is the chain's coin.
+        self.set_balance(from, 1 << 80).await;
+        let hash = self.send_token(from, token, to, amount).await;
+        let receipt = self.receipt(&hash).await;
+        assert_eq!(receipt["status"], "0x1", "{receipt}");
+    }
+
+    /// How much of a token somebody has, in base units.
+    ///
+    /// # Panics
+    /// When there is no such token.
+    pub async fn token_balance(&self, token: &str, of: &str) -> u128 {
+        let of = of.trim_start_matches("0x");
+        let asked = format!(r#"[{{"to":"{token}","data":"0x70a08231{of:0>64}"}},"latest"]"#);
+        number(&self.rpc("eth_call", &asked).await)
+    }
+
+    /// The receipt of a transaction that the node took, as the node tells it: its block is made a moment
+    /// later.
+    ///
+    /// # Panics
+    /// When it never is in a block.
+    pub async fn receipt(&self, hash: &str) -> Value {
+        let asked = format!(r#"["{hash}"]"#);
+        let waiting = async {
+            loop {
+                let receipt = self.rpc("eth_getTransactionReceipt", &asked).await;
+                if !receipt.is_null() {
+                    return receipt;
+                }
+                time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let receipt = time::timeout(DEADLINE, waiting).await;
+        receipt.unwrap_or_else(|_| unreachable!("{hash} is in no block"))
+    }
+
+    /// The time of the last block, in seconds. Between two blocks it stands still.
+    pub async fn time(&self) -> u64 {
+        let block = self.rpc("eth_getBlockByNumber", r#"["latest",false]"#);
+        let time = number(&block.await["timestamp"]);
+        u64::try_from(time).expect("a time that comes")
+    }
+
     /// Keeps the state the chain is in.
     pub async fn snapshot(&self) -> Snapshot {
         let id = self.rpc("evm_snapshot", "[]").await;
@@ -121,4 +171,10 @@ impl Chain {
             .map_or(answer.len(), |end| end + 4);
         Ok(answer.split_off(head))
     }
+}
+
+fn number(word: &Value) -> u128 {
+    let digits = word.as_str().and_then(|word| word.strip_prefix("0x"));
+    let number = digits.and_then(|digits| u128::from_str_radix(digits, 16).ok());
+    number.unwrap_or_else(|| unreachable!("a number: {word}"))
 }

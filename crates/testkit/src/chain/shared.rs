@@ -89,17 +89,9 @@ mod tests {
             let waiting = chain.rpc("txpool_status", "[]").await;
             assert_eq!(waiting["queued"], "0x0");
             let receiver = "0x1111111111111111111111111111111111111111";
-            chain.set_balance(ACCOUNTS[0].address, 1 << 80).await;
-            chain
-                .send_token(ACCOUNTS[0].address, PATH_USD, receiver, 5)
-                .await;
-            chain.mine(1).await;
-            let balance = format!(
-                r#"[{{"to":"{PATH_USD}","data":"0x70a08231{:0>64}"}},"latest"]"#,
-                &receiver[2..]
-            );
-            let has = chain.rpc("eth_call", &balance).await;
-            assert_eq!(has, format!("0x{:064x}", 5));
+            let rich = ACCOUNTS[0].address;
+            chain.give_token(rich, PATH_USD, receiver, 5).await;
+            assert_eq!(chain.token_balance(PATH_USD, receiver).await, 5);
             // One that waits for another, which never comes.
             let early = format!(
                 r#"[{{"from":"{}","to":"{receiver}","nonce":"0x9"}}]"#,

@@ -56,8 +56,7 @@ pub(crate) fn outbox() -> Outbox {
 }
 
 pub(crate) fn key(account: usize) -> SigningKey {
-    let bytes: Bytes = ACCOUNTS[account].key.parse().unwrap();
-    SigningKey::from_bytes(bytes[..].try_into().unwrap()).unwrap()
+    SigningKey::from_bytes(ACCOUNTS[account].secret()).unwrap()
 }
 
 pub(crate) fn job(name: u64) -> JobId {

@@ -1,5 +1,6 @@
 //! Transactions that are not the payment that was asked for: none of them is ever sent.
 
+use alloy_primitives::address;
 use farthing_evm::{Address, Bytes, ChainId, SigningKey, U256};
 use farthing_tempo::{
     AccessListEntry, AccountKey, Call, Delegation, EXPIRING_NONCE_KEY, Transaction,
@@ -11,9 +12,7 @@ use crate::{
     shop::{PATH_USD, PAYEE, Shop, route_with},
 };
 
-const ALPHA_USD: Address = Address::new([
-    0x20, 0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
-]);
+const ALPHA_USD: Address = address!("20c0000000000000000000000000000000000001");
 
 const THIEF: Address = Address::repeat_byte(0x66);
 
@@ -262,7 +261,7 @@ async fn payers_who_cannot_pay() {
     fee.assert_refused(short, "2000, and the fee may come to");
     let fee = pay(ALPHA_USD).await;
     fee.assert_refused(short, "0, and the fee may come to");
-    // Money that its token does not let go.
+    // With money for both it pays.
     shop.fund(PATH_USD, poor.address(), 100_000).await;
     untouched(&shop).await;
     assert_eq!(pay(PATH_USD).await.status, 200);

@@ -19,8 +19,7 @@ pub(crate) struct Buyer {
 
 /// The key of one of the accounts the chain starts with.
 pub(crate) fn account(number: usize) -> SigningKey {
-    let bytes: Bytes = ACCOUNTS[number].key.parse().unwrap();
-    SigningKey::from_bytes(bytes[..].try_into().unwrap()).unwrap()
+    SigningKey::from_bytes(ACCOUNTS[number].secret()).unwrap()
 }
 
 /// A challenge, read.

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use alloy_primitives::address;
 use axum::{Router, http::StatusCode, routing::any};
 use farthing_core::{
     header::{payment_receipt, www_authenticate},
@@ -16,7 +17,7 @@ use farthing_core::{
     port::clock::Clock,
     value::{Secret, Timestamp},
 };
-use farthing_evm::{Address, ChainId, Node, Receipt as ChainReceipt, TxHash, U256, keccak256};
+use farthing_evm::{Address, ChainId, Node, Receipt as ChainReceipt, TxHash, keccak256};
 use farthing_server::{Gate, Route, layer::PaymentLayer};
 use farthing_tempo::{Network, SignedTransaction, Tempo, TempoOptions, tip20};
 use farthing_testkit::{
@@ -42,9 +43,7 @@ pub(crate) const PAYEE: Address = Address::repeat_byte(0x42);
 /// What a request costs, in base units.
 pub(crate) const PRICE: u64 = 2_000;
 
-pub(crate) const PATH_USD: Address = Address::new([
-    0x20, 0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-]);
+pub(crate) const PATH_USD: Address = address!("20c0000000000000000000000000000000000000");
 
 /// The account that sponsors, where a test has one sponsor.
 pub(crate) const SPONSOR: usize = 4;
@@ -114,7 +113,7 @@ impl Shop {
         let node = Node::connect(reached).await.unwrap();
         // The chain's time stands still between blocks; the seller's begins with it and goes on.
         chain.mine(1).await;
-        let clock = FakeClock::going(Timestamp::from_secs(time(&chain).await));
+        let clock = FakeClock::going(Timestamp::from_secs(chain.time().await));
         let tempo = Tempo::new(node.clone(), setup.options).unwrap();
         let gate = Gate::builder()
             .realm("127.0.0.1")
@@ -207,25 +206,16 @@ impl Shop {
 
     /// The receipt of a transaction that the node took: the block comes a moment later.
     pub(crate) async fn mined(&self, hash: TxHash) -> ChainReceipt {
-        for _ in 0..1000 {
-            if let Some(receipt) = self.receipt(hash).await {
-                return receipt;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        unreachable!("{hash} is never in a block")
+        let receipt = self.chain.receipt(&hash.to_string()).await;
+        serde_json::from_value(receipt).unwrap()
     }
 
-    /// Gives somebody of what the second account has.
+    /// Gives somebody of what the third account has.
     pub(crate) async fn fund(&self, token: Address, to: Address, amount: u64) {
+        let (token, to) = (token.to_string(), to.to_string());
         let giver = ACCOUNTS[2].address;
-        self.chain.set_balance(giver, 1 << 80).await;
-        let token = format!("{token:#x}");
-        let hash = self
-            .chain
-            .send_token(giver, &token, &format!("{to:#x}"), amount.into())
-            .await;
-        assert!(self.mined(hash.parse().unwrap()).await.succeeded());
+        let gift = self.chain.give_token(giver, &token, &to, amount.into());
+        gift.await;
     }
 
     /// Lets somebody have nothing of a token any more: its balances stand in the tenth slot's map.
@@ -243,13 +233,6 @@ impl Shop {
         self.chain.advance(by).await;
         self.clock.advance(by);
     }
-}
-
-/// The time of the last block.
-pub(crate) async fn time(chain: &Chain) -> u64 {
-    let block = chain.rpc("eth_getBlockByNumber", r#"["latest",false]"#);
-    let time: U256 = serde_json::from_value(block.await["timestamp"].clone()).unwrap();
-    time.to()
 }
 
 async fn serve(

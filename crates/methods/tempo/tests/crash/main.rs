@@ -26,7 +26,7 @@ use farthing_testkit::{
 use tempfile::TempDir;
 
 use audit::{Audit, Got};
-use process::{Process, Till};
+use process::Till;
 use shop::{CHAIN, Payload, Setup};
 
 #[test]
@@ -101,7 +101,7 @@ async fn die_at(chain: &Chain, point: &str, setup: &Setup, reconciled_first: boo
     let fate = fate(point, setup);
     let dir = TempDir::new().unwrap();
     let till = Till::open(chain, setup).await;
-    let mut process = Process::start(dir.path(), setup, Some(point), till.now(0));
+    let mut process = process::start(dir.path(), setup, Some(point), till.now(0));
     let credential = till.sign(&process).await;
     let first = till.present(&process, &credential).await;
     if fate == Fate::Untouched {
@@ -109,12 +109,12 @@ async fn die_at(chain: &Chain, point: &str, setup: &Setup, reconciled_first: boo
             matches!(first, Some(Got::Served { .. })),
             "{told}: {first:?}"
         );
-        process.drain(&till).await;
+        till.drain(process).await;
     } else {
         process.died();
     }
     // A little later every lease is over, and the transaction is still valid.
-    let process = Process::start(dir.path(), setup, None, till.now(6));
+    let process = process::start(dir.path(), setup, None, till.now(6));
     let mut got = Vec::from_iter(first);
     for round in 0..6 {
         if reconciled_first || round > 0 {
@@ -123,7 +123,7 @@ async fn die_at(chain: &Chain, point: &str, setup: &Setup, reconciled_first: boo
         got.extend(till.present(&process, &credential).await);
         till.post(&process, "/later").await;
     }
-    process.drain(&till).await;
+    till.drain(process).await;
     Audit::of(dir.path(), setup, chain, &till)
         .await
         .check(&credential, fate, &got, &told)
@@ -173,7 +173,7 @@ fn killed_at_any_moment() {
 async fn killed_after(chain: &Chain, setup: &Setup, time: Duration) {
     let dir = TempDir::new().unwrap();
     let till = Till::open(chain, setup).await;
-    let mut process = Process::start(dir.path(), setup, None, till.now(0));
+    let mut process = process::start(dir.path(), setup, None, till.now(0));
     let mut credentials = Vec::new();
     for _ in 0..4 {
         credentials.push(till.sign(&process).await);
@@ -186,7 +186,7 @@ async fn killed_after(chain: &Chain, setup: &Setup, time: Duration) {
     };
     let (first, ()) = tokio::join!(presenting, killed);
     process.died();
-    let process = Process::start(dir.path(), setup, None, till.now(6));
+    let process = process::start(dir.path(), setup, None, till.now(6));
     let mut got: Vec<Vec<Got>> = first.into_iter().map(Vec::from_iter).collect();
     for _ in 0..5 {
         till.post(&process, "/reconcile").await;
@@ -195,7 +195,7 @@ async fn killed_after(chain: &Chain, setup: &Setup, time: Duration) {
         }
         till.post(&process, "/later").await;
     }
-    process.drain(&till).await;
+    till.drain(process).await;
     let audit = Audit::of(dir.path(), setup, chain, &till).await;
     let mut settled = 0;
     for (credential, got) in credentials.iter().zip(&got) {

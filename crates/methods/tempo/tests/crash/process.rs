@@ -1,12 +1,6 @@
 //! The shop's process, and the buyer at its till.
 
-use std::{
-    env,
-    io::{BufRead as _, BufReader, Read as _},
-    net::SocketAddr,
-    path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
-};
+use std::path::Path;
 
 use farthing_core::{
     header::{payment_receipt, www_authenticate},
@@ -14,8 +8,9 @@ use farthing_core::{
     payment::SettlePolicy,
     value::ChallengeId,
 };
-use farthing_evm::{Address, U256};
-use farthing_testkit::chain::Chain;
+use farthing_evm::Address;
+use farthing_tempo::token::known;
+use farthing_testkit::{chain::Chain, process::Mortal};
 use reqwest::Method;
 use serde_json::json;
 use tokio::time::Instant;
@@ -26,20 +21,11 @@ use crate::{
     shop::{self, PAYEE, Payload, Setup},
 };
 
-/// A shop, as its buyer sees it.
-pub(crate) struct Process {
-    child: Child,
-    address: SocketAddr,
-    /// Open for as long as it lives: the harness over there says good-bye.
-    _told: BufReader<ChildStdout>,
-}
-
-impl Process {
-    pub(crate) fn start(dir: &Path, setup: &Setup, abort: Option<&str>, at: Now) -> Self {
-        let mut command = Command::new(env::current_exe().unwrap());
-        command.args(["--exact", "the_shop", "--nocapture"]);
-        let first = setup.policy == SettlePolicy::First;
-        let sponsored = setup.payload == Payload::Sponsored;
+/// Starts a shop, which dies at a point if one is named.
+pub(crate) fn start(dir: &Path, setup: &Setup, abort: Option<&str>, at: Now) -> Mortal {
+    let first = setup.policy == SettlePolicy::First;
+    let sponsored = setup.payload == Payload::Sponsored;
+    Mortal::start("the_shop", |command| {
         command
             .env(shop::DIR, dir)
             .env(shop::NODE, at.node)
@@ -47,54 +33,11 @@ impl Process {
             .env(shop::POLICY, if first { "first" } else { "after" })
             .env(shop::SPONSORED, sponsored.to_string())
             .env(shop::RERUNNABLE, setup.rerunnable.to_string())
-            .env_remove(shop::ABORT)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+            .env_remove(shop::ABORT);
         if let Some(point) = abort {
             command.env(shop::ABORT, point);
         }
-        let mut child = command.spawn().unwrap();
-        let mut told = BufReader::new(child.stdout.take().unwrap());
-        let address = told
-            .by_ref()
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix("listening ")?.parse().ok());
-        Self {
-            child,
-            address: address.expect("the shop opens"),
-            _told: told,
-        }
-    }
-
-    /// Waits until it is dead, and not by its own will.
-    pub(crate) fn died(&mut self) {
-        let status = self.child.wait().unwrap();
-        assert_eq!(status.code(), None, "it ended by itself: {status}");
-    }
-
-    pub(crate) fn kill(&self) {
-        // The signal that cannot be caught; `Child::kill` needs the child alone.
-        let id = self.child.id().to_string();
-        let killed = Command::new("kill").args(["-9", &id]).status().unwrap();
-        assert!(killed.success());
-    }
-
-    /// Lets it end by itself, with everything that is under way.
-    pub(crate) async fn drain(mut self, till: &Till) {
-        till.post(&self, "/drain").await;
-        let status = self.child.wait().unwrap();
-        assert!(status.success(), "{status}");
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // After a failed assertion it is still there.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+    })
 }
 
 /// Where a process is to find the chain, and what time it is to think it is.
@@ -126,8 +69,6 @@ impl Till {
     pub(crate) async fn open(chain: &Chain, setup: &Setup) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         chain.mine(1).await;
-        let block = chain.rpc("eth_getBlockByNumber", r#"["latest",false]"#);
-        let time: U256 = serde_json::from_value(block.await["timestamp"].clone()).unwrap();
         Self {
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             buyer: Buyer::number(0),
@@ -138,7 +79,7 @@ impl Till {
             },
             payload: setup.payload,
             node: chain.url(),
-            began: (time.to(), Instant::now()),
+            began: (chain.time().await, Instant::now()),
             paid_before: balance(chain, PAYEE).await,
         }
     }
@@ -152,18 +93,24 @@ impl Till {
         }
     }
 
-    fn url(process: &Process, path: &str) -> String {
-        format!("http://{}{path}", process.address)
+    fn url(process: &Mortal, path: &str) -> String {
+        format!("http://{}{path}", process.address())
     }
 
-    pub(crate) async fn post(&self, process: &Process, path: &str) {
+    pub(crate) async fn post(&self, process: &Mortal, path: &str) {
         let request = self.http.post(Self::url(process, path));
         let response = request.header("connection", "close").send().await;
         assert!(response.unwrap().status().is_success());
     }
 
+    /// Lets a shop end by itself, with everything that is under way.
+    pub(crate) async fn drain(&self, process: Mortal) {
+        self.post(&process, "/drain").await;
+        process.ended();
+    }
+
     /// Asks without paying, and signs what it is offered; what is paid by its hash is sent now.
-    pub(crate) async fn sign(&self, process: &Process) -> Signed {
+    pub(crate) async fn sign(&self, process: &Mortal) -> Signed {
         let url = Self::url(process, "/paid");
         let response = self.http.request(self.method.clone(), url).send().await;
         let response = response.unwrap();
@@ -204,7 +151,7 @@ impl Till {
     }
 
     /// Presents a payment. `None` where nothing whole came back.
-    pub(crate) async fn present(&self, process: &Process, signed: &Signed) -> Option<Got> {
+    pub(crate) async fn present(&self, process: &Mortal, signed: &Signed) -> Option<Got> {
         let url = Self::url(process, "/paid");
         let request = self.http.request(self.method.clone(), url);
         let request = request.header("authorization", &signed.header);
@@ -230,12 +177,7 @@ impl Till {
 
 /// How much of the token somebody has.
 pub(crate) async fn balance(chain: &Chain, of: Address) -> u64 {
-    let token = "0x20c0000000000000000000000000000000000000";
-    let of = format!("{of:#x}");
-    let asked = format!(
-        r#"[{{"to":"{token}","data":"0x70a08231{:0>64}"}},"latest"]"#,
-        &of[2..]
-    );
-    let has: U256 = serde_json::from_value(chain.rpc("eth_call", &asked).await).unwrap();
-    has.to()
+    let token = known::PATH_USD.address.to_string();
+    let has = chain.token_balance(&token, &of.to_string()).await;
+    u64::try_from(has).unwrap()
 }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use alloy_primitives::address;
 use axum::{Router, routing::any};
 use farthing_client::{Client, Limit, Options, Policy};
 use farthing_core::{
@@ -15,7 +16,7 @@ use farthing_core::{
     port::{backend::Backend, clock::Clock},
     value::{Currency, Price, Secret, Timestamp},
 };
-use farthing_evm::{Address, Bytes, ChainId, Node, Receipt, SigningKey, TxHash, U256};
+use farthing_evm::{Address, ChainId, Node, Receipt, SigningKey, TxHash};
 use farthing_server::{Gate, Route, layer::PaymentLayer};
 use farthing_tempo::{
     AccountKey, Network, PayerOptions, SignedTransaction, Sponsor, Tempo, TempoOptions, TempoPayer,
@@ -34,15 +35,8 @@ pub(crate) const CHAIN: ChainId = match ChainId::new(42_431) {
 };
 
 pub(crate) const PAYEE: Address = Address::repeat_byte(0x42);
-pub(crate) const PATH: Address = token(0);
-pub(crate) const ALPHA: Address = token(1);
-
-/// The first tokens of every chain.
-const fn token(number: u8) -> Address {
-    let mut bytes = [0; 20];
-    (bytes[0], bytes[1], bytes[19]) = (0x20, 0xc0, number);
-    Address::new(bytes)
-}
+pub(crate) const PATH: Address = address!("20c0000000000000000000000000000000000000");
+pub(crate) const ALPHA: Address = address!("20c0000000000000000000000000000000000001");
 
 /// What a request costs, in base units.
 pub(crate) const PRICE: u64 = 2_000;
@@ -55,8 +49,7 @@ pub(crate) const LEASE: Duration = Duration::from_secs(4);
 
 /// The key of one of the accounts the chain starts with.
 pub(crate) fn signing(number: usize) -> SigningKey {
-    let bytes: Bytes = ACCOUNTS[number].key.parse().unwrap();
-    SigningKey::from_bytes(bytes[..].try_into().unwrap()).unwrap()
+    SigningKey::from_bytes(ACCOUNTS[number].secret()).unwrap()
 }
 
 pub(crate) fn key(number: usize) -> AccountKey {
@@ -126,7 +119,7 @@ impl Market {
         reached.block_time = Duration::from_millis(100);
         reached.attempt = Duration::from_secs(10);
         let node = Node::connect(reached).await.unwrap();
-        let clock = FakeClock::going(Timestamp::from_secs(time(&chain).await));
+        let clock = FakeClock::going(Timestamp::from_secs(chain.time().await));
         let mut options = TempoOptions::new(network.clone(), PAYEE);
         change(&mut options);
         let gate = Gate::builder()
@@ -199,15 +192,10 @@ impl Market {
 
     /// Gives somebody of what the third account has.
     pub(crate) async fn fund(&self, token: Address, to: Address, amount: u64) {
+        let (token, to) = (token.to_string(), to.to_string());
         let giver = ACCOUNTS[2].address;
-        self.chain.set_balance(giver, 1 << 80).await;
-        let token = format!("{token:#x}");
-        let to = format!("{to:#x}");
-        let hash = self
-            .chain
-            .send_token(giver, &token, &to, amount.into())
-            .await;
-        assert!(self.receipt(hash.parse().unwrap()).await.succeeded());
+        let gift = self.chain.give_token(giver, &token, &to, amount.into());
+        gift.await;
     }
 
     /// Sends a transaction without anybody's help, and waits for its receipt.
@@ -219,14 +207,8 @@ impl Market {
 
     /// The receipt of a transaction that was sent: its block is made a moment later.
     pub(crate) async fn receipt(&self, hash: TxHash) -> Receipt {
-        let hash = json!([hash]).to_string();
-        loop {
-            let receipt = self.chain.rpc("eth_getTransactionReceipt", &hash).await;
-            if !receipt.is_null() {
-                return serde_json::from_value(receipt).unwrap();
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let receipt = self.chain.receipt(&hash.to_string()).await;
+        serde_json::from_value(receipt).unwrap()
     }
 
     /// The fee of a transaction, in base units.
@@ -247,13 +229,6 @@ impl Market {
         self.chain.advance(by).await;
         self.clock.advance(by);
     }
-}
-
-/// The time of the last block.
-async fn time(chain: &Chain) -> u64 {
-    let block = chain.rpc("eth_getBlockByNumber", r#"["latest",false]"#);
-    let time: U256 = serde_json::from_value(block.await["timestamp"].clone()).unwrap();
-    time.to()
 }
 
 async fn serve(gate: &Gate, route: Route, runs: Arc<AtomicUsize>) -> String {

@@ -4,9 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::address;
 use farthing_core::{memory::MemoryBackend, value::Amount};
-use farthing_evm::{
-    Address, Bytes, ChainId, Fate, Mortality, Node, NodeOptions, Outbox, SigningKey, Watched, wait,
-};
+use farthing_evm::{Address, ChainId, Node, NodeOptions, Outbox, SigningKey};
 use farthing_tempo::{
     AccountKey,
     tip20::{self, TransferOptions, TransferOrder, Transfers},
@@ -36,8 +34,7 @@ pub(crate) fn key(account: usize) -> AccountKey {
 }
 
 pub(crate) fn signing(account: usize) -> SigningKey {
-    let bytes: Bytes = ACCOUNTS[account].key.parse().unwrap();
-    SigningKey::from_bytes(bytes[..].try_into().unwrap()).unwrap()
+    SigningKey::from_bytes(ACCOUNTS[account].secret()).unwrap()
 }
 
 pub(crate) fn account(number: usize) -> Address {
@@ -101,15 +98,8 @@ impl World {
 
     /// Gives an account some of a token, from the fifth of the accounts the chain starts with.
     pub(crate) async fn give(&self, token: Address, to: Address, amount: u128) {
-        let (to, token) = (format!("{to:#x}"), format!("{token:#x}"));
+        let (token, to) = (token.to_string(), to.to_string());
         let giver = ACCOUNTS[4].address;
-        let hash = self.chain.send_token(giver, &token, &to, amount).await;
-        let given = Watched {
-            hash: hash.parse().unwrap(),
-            dies: Mortality::default(),
-            raw: None,
-        };
-        let fate = wait(&self.node, &given, PATIENCE).await.unwrap();
-        assert!(matches!(fate, Fate::Included(_)), "{fate:?}");
+        self.chain.give_token(giver, &token, &to, amount).await;
     }
 }

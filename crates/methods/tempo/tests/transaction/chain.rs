@@ -1,5 +1,6 @@
 //! What a chain makes of transactions: each is sent, and its receipt and the balances looked at.
 
+use alloy_primitives::address;
 use farthing_evm::{Address, U256};
 use farthing_tempo::{EXPIRING_NONCE_KEY, Transaction};
 
@@ -9,9 +10,7 @@ use crate::{
     passkey,
 };
 
-const ALPHA_USD: Address = Address::new([
-    0x20, 0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
-]);
+const ALPHA_USD: Address = address!("20c0000000000000000000000000000000000001");
 
 #[tokio::test]
 async fn a_plain_payment() {

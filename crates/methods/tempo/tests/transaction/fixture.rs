@@ -1,5 +1,6 @@
 //! What the tests have in common.
 
+use alloy_primitives::address;
 use farthing_evm::{Address, Bytes, ChainId, SigningKey, U256};
 use farthing_tempo::{AccountKey, Call, Key, P256Key, Received, SignedTransaction, Transaction};
 
@@ -10,9 +11,7 @@ pub(crate) const CHAIN: ChainId = match ChainId::new(1337) {
 
 pub(crate) const PAYEE: Address = Address::repeat_byte(0x42);
 
-pub(crate) const PATH_USD: Address = Address::new([
-    0x20, 0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-]);
+pub(crate) const PATH_USD: Address = address!("20c0000000000000000000000000000000000000");
 
 pub(crate) fn secp(byte: u8) -> SigningKey {
     SigningKey::from_bytes([byte; 32]).unwrap()

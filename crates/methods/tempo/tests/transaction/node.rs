@@ -1,7 +1,5 @@
 //! The chain the tests send to.
 
-use std::time::Duration;
-
 use farthing_evm::{Address, Bytes, SigningKey, U256};
 use farthing_tempo::{SignedTransaction, Transaction};
 use farthing_testkit::{
@@ -12,16 +10,12 @@ use serde_json::{Value, json};
 
 use crate::fixture::{CHAIN, PATH_USD, payment, root, transfer};
 
-/// How often a receipt is asked for.
-const PATIENCE: u32 = 500;
-
 /// A test's turn on the chain.
 pub(crate) struct World(Turn);
 
 /// The key of one of the accounts the chain starts with.
 pub(crate) fn account(number: usize) -> SigningKey {
-    let bytes: Bytes = ACCOUNTS[number].key.parse().unwrap();
-    SigningKey::from_bytes(bytes[..].try_into().unwrap()).unwrap()
+    SigningKey::from_bytes(ACCOUNTS[number].secret()).unwrap()
 }
 
 /// An address as a node writes it.
@@ -39,15 +33,7 @@ impl World {
     pub(crate) async fn send(&self, signed: &SignedTransaction) -> Value {
         let answer = self.offer(signed).await;
         assert_eq!(answer["result"], signed.hash().to_string(), "{answer}");
-        // The block comes a moment after the answer; what cannot be executed never does.
-        for _ in 0..PATIENCE {
-            let receipt = self.receipt(signed).await;
-            if !receipt.is_null() {
-                return receipt;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("it is in no block: {:?}", signed.authored().transaction());
+        self.0.receipt(&signed.hash().to_string()).await
     }
 
     /// The receipt of a transaction, null where there is none.
@@ -68,9 +54,7 @@ impl World {
 
     /// The time of the last block.
     pub(crate) async fn time(&self) -> u64 {
-        let block = self.0.rpc("eth_getBlockByNumber", r#"["latest",false]"#);
-        let time: U256 = serde_json::from_value(block.await["timestamp"].clone()).unwrap();
-        time.to()
+        self.0.time().await
     }
 
     pub(crate) async fn call(&self, to: Address, data: &Bytes) -> Bytes {
