@@ -1,5 +1,7 @@
 //! A transaction that the buyer signed and we send: what it may be, before anybody is asked about it.
 
+use std::time::Duration;
+
 use farthing_core::{
     port::method::Presented,
     value::{Amount, Timestamp},
@@ -14,6 +16,10 @@ use crate::{
 
 /// The first byte of lanes of nonces that belong to the chain itself.
 const RESERVED_LANES: u8 = 0x5b;
+
+/// The longest that the chain takes a nonce that expires before its end. What is valid for longer is refused by
+/// every node until then, and would be looked for all the while.
+const EXPIRING: Duration = Duration::from_secs(30);
 
 /// A transaction that is the payment and nothing else, as far as its bytes say.
 #[derive(Debug)]
@@ -138,8 +144,12 @@ fn validity(
     if valid_before <= now.saturating_add(bounds.margin) {
         return Err(Flaw::Over);
     }
+    let most = match transaction.is_expiring_nonce() {
+        true => bounds.validity.min(EXPIRING),
+        false => bounds.validity,
+    };
     let longest = now
-        .saturating_add(bounds.validity)
+        .saturating_add(most)
         .min(expires)
         .saturating_add(bounds.skew);
     if valid_before > longest {

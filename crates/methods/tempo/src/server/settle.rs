@@ -52,10 +52,13 @@ impl Tempo {
         let done = match Effect::open(order.effect) {
             Ok(Effect::Send(send)) => match send.transfer(order.payment) {
                 Ok(transfer) if is_first => Ok(self.send(&transfer, order.until).await),
-                Ok(transfer) => Ok(self.look(&transfer).await),
+                Ok(transfer) => Ok(taken(order.until, self.look(&transfer).await)),
                 Err(error) => Err(error),
             },
-            Ok(Effect::Seen(seen)) => self.look_at_seen(&seen, order.payment).await,
+            Ok(Effect::Seen(seen)) => {
+                let seen = self.look_at_seen(&seen, order.payment).await;
+                seen.map(|outcome| taken(order.until, outcome))
+            }
             Ok(Effect::Nothing) => Ok(proven(order.payment)),
             Err(error) => Err(error),
         };
@@ -72,19 +75,15 @@ impl Tempo {
     /// filled. What is neither is waited for, and nothing is served for it before it is in a block.
     async fn send(&self, transfer: &Transfer, until: Until) -> Outcome {
         let Some(raw) = &transfer.watched.raw else {
-            return self.look(transfer).await;
+            return taken(until, self.look(transfer).await);
         };
         if until == Until::Taken && transfer.watched.dies.nonce.is_none() {
             return match self.node.send_raw(raw).await {
                 Ok(()) => self.pending(),
-                Err(error) => not_lent(self.not_taken(transfer, error).await),
+                Err(error) => taken(until, self.not_taken(transfer, error).await),
             };
         }
-        let seen = self.send_and_watch(raw, transfer).await;
-        match until {
-            Until::Taken => not_lent(seen),
-            _ => seen,
-        }
+        taken(until, self.send_and_watch(raw, transfer).await)
     }
 
     async fn send_and_watch(&self, raw: &RawTransaction, transfer: &Transfer) -> Outcome {
@@ -236,11 +235,11 @@ fn refused(fault: Fault, public: &'static str) -> Outcome {
     Outcome::Refused(Refusal::new(fault, public))
 }
 
-/// What is pending, where that must not be taken for a rail's word that it took the payment.
-fn not_lent(outcome: Outcome) -> Outcome {
-    match outcome {
-        Outcome::Pending { .. } => Outcome::Unknown { source: None },
-        outcome => outcome,
+/// Of what no node said that it took it: where that is all that is waited for, pending is as good as no answer.
+fn taken(until: Until, outcome: Outcome) -> Outcome {
+    match (until, outcome) {
+        (Until::Taken, Outcome::Pending { .. }) => Outcome::Unknown { source: None },
+        (_, outcome) => outcome,
     }
 }
 
