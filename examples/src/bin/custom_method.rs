@@ -83,16 +83,10 @@ impl Coupons {
             Refusal::new(Fault::Malformed, "the coupon is too long").caused_by(error)
         })?;
         Ok(Verified {
-            payer: None,
             // The coupon itself is what is used up, whichever challenge it comes with.
             keys: vec![key],
-            debits: Vec::new(),
             // A coupon is good for ever, and so is the memory that it was used.
-            proof_until: farthing::core::value::Timestamp::FAR,
-            reference: None,
-            prepaid: false,
-            send_before: None,
-            effect: None,
+            ..Verified::new(farthing::core::value::Timestamp::FAR)
         })
     }
 }

@@ -181,6 +181,25 @@ pub struct Verified {
     pub effect: Option<Secret>,
 }
 
+impl Verified {
+    /// A proof that the rail could take until a time, and no more than that: of nobody who is named,
+    /// consumed with its challenge alone, with nothing to be sent. What else there is to say is
+    /// written over it, so a method goes on compiling when there is more that one could say.
+    #[must_use]
+    pub const fn new(proof_until: Timestamp) -> Self {
+        Self {
+            payer: None,
+            keys: Vec::new(),
+            debits: Vec::new(),
+            proof_until,
+            reference: None,
+            send_before: None,
+            prepaid: false,
+            effect: None,
+        }
+    }
+}
+
 /// Where a method's value is.
 pub enum Rail<'a> {
     /// In rows of our own store.

@@ -78,17 +78,11 @@ impl Ledger {
                 "the signature is not the payer's for this challenge",
             ));
         }
+        // The signature is over the challenge's id, so the claim of the challenge is the claim of the
+        // proof.
         Ok(Verified {
             payer: Some(payer.did().clone()),
-            // The signature is over the challenge's id, so the claim of the challenge is the claim
-            // of the proof.
-            keys: Vec::new(),
-            debits: Vec::new(),
-            proof_until: presented.expires,
-            reference: None,
-            prepaid: false,
-            send_before: None,
-            effect: None,
+            ..Verified::new(presented.expires)
         })
     }
 }

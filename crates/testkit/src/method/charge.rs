@@ -167,11 +167,10 @@ impl FakeCharge {
             payer: (!self.anonymous).then_some(payer),
             keys: vec![self.key(&proof)],
             debits: debits.collect(),
-            proof_until: presented.expires,
             reference: Reference::new(name(&proof.nonce)).ok(),
             send_before,
-            prepaid: false,
             effect: Some(effect.seal()),
+            ..Verified::new(presented.expires)
         })
     }
 

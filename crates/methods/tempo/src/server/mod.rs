@@ -195,11 +195,10 @@ impl Tempo {
             payer: Some(self.did(payer)),
             keys: vec![self.key("tx", whole.hash())?, self.key("signed", identity)?],
             debits,
-            proof_until: valid_before,
             reference: Some(reference(whole.hash())),
-            prepaid: false,
             send_before: Some(valid_before.saturating_sub(self.options.bounds.margin)),
             effect: Some(effect.seal().map_err(Flaw::Bug)?),
+            ..Verified::new(valid_before)
         })
     }
 
@@ -217,12 +216,10 @@ impl Tempo {
         Ok(Verified {
             payer: Some(self.did(payer)),
             keys: vec![self.key("tx", hash)?],
-            debits: Vec::new(),
-            proof_until: until.saturating_add(options.grace),
             reference: Some(reference(hash)),
             prepaid: true,
-            send_before: None,
             effect: Some(effect),
+            ..Verified::new(until.saturating_add(options.grace))
         })
     }
 
@@ -231,13 +228,9 @@ impl Tempo {
         let id = demand.presented.challenge.as_str();
         Ok(Verified {
             payer: Some(self.did(account)),
-            keys: Vec::new(),
-            debits: Vec::new(),
-            proof_until: demand.presented.expires,
             reference: Some(Reference::new(id).map_err(|error| Flaw::Bug(error.into()))?),
-            prepaid: false,
-            send_before: None,
             effect: Some(Effect::Nothing.seal().map_err(Flaw::Bug)?),
+            ..Verified::new(demand.presented.expires)
         })
     }
 
