@@ -165,7 +165,7 @@ fn a_file_that_cannot_be_is_told_with_its_place() {
             "{\n  \"version\": 1,\n  \"networks\": {,}\n}\n",
             "line 3 column 16",
         ),
-        ("{\"version\":1,\"netwroks\":{}}", "netwroks"),
+        ("{\"version\":1,\"chains\":{}}", "chains"),
         (
             "{\"version\":1,\"networks\":{\"tempo\":{\"chainId\":1,\"rpc\":[\"https://a.invalid\"]}}}",
             "another chain",
