@@ -45,6 +45,7 @@ const UPSTREAM: &[&str] = &["--package=farthing-gateway", "--test=upstream"];
 const SERVE: &[&str] = &["--package=farthing-gateway", "--test=serve"];
 const TEMPO: &[&str] = &["--package=farthing-tempo", "--lib"];
 const TIP20: &[&str] = &["--package=farthing-tempo", "--test=tip20"];
+const TRANSACTION: &[&str] = &["--package=farthing-tempo", "--test=transaction"];
 const CHARGE: &[&str] = &["--package=farthing-tempo", "--test=charge"];
 
 const CLAIMS: &str = "crates/core/src/domain/claims.rs";
@@ -361,6 +362,20 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         killers: &[TEMPO],
     },
     Mutant {
+        name: "on Tempo: a log of any token counts",
+        file: "crates/methods/tempo/src/charge/logs.rs",
+        find: "        if log.address != legs.token() {\n            continue;\n        }\n",
+        replace: "",
+        killers: &[TEMPO],
+    },
+    Mutant {
+        name: "on Tempo: bytes of a second spelling are read",
+        file: "crates/methods/tempo/src/transaction/read.rs",
+        find: "        if !is_same(bytes, &rewritten) {\n",
+        replace: "        if bytes.is_empty() && !is_same(bytes, &rewritten) {\n",
+        killers: &[TRANSACTION],
+    },
+    Mutant {
         name: "on Tempo: a transfer that waits is signed anew",
         file: "crates/methods/tempo/src/tip20/transfers.rs",
         find: "Standing::Waiting { .. } => return self.hand_over(&kept).await,",
@@ -438,6 +453,13 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         file: "crates/methods/tempo/src/server/mod.rs",
         find: "sponsor.map_or_else(Vec::new, |sponsor| self.debits(sponsor, &pull, has))",
         replace: "sponsor.map_or_else(Vec::new, |sponsor| self.debits(sponsor, &pull, has).split_off(2))",
+        killers: &[CHARGE],
+    },
+    Mutant {
+        name: "paid on Tempo: a sponsor runs dry",
+        file: "crates/methods/tempo/src/server/preflight.rs",
+        find: "let floor = sponsor.fees_in_flight;",
+        replace: "let floor = Amount::ZERO;",
         killers: &[CHARGE],
     },
     Mutant {

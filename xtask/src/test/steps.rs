@@ -50,6 +50,11 @@ pub(super) const STEPS: &[Step] = &[
         run: doctests,
     },
     Step {
+        name: "docs",
+        what: "the documentation builds, and its links lead somewhere",
+        run: docs,
+    },
+    Step {
         name: "deny",
         what: "licences, bans and sources of the dependencies",
         run: deny,
@@ -166,6 +171,13 @@ fn doctests(_: &mut Notes) -> Outcome {
     let mut doctests = exec::cargo();
     doctests.args(["test", "--doc", "--locked", "--workspace", "--all-features"]);
     exec::stream(&mut doctests).into()
+}
+
+fn docs(_: &mut Notes) -> Outcome {
+    let mut docs = exec::cargo();
+    docs.env("RUSTDOCFLAGS", "-D warnings");
+    docs.args(["doc", "--no-deps", "--locked", "--workspace", "--all-features"]);
+    exec::stream(&mut docs).into()
 }
 
 fn deny(_: &mut Notes) -> Outcome {
