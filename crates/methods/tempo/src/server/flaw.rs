@@ -83,6 +83,10 @@ pub(super) enum Flaw {
     // The transaction, as the chain sees it.
     #[error("the transaction offers less for a unit of gas than the chain asks for at present")]
     BelowBaseFee,
+    #[error(
+        "the transaction gives a block's maker {found} attodollars for a unit of gas, and {most} is the most we pay"
+    )]
+    SponsoredTip { found: u128, most: u128 },
     #[error("the payer has too little of the token: {has}, and {needs} is needed")]
     Balance { has: Amount, needs: Amount },
     #[error("the payer has too little of the fee token: {has}, and the fee may come to {needs}")]

@@ -235,6 +235,18 @@ impl<'a, 's> Preflight<'a, 's> {
         Ok(())
     }
 
+    /// What is offered on top of the base fee is spent for every unit of gas that is used, and the one who offers it here is not the
+    /// one who pays it.
+    fn tip(&self, latest: &Block) -> Result<(), Flaw> {
+        let found = self.pull.transaction().max_priority_fee_per_gas;
+        let base = latest.base_fee_per_gas.unwrap_or_default();
+        let most = u128::try_from(base).unwrap_or(u128::MAX).max(TIP);
+        if found > most {
+            return Err(Flaw::SponsoredTip { found, most });
+        }
+        Ok(())
+    }
+
     /// Whether whoever pays the fee can. The protocol takes the whole of it before the transaction runs, and
     /// gives back what was not used.
     fn fee(
@@ -245,6 +257,7 @@ impl<'a, 's> Preflight<'a, 's> {
         pays: Amount,
     ) -> Result<Option<&'s Token>, Flaw> {
         if let Some(sponsor) = self.sponsor {
+            self.tip(latest)?;
             let floor = sponsor.fees_in_flight;
             let mut most = Amount::ZERO;
             for (token, asked) in sponsor.fee_tokens.iter().zip(&self.fees) {
@@ -276,6 +289,9 @@ impl<'a, 's> Preflight<'a, 's> {
         Ok(None)
     }
 }
+
+/// What a block's maker may be given for a unit of gas whatever the base fee is, in attodollars.
+const TIP: u128 = 1_000_000_000;
 
 /// What is taken of the payer before the transaction runs, at the price of the last block.
 fn fee_at(transaction: &Transaction, latest: &Block) -> Amount {

@@ -175,3 +175,31 @@ async fn made_up_hashes_do_not_keep_the_node_busy() {
     let looks = shop.proxy.take().len();
     assert!(looks <= many + 32 * 62, "{looks}");
 }
+
+/// Whoever pays no fee may be generous with it. What a sponsor gives on top of the base fee is no more than
+/// that fee again.
+#[tokio::test]
+async fn a_sponsor_is_not_generous_at_a_buyers_word() {
+    let shop = Shop::open_with("tempo: a generous buyer", |setup| {
+        setup.options.sponsor = Some(Sponsor::new(account(SPONSOR), known::PATH_USD));
+    });
+    let Some(shop) = shop.await else {
+        return;
+    };
+    let sponsor = account(SPONSOR).address();
+    let before = shop.balance(PATH_USD, sponsor).await;
+    let buyer = Buyer::number(0);
+    let mut answers = Vec::new();
+    for tip in [90_000_000_000, 1_000_000_000] {
+        let asked = shop.ask().await;
+        let mut transaction = buyer.transaction(&asked, shop.now());
+        transaction.gas_limit = 400_000;
+        transaction.max_fee_per_gas = 100_000_000_000;
+        transaction.max_priority_fee_per_gas = tip;
+        answers.push(shop.present(&buyer.pull(&asked, transaction)).await);
+    }
+    answers[0].assert_refused("verification-failed", "is the most we pay");
+    assert_eq!(answers[1].status, 200, "{:?}", answers[1]);
+    assert!(before > shop.balance(PATH_USD, sponsor).await);
+    assert_eq!(shop.runs(), 1);
+}
