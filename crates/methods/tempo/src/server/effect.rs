@@ -7,7 +7,7 @@ use farthing_core::{
     value::{Secret, Timestamp},
 };
 use farthing_evm::{
-    Address, Bytes, Mortality, NonceRead, RawTransaction, TransactionError, TxHash, U256, Watched,
+    Address, Bytes, Mortality, RawTransaction, TransactionError, TxHash, U256, Watched,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::{
     charge::{Details, DetailsError, Legs, LegsError},
     nonce,
-    transaction::{Authored, DecodeError, EXPIRING_NONCE_KEY, Received},
+    transaction::{Authored, EXPIRING_NONCE_KEY},
 };
 
 /// What is done for a payment.
@@ -34,6 +34,8 @@ pub(super) enum Effect {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Send {
     pub(super) raw: Bytes,
+    /// What was read from the bytes and checked when they came, so that nobody has to do it again.
+    pub(super) from: Sender,
     /// What was asked for beside what the payment has: splits and memo.
     pub(super) details: Map<String, Value>,
 }
@@ -44,12 +46,19 @@ pub(super) struct Seen {
     pub(super) hash: TxHash,
     /// The block it was in when it was presented.
     pub(super) block: u64,
-    /// Who paid.
-    pub(super) payer: Address,
+    pub(super) from: Sender,
     pub(super) details: Map<String, Value>,
-    /// The account, lane and number of its nonce, where the node told.
+}
+
+/// Whose a transaction is, and what would prove that it never will be in a block.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Sender {
+    /// Who pays. A contract's money can be sent by somebody else.
+    pub(super) payer: Address,
+    /// The account, lane and number of its nonce, where they are known.
     pub(super) nonce: Option<(Address, U256, u64)>,
-    /// When it ends, where it does and the node told.
+    /// When it ends, where it does and that is known.
     pub(super) valid_before: Option<u64>,
 }
 
@@ -59,11 +68,7 @@ pub(super) enum EffectError {
     #[error("the journaled effect is none of this method")]
     Form(#[from] serde_json::Error),
     #[error("the journaled transaction is none")]
-    Transaction(#[from] DecodeError),
-    #[error("the journaled transaction is too large")]
-    Size(#[from] TransactionError),
-    #[error("the journaled transaction has no sponsor")]
-    Half,
+    Transaction(#[from] TransactionError),
     #[error("what the payment was asked for is not understood")]
     Details(#[from] DetailsError),
     #[error("what the payment was asked for cannot be paid")]
@@ -90,15 +95,14 @@ pub(super) struct Transfer {
 
 impl Send {
     pub(super) fn transfer(&self, payment: &Payment) -> Result<Transfer, EffectError> {
-        let received = Received::decode(&self.raw)?;
-        let whole = received.whole().ok_or(EffectError::Half)?;
+        let raw = RawTransaction::new(self.raw.clone())?;
         Ok(Transfer {
             watched: Watched {
-                hash: whole.hash(),
-                dies: mortality(whole.authored()),
-                raw: Some(RawTransaction::new(self.raw.clone())?),
+                hash: raw.hash(),
+                dies: self.from.mortality(),
+                raw: Some(raw),
             },
-            payer: whole.authored().sender(),
+            payer: self.from.payer,
             legs: legs(payment, &self.details)?,
         })
     }
@@ -106,23 +110,39 @@ impl Send {
 
 impl Seen {
     pub(super) fn transfer(&self, payment: &Payment) -> Result<Transfer, EffectError> {
-        let nonce = self
-            .nonce
-            .filter(|(_, lane, _)| *lane != EXPIRING_NONCE_KEY)
-            .map(|(account, lane, number)| (nonce::read(account, lane), number));
         Ok(Transfer {
             watched: Watched {
                 hash: self.hash,
-                dies: Mortality {
-                    nonce,
-                    valid_before: self.valid_before.map(Timestamp::from_secs),
-                },
+                dies: self.from.mortality(),
                 // The buyer sent it. Were it gone, it would be the buyer's to send again.
                 raw: None,
             },
-            payer: self.payer,
+            payer: self.from.payer,
             legs: legs(payment, &self.details)?,
         })
+    }
+}
+
+impl Sender {
+    /// Who sends what was checked.
+    pub(super) fn of(authored: &Authored) -> Self {
+        let transaction = authored.transaction();
+        Self {
+            payer: authored.sender(),
+            nonce: Some((authored.sender(), transaction.nonce_key, transaction.nonce)),
+            valid_before: transaction.valid_before,
+        }
+    }
+
+    /// What would prove that the transaction never will be in a block: its end, and another with its nonce.
+    fn mortality(&self) -> Mortality {
+        let numbered = self
+            .nonce
+            .filter(|(_, lane, _)| *lane != EXPIRING_NONCE_KEY);
+        Mortality {
+            nonce: numbered.map(|(account, lane, number)| (nonce::read(account, lane), number)),
+            valid_before: self.valid_before.map(Timestamp::from_secs),
+        }
     }
 }
 
@@ -137,17 +157,4 @@ fn legs(payment: &Payment, details: &Map<String, Value>) -> Result<Legs, EffectE
         &payment.challenge,
         &payment.realm,
     )?)
-}
-
-/// What would prove that a transaction never will be in a block: its end, and another with its nonce.
-fn mortality(authored: &Authored) -> Mortality {
-    let transaction = authored.transaction();
-    let nonce: Option<(NonceRead, u64)> = (!transaction.is_expiring_nonce()).then(|| {
-        let read = nonce::read(authored.sender(), transaction.nonce_key);
-        (read, transaction.nonce)
-    });
-    Mortality {
-        nonce,
-        valid_before: transaction.valid_before.map(Timestamp::from_secs),
-    }
 }

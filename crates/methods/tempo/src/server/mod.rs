@@ -72,7 +72,7 @@ pub use self::health::Health;
 pub use self::options::{Bounds, PushOptions, Sponsor, TempoError, TempoOptions};
 use self::{
     demand::Demand,
-    effect::{Effect, Send},
+    effect::{Effect, Send, Sender},
     flaw::Flaw,
     payload::Payload,
     preflight::{Cleared, Preflight},
@@ -189,6 +189,7 @@ impl Tempo {
         let whole = whole(pull.received, sponsor, fee_token)?;
         let effect = Effect::Send(Send {
             raw: whole.raw().bytes().clone(),
+            from: Sender::of(whole.authored()),
             details: demand.presented.request.method_details.clone(),
         });
         Ok(Verified {

@@ -13,7 +13,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, time};
 
-use super::{Flaw, PushOptions, demand::Demand, effect::Seen};
+use super::{
+    Flaw, PushOptions,
+    demand::Demand,
+    effect::{Seen, Sender},
+};
 use crate::charge::{Mode, match_logs, source};
 
 /// What was found on the chain.
@@ -122,17 +126,20 @@ impl Found {
             return Err(Flaw::TooLate);
         }
         let sent = self.sent;
-        let seen = Seen {
-            hash: self.receipt.transaction_hash,
-            block: self.receipt.block_number(),
+        let from = Sender {
             payer,
-            details: demand.presented.request.method_details.clone(),
             nonce: sent
                 .as_ref()
                 .map(|sent| (sent.from, sent.nonce_key, sent.nonce.to())),
             valid_before: sent
                 .and_then(|sent| sent.valid_before)
                 .map(|before| before.to()),
+        };
+        let seen = Seen {
+            hash: self.receipt.transaction_hash,
+            block: self.receipt.block_number(),
+            from,
+            details: demand.presented.request.method_details.clone(),
         };
         Ok((seen, at))
     }
