@@ -124,7 +124,7 @@ pub enum Debts {
     /// The payment is final and nothing moved.
     Release,
     /// Nothing moved, and what was given on credit is lost: all is released but the debits of
-    /// [`credit`](super::credit), which stay until a later change releases them.
+    /// [`credit`], which stay until a later change releases them.
     Default,
 }
 
