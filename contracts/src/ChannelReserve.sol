@@ -422,8 +422,11 @@ contract ChannelReserve {
         returns (bytes32 channelId, ChannelState memory state)
     {
         (channelId, state) = _live(descriptor);
-        // Nobody sends as the zero address, so that an operator of zero is nobody.
-        if (msg.sender != descriptor.payee && msg.sender != descriptor.operator) {
+        if (msg.sender == descriptor.payee) {
+            return (channelId, state);
+        }
+        // A zero operator is nobody, also to a call that says it comes from the zero address.
+        if (descriptor.operator == address(0) || msg.sender != descriptor.operator) {
             revert NotPayeeOrOperator();
         }
     }

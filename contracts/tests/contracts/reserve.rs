@@ -395,6 +395,13 @@ async fn only_the_payer_the_payee_and_its_operator_may() {
             .refused(Who::Operator, reserve.close(&alone, 1, 1), no)
             .await;
 
+        let nobody = Address::ZERO;
+        let asked = reserve
+            .world
+            .ask_from(nobody, reserve.at, reserve.settle(&alone, 1))
+            .await;
+        assert_eq!(asked.err(), Some(Bytes::from(no)));
+
         // What is said of a channel is part of its id.
         let mut other = channel.clone();
         other.payee = Who::Stranger.address();

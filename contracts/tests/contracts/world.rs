@@ -190,9 +190,18 @@ impl World {
         to: Address,
         call: C,
     ) -> Result<C::Return, Bytes> {
+        self.ask_from(from.address(), to, call).await
+    }
+
+    /// The same in the name of anybody.
+    pub(crate) async fn ask_from<C: SolCall>(
+        &self,
+        from: Address,
+        to: Address,
+        call: C,
+    ) -> Result<C::Return, Bytes> {
         let input = hex::encode_prefixed(call.abi_encode());
-        let params =
-            json!([{"from": from.address(), "to": to, "data": input, "gas": GAS}, "latest"]);
+        let params = json!([{"from": from, "to": to, "data": input, "gas": GAS}, "latest"]);
         let answer = self.chain.ask("eth_call", &params.to_string()).await;
         if let Some(result) = answer["result"].as_str() {
             let returned: Bytes = result.parse().unwrap();
