@@ -24,6 +24,8 @@ pub struct Ask {
     pub amount: Amount,
     /// Of what.
     pub currency: Currency,
+    /// The network it would be paid on, where the method has several: `eip155:4217`.
+    pub network: Option<Box<str>>,
     /// To whom.
     pub recipient: Option<Recipient>,
     /// Who gets which part of it, where it is parted.

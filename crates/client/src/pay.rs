@@ -347,6 +347,7 @@ fn ask(target: &Target, choice: &Choice) -> Ask {
         method: offer.challenge.method.clone(),
         amount: offer.request.amount,
         currency: choice.quote().currency.clone(),
+        network: choice.quote().network.clone(),
         recipient: offer.request.recipient.clone(),
         shares: choice.quote().shares.clone(),
         fee: choice.quote().fee.clone(),

@@ -21,8 +21,12 @@ fn question(ask: &Ask) -> String {
     let mut rows = vec![
         ("price", paint.asks(ask.currency.display(ask.amount))),
         ("by", ask.method.to_string()),
-        ("asked by", clean(ask.realm.as_str()).into_owned()),
     ];
+    if let Some(network) = &ask.network {
+        rows.push(("on", network.to_string()));
+        rows.push(("in", ask.currency.code.to_string()));
+    }
+    rows.push(("asked by", clean(ask.realm.as_str()).into_owned()));
     rows.extend(plan::recipients(
         ask.recipient.as_ref().map(|to| to.as_str()),
         &ask.shares,
