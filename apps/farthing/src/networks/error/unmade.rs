@@ -5,7 +5,10 @@ use std::{borrow::Cow, error::Error, fmt};
 use farthing::{
     core::{payment::Moved, value::Amount},
     evm::Address,
-    tempo::{Token, tip20::TransferError},
+    tempo::{
+        Token,
+        tip20::{AccessFault, TransferError},
+    },
 };
 
 use super::{Advice, of_read};
@@ -37,6 +40,12 @@ impl fmt::Display for Unmade {
                 f,
                 "the account has {}, and needs {} with the fee",
                 told(token, has),
+                told(token, needs)
+            ),
+            TransferError::Access(AccessFault::Limit { token, left, needs }) => write!(
+                f,
+                "the access key may spend {} more, and {} are needed with the fee",
+                told(token, left),
                 told(token, needs)
             ),
             source => source.fmt(f),
@@ -77,6 +86,11 @@ impl Unmade {
                 Exit::Unpaid,
                 Blame::Wallet,
                 "see `farthing wallet balance` and `farthing wallet fund`",
+            )),
+            TransferError::Access(_) => nothing((
+                Exit::Unpaid,
+                Blame::Wallet,
+                "see `farthing wallet keys list`, or name another wallet with --wallet",
             )),
             TransferError::Fee { .. } => nothing((
                 Exit::Unpaid,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use farthing::{
     core::value::Amount,
-    evm::{Node, Outbox},
+    evm::{Address, Node, Outbox},
     ledger::TransferId,
     tempo::{
         AccountKey, Network, Token,
@@ -50,11 +50,28 @@ pub(super) async fn run(send: &Send, keystore: &Keystore) -> Result<Exit, Error>
         Some(id) => id.clone(),
         None => TransferId::new(random_name()?).expect("base64url is visible ASCII"),
     };
-    let node = networks::connect(&network).await?;
+    let store = buyer::open(keystore.database()?)?;
+    let outbox = || Outbox::new(store.clone());
+    let node = match networks::connect(&network).await {
+        Ok(node) => node,
+        Err(error) => {
+            let unknown = unknown(&network, outbox(), account, &id).await;
+            store.close().await;
+            return Err(
+                unknown.map_or(error.into(), |source| unmade(&id, source, &[&token]).into())
+            );
+        }
+    };
     // The one that is sent, where fees can be paid in it.
     let fee_token = match token.pays_fees() {
         true => token.clone().into_owned(),
-        false => networks::fee_token(&network, &node, account).await?,
+        false => match networks::fee_token(&network, &node, account).await {
+            Ok(token) => token,
+            Err(error) => {
+                store.close().await;
+                return Err(error.into());
+            }
+        },
     };
     let asked = Asked {
         network: &network,
@@ -69,8 +86,6 @@ pub(super) async fn run(send: &Send, keystore: &Keystore) -> Result<Exit, Error>
         },
         id,
     };
-    let store = buyer::open(keystore.database()?)?;
-    let outbox = || Outbox::new(store.clone());
     let done = async {
         let judge = transfers(&node, outbox(), signer::onlooker(account)?);
         let is_new = asked.confirm(send, &signer, &judge).await?;
@@ -82,6 +97,31 @@ pub(super) async fn run(send: &Send, keystore: &Keystore) -> Result<Exit, Error>
     .await;
     store.close().await;
     asked.told(&signer, &done?, send.json)
+}
+
+/// Why nothing can be said of what was sent under an id before, where something was. Nobody is told then
+/// that nothing moved, only because no node answers now.
+async fn unknown(
+    network: &Network,
+    outbox: Outbox,
+    account: Address,
+    id: &TransferId,
+) -> Option<TransferError> {
+    let node = Node::new(network.node()).ok()?;
+    let onlooker = signer::onlooker(account).ok()?;
+    let judge = transfers(&node, outbox, onlooker);
+    let status = judge.status(id.as_str().as_bytes()).await;
+    status
+        .err()
+        .filter(|source| matches!(source, TransferError::Rpc(_)))
+}
+
+fn unmade(id: &TransferId, source: TransferError, tokens: &[&Token]) -> ChainError {
+    ChainError::Transfer(Box::new(Unmade {
+        id: id.to_string(),
+        source,
+        tokens: tokens.iter().map(|token| (*token).clone()).collect(),
+    }))
 }
 
 fn transfers(node: &Node, outbox: Outbox, key: AccountKey) -> Transfers {
@@ -181,10 +221,6 @@ impl Asked<'_> {
     }
 
     fn unmade(&self, source: TransferError) -> ChainError {
-        ChainError::Transfer(Box::new(Unmade {
-            id: self.id.to_string(),
-            source,
-            tokens: vec![self.token.clone(), self.fee_token.clone()],
-        }))
+        unmade(&self.id, source, &[self.token, self.fee_token])
     }
 }

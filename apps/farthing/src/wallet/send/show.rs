@@ -60,15 +60,24 @@ impl Asked<'_> {
             return put(screen::rows(Paint::for_stdout(), 0, &rows));
         }
         screen::tell(format!("{} {what}", paint.bad("error:")));
-        let again = format!(
-            "run the same command again with --id {}: money moves once for it",
-            self.id
-        );
+        let next = match standing {
+            // What was executed is final: the id stands for it, whatever is tried again.
+            Standing::Reverted { .. } => {
+                "see on the chain what it failed by; a new try needs another --id".to_owned()
+            }
+            Standing::Diverted { .. } => {
+                "tell the recipient: nothing more is to be sent".to_owned()
+            }
+            _ => format!(
+                "run the same command again with --id {}: money moves once for it",
+                self.id
+            ),
+        };
         let rows = [
             ("whose", "the payment rail".to_owned()),
             ("money", told(moved).to_owned()),
             ("transaction", standing.hash().to_string()),
-            ("next", again),
+            ("next", next),
         ];
         screen::tell(screen::rows(paint, 2, &rows));
         Ok(exit)

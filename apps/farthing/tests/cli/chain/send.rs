@@ -127,6 +127,55 @@ fn what_cannot_be_sent_moves_nothing() {
 
 /// A key of each kind that signs on a chain.
 #[test]
+fn what_was_sent_before_is_not_called_unmoved_where_no_node_answers() {
+    let Some((market, _)) = Market::with_wallet("send and silence") else {
+        return;
+    };
+    let once = ["wallet", "send", TO, "$2", "--yes", "--id", "rent"];
+    assert_eq!(market.json(&once)["standing"], "done");
+    let deaf = ["--network", "dev", "--rpc", "http://127.0.0.1:1"];
+    let unknown = market.json(&[&once[..], &deaf].concat());
+    assert_eq!(
+        (&unknown["error"], &unknown["moneyMoved"]),
+        (&json!("unresolved"), &json!(null)),
+        "{unknown}"
+    );
+    let next = unknown["next"].as_str().unwrap();
+    assert!(next.contains("--id rent"), "{next}");
+    // What was never sent moved nothing.
+    let new = ["wallet", "send", TO, "$2", "--yes", "--id", "another"];
+    let unsent = market.json(&[&new[..], &deaf].concat());
+    assert_eq!(
+        (&unsent["error"], &unsent["moneyMoved"]),
+        (&json!("network"), &json!(false)),
+        "{unsent}"
+    );
+    assert_eq!(market.balance(PATH_USD, PAYEE), 2_000_000);
+}
+
+#[test]
+fn an_access_key_sends_no_more_than_it_may() {
+    let Some((market, wallet)) = Market::with_wallet("send by an access key") else {
+        return;
+    };
+    let grant = ["wallet", "keys", "grant", "agent", "--limit", "$1", "-y"];
+    market.json(&grant);
+    let left = market.balance(PATH_USD, wallet);
+    let by = ["--wallet", "agent", "--yes", "--id", "much"];
+    let refused = market.json(&[&["wallet", "send", TO, "$2"][..], &by].concat());
+    assert_eq!(
+        (&refused["error"], &refused["blame"], &refused["moneyMoved"]),
+        (&json!("unpaid"), &json!("wallet"), &json!(false)),
+        "{refused}"
+    );
+    // Nothing was sent, so there was no fee, and the id is free for what it may send.
+    assert_eq!(market.balance(PATH_USD, wallet), left);
+    let sent = market.json(&[&["wallet", "send", TO, "$0.5"][..], &by].concat());
+    assert_eq!(sent["standing"], "done", "{sent}");
+    assert_eq!(market.balance(PATH_USD, PAYEE), 500_000);
+}
+
+#[test]
 fn every_kind_of_wallet_sends() {
     let Some(market) = Market::open("send by every kind") else {
         return;
