@@ -62,7 +62,8 @@ pub(crate) enum Command {
     /// Put prices in front of an API, without a change to it
     ///
     /// With a URL and a price nothing else is needed; a file says more. Payments are kept in a store
-    /// on this machine, and buyers have accounts in it: `farthing ledger deposit` gives them money.
+    /// on this machine. Buyers have accounts in it, which `farthing ledger deposit` credits, or pay on a
+    /// chain with --tempo.
     Gateway(gateway::Args),
     /// Find out whether a server asks for payments as the specification has it
     ///

@@ -389,6 +389,16 @@ fn next_of_client(error: &ClientError) -> Cow<'static, str> {
             "answer y, or give --yes within your limits".into()
         }
         ClientError::Payer(PayerFault::Payer(refusal)) => next_of_payer(refusal.fault).into(),
+        ClientError::Payer(_) => {
+            "see `farthing wallet list` and `farthing networks list`: name another wallet with \
+             --wallet, or make its network known with `farthing networks add`"
+                .into()
+        }
+        ClientError::Rail(_) => "try again, or name another endpoint with --rpc".into(),
+        ClientError::Unresolved(unresolved) if is_owed(&unresolved.said) => {
+            "ask the seller for a refund, by the reference; it stays in `farthing receipts list --pending`"
+                .into()
+        }
         ClientError::Unresolved(unresolved) if is_short(&unresolved.said) => {
             "have the seller credit the account that `farthing wallet list` shows; the payment \
              stays in `farthing receipts list --pending`, and a new try is a new payment"
@@ -407,9 +417,13 @@ fn next_of_client(error: &ClientError) -> Cow<'static, str> {
 /// What there is to do where the wallet does not pay.
 const fn next_of_payer(fault: Fault) -> &'static str {
     match fault {
-        Fault::Insufficient => "see `farthing wallet balance` and `farthing wallet fund`",
+        Fault::Insufficient => {
+            "see `farthing wallet balance` and `farthing wallet fund`, and for an access key \
+             `farthing wallet keys list`"
+        }
         _ => {
-            "use another wallet with --wallet, or make the network known with `farthing networks add`"
+            "use another wallet with --wallet, or another network: see `farthing wallet keys list` \
+             and `farthing networks list`"
         }
     }
 }
@@ -418,6 +432,12 @@ const fn next_of_payer(fault: Fault) -> &'static str {
 fn is_short(said: &Said) -> bool {
     let kind = said.problem.as_ref().and_then(|problem| problem.kind());
     denies(said) && kind == Some(ProblemKind::PaymentInsufficient)
+}
+
+/// Whether the server says that it was paid and will not serve.
+fn is_owed(said: &Said) -> bool {
+    let kind = said.problem.as_ref().and_then(|problem| problem.kind());
+    kind == Some(ProblemKind::PaymentOwed)
 }
 
 /// Whether the server says that nothing moved. It is told as what it is: the server's word.

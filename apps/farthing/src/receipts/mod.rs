@@ -196,7 +196,12 @@ impl Records {
             Err(refused) => {
                 return Err(Error::Usage {
                     what: refused.to_string(),
-                    next: "see `farthing receipts show ID`, and try again later",
+                    next: match refused {
+                        WriteOffError::Decided(_) => {
+                            "see `farthing receipts show ID`: there is nothing to give back"
+                        }
+                        _ => "see `farthing receipts show ID`, and try again later",
+                    },
                 });
             }
         };

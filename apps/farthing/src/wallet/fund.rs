@@ -134,7 +134,10 @@ fn told(fund: &Fund, network: &Network, account: Address, sent: &[TxHash]) -> Re
         for hash in sent {
             screen::tell(format!("by {hash}"));
         }
-        screen::hint("farthing wallet balance");
+        screen::hint(match &fund.on.network {
+            Some(name) => format!("farthing wallet balance --network {}", screen::clean(name)),
+            None => "farthing wallet balance".to_owned(),
+        });
         return Ok(Exit::Done);
     }
     put(account)?;

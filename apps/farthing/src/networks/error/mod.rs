@@ -109,7 +109,7 @@ const fn of_rpc(source: &evm::RpcError) -> Advice {
         evm::RpcError::WrongChain { .. } => (
             Exit::Usage,
             Blame::You,
-            "name the endpoint's own network with --network, or another endpoint with --rpc",
+            "name the endpoint's own chain, or another endpoint with --rpc",
         ),
         evm::RpcError::Misconfigured { .. } => {
             (Exit::Usage, Blame::You, "name an endpoint with --rpc")

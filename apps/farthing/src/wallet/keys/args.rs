@@ -102,7 +102,7 @@ pub(crate) struct Allowance {
 
 /// A text that is no allowance.
 #[derive(Debug, thiserror::Error)]
-#[error("a limit is '$5', or '$5 per hour', day, week or month")]
+#[error("a limit is '$5', or '$5 per hour', day, week or month, and more than nothing")]
 pub(crate) struct AllowanceError;
 
 /// How long from now.
@@ -135,10 +135,12 @@ impl FromStr for Allowance {
                 (price, NonZeroU64::new(seconds))
             }
         };
-        Ok(Self {
-            price: price.trim().parse().map_err(|_| AllowanceError)?,
-            every,
-        })
+        let price: Price = price.trim().parse().map_err(|_| AllowanceError)?;
+        // A key that may spend nothing costs a fee and pays for nothing.
+        if price.is_zero() {
+            return Err(AllowanceError);
+        }
+        Ok(Self { price, every })
     }
 }
 

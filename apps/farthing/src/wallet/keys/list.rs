@@ -1,7 +1,11 @@
 //! `farthing wallet keys list`: the keys that were granted, and how the chain has them.
 
 use farthing::{
-    core::value::{Amount, Timestamp},
+    clock::SystemClock,
+    core::{
+        port::clock::Clock,
+        value::{Amount, Timestamp},
+    },
     evm::{At, CallRequest, Node, U256, request},
     tempo::{
         Network,
@@ -113,9 +117,11 @@ async fn look(node: &Node, name: String, access: Access) -> Result<Listed, Error
     })
 }
 
-const fn state(state: &KeyState) -> &'static str {
-    match state {
+/// What the chain says of a key. One whose time is over stays as it was there, and can spend nothing.
+fn state(key: &Listed) -> &'static str {
+    match key.state {
         KeyState::Unknown => "not granted",
+        KeyState::Active { .. } if key.access.expires <= SystemClock.now() => "ended",
         KeyState::Active { .. } => "active",
         KeyState::Revoked => "revoked",
     }
@@ -145,7 +151,7 @@ fn rows(key: &Listed, network: &Network) -> Vec<[String; 7]> {
             );
             [
                 once(key.name.clone()),
-                once(state(&key.state).to_owned()),
+                once(state(key).to_owned()),
                 grant::told(limit, network),
                 left,
                 once(key.access.expires.to_string()),
@@ -177,7 +183,7 @@ fn object(key: &Listed, network: &Network) -> Value {
     json!({
         "name": key.name,
         "key": key.access.key.to_string(),
-        "state": state(&key.state),
+        "state": state(key),
         "expires": key.access.expires,
         "limits": limits.collect::<Vec<_>>(),
         "recipients": key.access.recipients.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -97,11 +97,16 @@ impl TempoPayer {
             None => {}
         }
         for (at, (token, amount)) in needed.iter().enumerate() {
-            let enough = |has: Amount| amount.is_some_and(|amount| amount <= has);
-            if !enough(view.balance(token.address, self.account())) {
+            let has = view.balance(token.address, self.account());
+            if amount.is_none_or(|amount| has < amount) {
+                let told = |amount| token.currency().display(amount);
+                let needs =
+                    amount.map(|amount| format!(", and this takes {} at the most", told(amount)));
                 return Err(short(format!(
-                    "there is not enough {} in the account",
-                    token.symbol
+                    "there is not enough {} in the account: it has {}{}",
+                    token.symbol,
+                    told(has),
+                    needs.unwrap_or_default(),
                 )));
             }
             if let (Some(grant), Some(amount)) = (self.grant(), amount) {

@@ -53,9 +53,11 @@ pub(super) fn tempo(pay: Section<'_>, report: &mut Report<'_>) -> Option<TempoPa
     })
 }
 
-/// Paid to an address on a public network, in its usual token, in every mode.
+/// Paid to an address on a public network, in its usual token, in every mode. Another network has more to it
+/// than a flag says.
 pub(super) fn quick(to: &str, network: &str) -> Result<TempoPay, Wrong> {
-    let (recipient, network) = (recipient(to)?, network::named(network)?);
+    let own = "a file for one's own, with `network` and `rpc` in its `pay.tempo`";
+    let (recipient, network) = (recipient(to)?, network::named(network, own)?);
     Ok(TempoPay {
         tokens: vec![network.token().clone()],
         network,

@@ -23,6 +23,9 @@ const MOST: usize = 8;
 /// Characters of a part of a URL that is probably a key.
 const KEY: usize = 20;
 
+/// What stands in a file where a network is not one that everybody knows.
+const OWN: &str = "one's own: { name = \"dev\", chain_id = 1337 }";
+
 /// A network, and the endpoints that tell of its blocks over WebSocket.
 pub(super) fn network(
     section: Section<'_>,
@@ -39,7 +42,7 @@ pub(super) fn network(
             };
             custom(&item, said, report)?
         }
-        DeValue::String(text) => match named(text) {
+        DeValue::String(text) => match named(text, OWN) {
             Ok(network) => Said::Known(network),
             Err(wrong) => {
                 report.add(item.at, wrong);
@@ -85,8 +88,8 @@ enum Said {
     Own(NetworkOptions),
 }
 
-/// A network that everybody knows.
-pub(super) fn named(text: &str) -> Result<Network, Wrong> {
+/// A network that everybody knows; else what to write, of which `own` is where it is one's own.
+pub(super) fn named(text: &str, own: &str) -> Result<Network, Wrong> {
     if let Some(network) = Network::named(text) {
         return Ok(network);
     }
@@ -100,10 +103,7 @@ pub(super) fn named(text: &str) -> Result<Network, Wrong> {
     };
     let instead = match meant {
         Some(name) => format!("write \"{name}\""),
-        None => format!(
-            "{}, or one's own: {{ name = \"dev\", chain_id = 1337 }}",
-            listed(&names)
-        ),
+        None => format!("{}, or {own}", listed(&names)),
     };
     let what = format!("there is no network `{}`", shown(text));
     Err(Wrong::write(what, instead))
