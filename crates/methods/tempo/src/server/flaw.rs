@@ -132,6 +132,7 @@ pub(super) enum Flaw {
 }
 
 impl Flaw {
+    /// Each is named: whoever adds one says whose fault it is.
     const fn fault(&self) -> Fault {
         match self {
             Self::Payload(_)
@@ -147,7 +148,37 @@ impl Flaw {
                 Fault::Unavailable
             }
             Self::Bug(_) => Fault::Internal,
-            _ => Fault::Invalid,
+            Self::Details(_)
+            | Self::Legs(_)
+            | Self::Withdrawn(_)
+            | Self::NothingToPay
+            | Self::NotForNothing
+            | Self::Mode(_)
+            | Self::OtherChain { .. }
+            | Self::OtherPayer
+            | Self::Calls(_)
+            | Self::Smuggled(_)
+            | Self::Gas { .. }
+            | Self::GasPrice { .. }
+            | Self::Tip
+            | Self::Fee { .. }
+            | Self::Endless
+            | Self::TooLong
+            | Self::TooEarly
+            | Self::Lane
+            | Self::NotSponsored
+            | Self::Sponsored
+            | Self::OwnSponsor
+            | Self::BelowBaseFee
+            | Self::SponsoredTip { .. }
+            | Self::Refused(_)
+            | Self::AccessKey
+            | Self::SentBefore
+            | Self::Failed
+            | Self::Logs(_)
+            | Self::TooOld
+            | Self::TooLate
+            | Self::Signature(_) => Fault::Invalid,
         }
     }
 }
@@ -158,7 +189,13 @@ impl From<Flaw> for Refusal {
             let error: &dyn std::error::Error = error;
             tracing::warn!(error, "the chain could not be asked about a payment");
         }
-        Self::new(flaw.fault(), flaw.to_string()).caused_by(flaw)
+        let was_sent = matches!(flaw, Flaw::SentBefore);
+        let refusal = Self::new(flaw.fault(), flaw.to_string()).caused_by(flaw);
+        match was_sent {
+            // The chain has it, so it moved what it says; whom it paid for is not for us to say.
+            true => refusal.of_prepaid(),
+            false => refusal,
+        }
     }
 }
 
