@@ -55,7 +55,7 @@ pub(crate) struct Add {
     pub(crate) rpc: Vec<RpcText>,
     /// A token to know beside the usual ones, by its address; repeatable. What the chain says of it
     /// now is what is believed later
-    #[arg(long, value_name = "ADDRESS", value_parser = token::address)]
+    #[arg(long, value_name = "ADDRESS", value_parser = token::typed_address)]
     pub(crate) token: Vec<Address>,
     /// The milliseconds between two blocks
     #[arg(long, value_name = "MS")]

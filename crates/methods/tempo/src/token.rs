@@ -36,6 +36,9 @@ pub enum TokenError {
     /// It is not `0x` and 40 hexadecimal digits.
     #[error("an address is 0x and 40 hexadecimal digits")]
     Address,
+    /// Its capitals are not those of its checksum.
+    #[error("the capitals of this address are not its checksum: some digit is wrong")]
+    Checksum,
     /// It is an address that no TIP-20 token has.
     #[error("a TIP-20 token's address begins with 0x20c0 and twenty zeros")]
     Kind,
@@ -105,6 +108,22 @@ pub fn address(text: &str) -> Result<Address, TokenError> {
         return Err(TokenError::Address);
     }
     text.parse().map_err(|_| TokenError::Address)
+}
+
+/// Reads an address that a person wrote. Where there are capitals among small letters they have to be the checksum
+/// of EIP-55, which is there to find a digit that is wrong.
+///
+/// # Errors
+/// When it is something else, or its checksum is another.
+pub fn typed_address(text: &str) -> Result<Address, TokenError> {
+    let address = address(text)?;
+    let digits = &text[2..];
+    let is_mixed = digits.contains(|c: char| c.is_ascii_uppercase())
+        && digits.contains(|c: char| c.is_ascii_lowercase());
+    if is_mixed && address.to_checksum(None) != text {
+        return Err(TokenError::Checksum);
+    }
+    Ok(address)
 }
 
 /// Whether an address can be a token's. Whether there is one is the chain's to say.
@@ -279,5 +298,17 @@ mod tests {
         for bad in [&text[2..], &text[..41], "0x", "", &text.replace("0x", "0X")] {
             assert_eq!(address(bad), Err(TokenError::Address), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_slip_in_an_address_shows_where_it_has_a_checksum() {
+        let good = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+        for same in [good, &good.to_lowercase()] {
+            assert_eq!(typed_address(same), address(good));
+        }
+        for slip in [good.replace("605", "606"), good.replace("aAeb", "aaeb")] {
+            assert_eq!(typed_address(&slip), Err(TokenError::Checksum), "{slip}");
+        }
+        assert_eq!(typed_address(&good[2..]), Err(TokenError::Address));
     }
 }

@@ -2,7 +2,10 @@
 
 use farthing::{
     evm::{Address, B256},
-    tempo::token::is_tip20,
+    tempo::{
+        TokenError,
+        token::{is_tip20, typed_address},
+    },
 };
 
 use super::super::{report::Wrong, section::shown};
@@ -22,35 +25,21 @@ pub(in super::super) fn recipient(text: &str) -> Result<Address, Wrong> {
     Ok(address)
 }
 
-/// `0x` and 40 hexadecimal digits. Where there are capitals among them, they have to be the checksum
-/// of EIP-55, which is there to find a digit that is wrong.
+/// `0x` and 40 hexadecimal digits, with the right checksum where there are capitals among them.
 pub(super) fn address(text: &str) -> Result<Address, Wrong> {
     let usual = "0x and 40 hexadecimal digits, as a wallet shows it";
     if text.starts_with("did:") {
         let what = "an account on a chain is an address, and not a DID";
         return Err(Wrong::write(what, usual));
     }
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    let is_hex = digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    let parsed = match is_hex {
-        true => digits.parse::<Address>().ok(),
-        false => None,
-    };
-    let Some(parsed) = parsed else {
-        let what = format!("`{}` is no address", shown(text));
-        return Err(Wrong::write(what, usual));
-    };
-    if digits.len() == text.len() {
+    if text.parse::<Address>().is_ok() && !text.starts_with("0x") {
         let what = "an address begins with 0x";
-        return Err(Wrong::write(what, format!("write \"0x{digits}\"")));
+        return Err(Wrong::write(what, format!("write \"0x{text}\"")));
     }
-    let is_mixed = digits.bytes().any(|b| b.is_ascii_uppercase())
-        && digits.bytes().any(|b| b.is_ascii_lowercase());
-    if is_mixed && parsed.to_checksum(None) != text {
-        let what = "the capitals of this address are not its checksum: some digit is wrong";
-        return Err(Wrong::write(what, "copy it once more"));
-    }
-    Ok(parsed)
+    typed_address(text).map_err(|error| match error {
+        TokenError::Checksum => Wrong::write(error.to_string(), "copy it once more"),
+        _ => Wrong::write(format!("`{}` is no address", shown(text)), usual),
+    })
 }
 
 /// 32 bytes that stand beside a transfer.
