@@ -71,24 +71,20 @@ impl FromStr for MemoText {
 pub(crate) enum RecipientError {
     #[error(transparent)]
     Address(#[from] TokenError),
-    #[error("its checksum is wrong: a digit was changed, or only some letters' case")]
-    Checksum,
     #[error("nobody has this address: what is sent there is lost")]
     Nobody,
+    #[error("this is the address of a token, and not of an account: what is sent there is lost")]
+    Token,
 }
 
-/// An address to send to. One that is written in capital and small letters has a checksum in them,
-/// and a slip of the finger shows.
+/// An address to send to.
 pub(crate) fn recipient(text: &str) -> Result<Address, RecipientError> {
-    let address = token::address(text)?;
-    let digits = || text[2..].bytes();
-    let is_mixed =
-        digits().any(|b| b.is_ascii_uppercase()) && digits().any(|b| b.is_ascii_lowercase());
-    if is_mixed && address.to_string() != text {
-        return Err(RecipientError::Checksum);
-    }
+    let address = token::typed_address(text)?;
     if address.is_zero() {
         return Err(RecipientError::Nobody);
+    }
+    if token::is_tip20(address) {
+        return Err(RecipientError::Token);
     }
     Ok(address)
 }
@@ -110,6 +106,7 @@ mod tests {
             &good[2..],
             &good[..41],
             "0x0000000000000000000000000000000000000000",
+            "0x20c0000000000000000000000000000000000000",
             "alice.eth",
         ] {
             assert!(recipient(bad).is_err(), "{bad}");
