@@ -44,7 +44,7 @@ impl fmt::Display for Unmade {
             ),
             TransferError::Access(AccessFault::Limit { token, left, needs }) => write!(
                 f,
-                "the access key may spend {} more, and {} are needed with the fee",
+                "the access key may spend {}, and {} is needed with the fee",
                 told(token, left),
                 told(token, needs)
             ),

@@ -168,6 +168,9 @@ fn an_access_key_sends_no_more_than_it_may() {
         (&json!("unpaid"), &json!("wallet"), &json!(false)),
         "{refused}"
     );
+    let said = refused["message"].as_str().unwrap();
+    assert!(said.contains("may spend 1 USD in pathUSD,"), "{said}");
+    assert_eq!(said.matches("may spend").count(), 1, "{said}");
     // Nothing was sent, so there was no fee, and the id is free for what it may send.
     assert_eq!(market.balance(PATH_USD, wallet), left);
     let sent = market.json(&[&["wallet", "send", TO, "$0.5"][..], &by].concat());

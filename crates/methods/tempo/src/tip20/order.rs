@@ -89,13 +89,20 @@ pub enum TransferError {
     OtherTransfer,
     /// The access key may not make it. Nothing moved.
     #[error("the access key {0}")]
-    Access(#[from] AccessFault),
+    Access(AccessFault),
     /// It could not be signed. Nothing moved.
     #[error("the transfer could not be signed")]
     Sign(#[source] InvalidTransaction),
     /// What the store has for the id is no transfer: it was damaged. It may have been made.
     #[error("what was written down for the id is no transfer")]
     Kept(#[source] Option<DecodeError>),
+}
+
+impl From<AccessFault> for TransferError {
+    // Not as its source: what it says stands in the sentence.
+    fn from(fault: AccessFault) -> Self {
+        Self::Access(fault)
+    }
 }
 
 /// Why an access key may not make a transfer. What it may do beside that, such as whom it may pay, only the
