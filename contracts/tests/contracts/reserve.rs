@@ -709,7 +709,8 @@ async fn a_token_may_be_against_it() {
     reserve
         .refused(Who::Payee, reserve.settle(&channel, 200), forbids)
         .await;
-    let close = reserve.close(&channel, 200, 200);
+    // Nothing would go back to it, which the token would have refused by itself.
+    let close = reserve.close(&channel, 1_000, 1_000);
     reserve.refused(Who::Payee, close, forbids).await;
     reserve.world.deny(&[]).await;
     reserve
