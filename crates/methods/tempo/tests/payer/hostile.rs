@@ -335,7 +335,7 @@ async fn greedy(State(seller): State<Arc<Greedy>>, request: Request) -> Response
         if let Some(signed) = payload["signature"].as_str() {
             let bytes: Bytes = signed.parse().unwrap();
             let whole = Received::decode(&bytes).unwrap().whole().unwrap();
-            let body = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction",
+            let body = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransactionSync",
                 "params": [whole.raw().bytes()]});
             let sent = seller.http.post(&seller.chain).body(body.to_string());
             let sent = sent.header("content-type", "application/json").send().await;

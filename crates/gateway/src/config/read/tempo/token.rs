@@ -136,11 +136,9 @@ fn own(
         }
     });
     let mut word = |key: &str| {
-        section.parsed(key, report, |text| {
-            match text.parse::<Label>() {
-                Ok(label) => Ok(label),
-                Err(error) => Err(Wrong::new(error.to_string())),
-            }
+        section.parsed(key, report, |text| match text.parse::<Label>() {
+            Ok(label) => Ok(label),
+            Err(error) => Err(Wrong::new(error.to_string())),
         })
     };
     let (symbol, unit) = (word("symbol"), word("unit"));
