@@ -32,6 +32,12 @@ pub const IDENTIFIER: usize = 64;
 pub const REALM: usize = 255;
 /// Bytes of a challenge id.
 pub const CHALLENGE_ID: usize = 128;
+/// Bytes of a channel's id.
+pub const CHANNEL_ID: usize = 128;
+/// Vouchers kept of one channel; of more, those that differ least are forgotten.
+pub const VOUCHERS: usize = 16;
+/// Estimates held on one channel at once.
+pub const RESERVATIONS: usize = 64;
 /// Bytes of a DID, a recipient or a currency code.
 pub const NAME: usize = 512;
 /// Bytes of a rail's reference (a transaction hash, an invoice).

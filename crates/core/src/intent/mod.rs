@@ -1,3 +1,4 @@
 //! Intents: what kind of payment is asked for.
 
 pub mod charge;
+pub mod session;

@@ -1,0 +1,69 @@
+//! The session intent: many payments out of one channel, each by a voucher (`draft-tempo-session-00`).
+//!
+//! A buyer locks a deposit for one seller, and then signs how much of it was spent in all. What
+//! stands here is the seller's view of such a channel as plain values: nothing is signed, stored or
+//! sent. [`crate::domain::channels`] keeps it, and a method moves the value.
+//!
+//! ```text
+//!            0 ───── settled ───── spent ───── accepted ───── deposit
+//!                    on the rail   served      by vouchers    on the rail
+//! ```
+//!
+//! - A voucher raises what is accepted. It never falls and never passes the deposit.
+//! - A charge raises what is spent, at most to what is accepted.
+//! - What is sent to the rail is never more than what was spent: see [`Channel::to_settle`] and
+//!   [`Channel::closing`]. The rail may know of more than we do, where books were lost or a voucher
+//!   was handed in behind our back; what it says of itself is believed.
+//!
+//! ```
+//! use farthing_core::{intent::session::*, value::Amount};
+//!
+//! let seen = Seen { block: 1, state: OnChain::open(Amount::new(100)) };
+//! let mut channel = Channel::open(Protocol::V2, seen)?;
+//! channel.grant(1, Amount::new(100));
+//! let rs = RawSignature { r: [1; 32], s: [2; 32] };
+//! let voucher = Voucher::new(Protocol::V2, Amount::new(10), rs)?;
+//!
+//! // One voucher pays once: the same again is charged from what is left, and nothing is left.
+//! let rule = Amount::ZERO;
+//! let first = channel.accept_and_charge(Some(&voucher), rule, Amount::new(10))?;
+//! assert!(first.charge.is_ok());
+//! let again = channel.accept_and_charge(Some(&voucher), rule, Amount::new(10))?;
+//! assert!(matches!(again.charge, Err(Refused::Short(need)) if need.lacks == Amount::new(10)));
+//! assert_eq!(channel.balance().spent, Amount::new(10));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::sync::LazyLock;
+
+use crate::value::IntentId;
+
+mod chain;
+mod channel;
+mod exposure;
+mod kept;
+mod packed;
+mod refused;
+mod request;
+mod reserve;
+mod terms;
+mod voucher;
+
+pub use chain::{Closing, OnChain, Seen};
+pub use channel::{Acceptance, Admitted, Balance, Channel, Standing};
+pub use refused::{Need, Refused};
+pub use request::SessionRequest;
+pub use reserve::ReservationId;
+pub use terms::{ChannelId, Terms};
+pub use voucher::{Protocol, RawSignature, TooWide, UnknownProtocol, Voucher};
+
+/// The intent's identifier.
+pub const SESSION: &str = "session";
+
+/// The identifier as a value.
+#[must_use]
+pub fn id() -> IntentId {
+    static ID: LazyLock<IntentId> =
+        LazyLock::new(|| IntentId::new(SESSION).expect("the identifier of session is well formed"));
+    ID.clone()
+}
