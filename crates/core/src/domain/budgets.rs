@@ -81,7 +81,7 @@ impl Budget {
 
 /// Parts that come from outside may be of any length and hold anything, so they stand hashed, each
 /// behind its length: none can pose as another budget's.
-fn hashed(parts: &[&str]) -> String {
+pub(super) fn hashed(parts: &[&str]) -> String {
     let mut hash = Context::new(&SHA256);
     for part in parts {
         hash.update(&(part.len() as u64).to_be_bytes());

@@ -20,7 +20,7 @@ use crate::{
     value::{Amount, ClaimKey},
 };
 
-use super::credit;
+use super::{credit, losses};
 
 mod row;
 
@@ -135,6 +135,9 @@ pub struct Change<R> {
     pub record: R,
     /// What becomes of its debits.
     pub debts: Debts,
+    /// Whether the rail took something for itself although nothing moved. The debits of [`losses`] stay
+    /// on their counters then, whatever becomes of the others. Nothing where debits stay reserved.
+    pub lost: bool,
     /// What is reserved beside them from now on. Only where they are kept; on a counter that has
     /// a debit already, that one grows.
     pub debits: Vec<Debit>,
@@ -151,6 +154,7 @@ impl<R> Change<R> {
         Self {
             record,
             debts: Debts::Keep,
+            lost: false,
             debits: Vec::new(),
             free: Vec::new(),
             writes: Vec::new(),
@@ -387,6 +391,9 @@ impl<R: Record> Claims<R> {
             version,
             ..held
         };
+        if change.lost && change.debts != Debts::Keep {
+            next.envelope.lose();
+        }
         batch.writes.extend(next.envelope.close(change.debts));
         let first_debit = batch.writes.len();
         batch.writes.extend(change.debits.iter().map(reserve));
@@ -510,6 +517,11 @@ impl Envelope {
             self.debits.len() <= bounds::DEBITS,
             "a record reserves on more counters than it may"
         );
+    }
+
+    /// Leaves what was lost on its counters: nobody gives it back any more.
+    fn lose(&mut self) {
+        self.debits.retain(|debit| losses::scope(debit).is_none());
     }
 
     /// Settles or releases the debits, once: they are gone from the envelope afterwards.

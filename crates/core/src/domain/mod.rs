@@ -8,12 +8,16 @@
 //! | [`responses`] | answers that wait for their delivery |
 //! | [`budgets`] | bounded counters over time |
 //! | [`credit`] | what is served before value is known to have moved |
+//! | [`channels`] | a seller's channels: vouchers and spend, each atomic by itself |
+//! | [`losses`] | what a rail takes although nothing moved, by the hour |
 //! | [`leases`] | who does a piece of work at the moment |
 
 pub mod budgets;
+pub mod channels;
 pub mod claims;
 pub mod credit;
 pub mod leases;
+pub mod losses;
 pub mod payments;
 pub mod receipts;
 pub mod responses;

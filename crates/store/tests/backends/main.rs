@@ -10,6 +10,7 @@ use farthing_core::port::backend::{
 use farthing_store::{SqliteBackend, SqliteOptions};
 use tempfile::TempDir;
 
+mod channels;
 mod differential;
 mod files;
 mod groups;

@@ -22,15 +22,19 @@ use farthing_core::{
 };
 
 mod budgets;
+mod channels;
 mod claims;
 mod debits;
+mod exposures;
 mod leases;
 mod payments;
 mod stored;
 
 pub use budgets::*;
+pub use channels::*;
 pub use claims::*;
 pub use debits::*;
+pub use exposures::*;
 pub use leases::*;
 pub use payments::*;
 pub use stored::*;
@@ -61,6 +65,7 @@ macro_rules! domain_suite {
             a_freed_key_belongs_to_its_next_holder
             debits_are_settled_once
             debits_are_released_once
+            what_a_rail_took_for_nothing_stays_counted
             debits_wait_while_nothing_is_known
             a_limit_is_exact_under_contention
             an_exceeded_debit_leaves_the_others_alone
@@ -81,6 +86,16 @@ macro_rules! domain_suite {
             an_answer_is_kept_until_its_time
             an_answer_is_kept_in_its_own_slot
             receipts_come_newest_first_and_page_on
+            a_channel_is_opened_once
+            one_voucher_pays_for_one_of_many
+            many_pay_from_one_channel_to_the_unit
+            a_refusal_counts_only_on_what_is_there
+            a_request_that_is_repeated_is_charged_once
+            a_leased_channel_is_written_by_one
+            a_stale_owner_of_a_channel_learns_that_it_is_none
+            what_is_unsettled_stays_within_its_caps
+            no_channel_holds_more_than_is_counted
+            whichever_write_is_the_last_one
         }
     };
     ($make:expr ; $($name:ident)*) => {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use farthing_core::{
     domain::{
         claims::{Change, Claimed, Debts},
+        losses,
         payments::Payments,
     },
     payment::Event,
     port::backend::Backend,
+    value::{Amount, Timestamp},
 };
 use tokio::task::JoinSet;
 
@@ -64,6 +66,57 @@ pub async fn debits_are_released_once(store: Arc<dyn Backend>) {
         );
         assert_eq!(both, (0, 50));
     }
+}
+
+/// What a rail took although nothing moved stays on the hour's counter, and what it did not take comes
+/// off; of the other debits nothing stays.
+pub async fn what_a_rail_took_for_nothing_stays_counted(store: Arc<dyn Backend>) {
+    let payments = Payments::new(Arc::clone(&store));
+    let loss = losses::debit(
+        "rail",
+        Amount::new(5),
+        Amount::new(14),
+        Timestamp::from_secs(0),
+    );
+    let losing = |number| {
+        let mut claim = claim(payment(number));
+        claim.debits = vec![loss.clone(), debit("flight", 5, 100, false)];
+        claim
+    };
+    let counts = [
+        (Debts::Keep, true, (5, 5)),
+        (Debts::Settle, false, (0, 0)),
+        (Debts::Release, false, (0, 0)),
+        (Debts::Release, true, (5, 0)),
+        (Debts::Default, false, (5, 0)),
+        (Debts::Default, true, (10, 0)),
+    ];
+    for (number, (debts, lost, expected)) in (1..).zip(counts) {
+        let mut held = claimed(&payments, losing(number)).await;
+        for _ in 0..2 {
+            let next = Change {
+                debts,
+                lost,
+                ..Change::to(held.record.clone())
+            };
+            held = change(&payments, held, next).await;
+            let both = (
+                counted(&store, &loss.counter).await,
+                counted(&store, "flight").await,
+            );
+            assert_eq!(both, expected, "{debts:?}, {lost}");
+        }
+        let released = Change {
+            debts: Debts::Release,
+            ..Change::to(held.record.clone())
+        };
+        drop(change(&payments, held, released).await);
+    }
+    let over = payments.claims().claim(losing(9)).await;
+    assert!(
+        matches!(&over, Ok(Claimed::Exceeded(debit)) if *debit == loss),
+        "{over:?}"
+    );
 }
 
 /// Sent, pending, unknown, taken over: nothing is given back on a guess.
