@@ -341,6 +341,9 @@ pub struct Refusal {
     /// Whether value moved, as far as the method knows. Before a claim it did not, unless the payer
     /// moved it itself.
     pub moved: Moved,
+    /// Whether the rail took something for itself all the same, as a chain does for a transaction that
+    /// fails. Then what the claim reserved for that ([`losses`](crate::domain::losses)) stays counted.
+    pub at_cost: bool,
     /// What lies behind it.
     #[source]
     pub source: Option<Source>,
@@ -355,6 +358,7 @@ impl Refusal {
             problem: None,
             public: public.into(),
             moved: Moved::No,
+            at_cost: false,
             source: None,
         }
     }
@@ -371,6 +375,13 @@ impl Refusal {
     #[must_use]
     pub fn of_prepaid(mut self) -> Self {
         self.moved = Moved::Unknown;
+        self
+    }
+
+    /// The same, and the rail took something for itself.
+    #[must_use]
+    pub fn at_cost(mut self) -> Self {
+        self.at_cost = true;
         self
     }
 

@@ -92,6 +92,7 @@ fn sponsor(said: &config::Sponsor) -> Result<Sponsor, LiveError> {
     sponsor.fee = said.max_fee;
     sponsor.in_flight = said.in_flight.get();
     sponsor.fees_in_flight = said.in_total;
+    sponsor.fees_lost = said.in_total;
     Ok(sponsor)
 }
 

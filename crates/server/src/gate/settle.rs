@@ -179,7 +179,7 @@ impl Gate {
     ) -> Result<(Change<Payment>, Option<Refusal>), Refused> {
         let now = self.now();
         let mut refused = None;
-        let mut debts = Debts::Keep;
+        let (mut debts, mut lost) = (Debts::Keep, false);
         let mut writes = Vec::new();
         match outcome {
             Outcome::Settled {
@@ -212,6 +212,7 @@ impl Gate {
                     _ => {}
                 }
                 record.lease_until = now;
+                lost = refusal.at_cost;
                 refused = Some(refusal);
             }
             Outcome::Pending { ask_after } => {
@@ -231,6 +232,7 @@ impl Gate {
         }
         let change = Change {
             debts,
+            lost,
             writes,
             ..Change::to(record.clone())
         };

@@ -60,10 +60,10 @@ mod settle;
 use std::{borrow::Cow, fmt, time::Duration};
 
 use farthing_core::{
-    domain::claims::Debit,
+    domain::{claims::Debit, losses},
     intent::charge::ChargeRequest,
     port::method::{Charge, PrepareError, Presented, Rail, Refusal, Step, Verified, Wanted},
-    value::{Amount, ClaimKey, Currency, CurrencyCode, Did, MethodId, Reference},
+    value::{Amount, ClaimKey, Currency, CurrencyCode, Did, MethodId, Reference, Timestamp},
 };
 use farthing_evm::{Address, B256, Node, PkhDid, TxHash};
 use tokio::sync::Semaphore;
@@ -88,6 +88,9 @@ use crate::{
 
 /// What the names of a sponsor's counters begin with.
 const COUNTERS: &str = "tempo/sponsor/";
+
+/// What the sponsor's losses are counted under.
+const LOST: &str = "fees";
 
 /// Tempo as a payment method: charges settled on the chain.
 ///
@@ -182,7 +185,8 @@ impl Tempo {
         let is_marked = demand.details.memo.is_none();
         let preflight = Preflight::new(&pull, sponsor, is_marked);
         let Cleared { fee_token, has } = preflight.run(&self.node, &self.options).await?;
-        let debits = sponsor.map_or_else(Vec::new, |sponsor| self.debits(sponsor, &pull, has));
+        let now = demand.presented.now;
+        let debits = sponsor.map_or_else(Vec::new, |sponsor| self.debits(sponsor, &pull, has, now));
         let (payer, valid_before) = (pull.payer, pull.valid_before);
         let identity = pull.authored().identity();
         // Signed only now, and kept from everybody until the claim and its debits are written.
@@ -238,9 +242,11 @@ impl Tempo {
     /// What a sponsored payment reserves until its outcome is known, over all servers on one store.
     ///
     /// The payer's money is counted too: each of several payments under way is good by itself, and whoever has
-    /// enough for one of them would have us pay the fees of all the others, which fail.
-    fn debits(&self, sponsor: &Sponsor, pull: &Pull, has: Amount) -> Vec<Debit> {
+    /// enough for one of them would have us pay the fees of all the others, which fail. Who has enough for all
+    /// can still take it away before the block; so what the chain took for nothing stays counted, for an hour.
+    fn debits(&self, sponsor: &Sponsor, pull: &Pull, has: Amount, now: Timestamp) -> Vec<Debit> {
         let fee = u128::try_from(pull.transaction().max_fee()).unwrap_or(u128::MAX);
+        let fee = Amount::new(fee);
         let debit = |what: &str, amount, limit| Debit {
             counter: self.counter(sponsor, what).into(),
             amount,
@@ -252,8 +258,9 @@ impl Tempo {
         let spent = format!("payer/{:#x}/{:#x}", pull.payer, pull.token);
         vec![
             debit("in-flight", one, many),
-            debit("fees", Amount::new(fee), sponsor.fees_in_flight),
+            debit("fees", fee, sponsor.fees_in_flight),
             debit(&spent, pull.amount, has),
+            losses::debit(&self.counter(sponsor, LOST), fee, sponsor.fees_lost, now),
         ]
     }
 
@@ -329,8 +336,11 @@ impl Charge for Tempo {
     }
 
     fn exceeded(&self, debit: &Debit) -> Option<Cow<'static, str>> {
-        let ours = debit.counter.strip_prefix(COUNTERS)?;
-        let why = if ours.contains("/payer/") {
+        let lost = losses::scope(debit);
+        let ours = lost.unwrap_or(&debit.counter).strip_prefix(COUNTERS)?;
+        let why = if lost.is_some() {
+            "the seller paid as many fees for payments that failed as it may in an hour: nothing was sent"
+        } else if ours.contains("/payer/") {
             "the payer has not enough for this and its other payments that are under way: nothing was sent"
         } else {
             "the seller pays as many fees as it may at the moment: nothing was sent"

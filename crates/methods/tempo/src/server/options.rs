@@ -88,6 +88,11 @@ pub struct Sponsor {
     /// The most that the fees of all that are in flight may come to. The account has to hold as much of a
     /// fee token, or nothing more is sponsored: it never runs dry with transactions under way.
     pub fees_in_flight: Amount,
+    /// The most that may be lost of what is sponsored within an hour: the fees of those that failed, with the
+    /// most that those in flight may come to. Beyond it nothing more is sponsored until the next full hour, so
+    /// nobody who makes payments fail gets more than this. Not less than `fees_in_flight`, or it would bound
+    /// that.
+    pub fees_lost: Amount,
     /// The longest time in which a sponsored transaction may be valid.
     pub validity: Duration,
     /// Whether a transaction may authorize an access key as well. Its gas is ours to pay, within `gas`.
@@ -211,7 +216,7 @@ impl Default for PushOptions {
 
 impl Sponsor {
     /// The defaults: fees in one token, of at most five cents each; a hundred transactions in flight, for
-    /// half a dollar in all; valid for a minute, which is more than a nonce that expires can be.
+    /// half a dollar in all, and as much lost in an hour; valid for a minute, which is more than a nonce that expires can be.
     #[must_use]
     pub fn new(key: SigningKey, fee_token: Token) -> Self {
         Self {
@@ -221,6 +226,7 @@ impl Sponsor {
             fee: Amount::new(50_000),
             in_flight: 100,
             fees_in_flight: Amount::new(500_000),
+            fees_lost: Amount::new(500_000),
             validity: Duration::from_secs(60),
             authorizations: false,
         }
@@ -244,6 +250,11 @@ impl Sponsor {
         if self.fee > self.fees_in_flight {
             return Err(TempoError::Bounds(
                 "one sponsored fee may be more than all in flight",
+            ));
+        }
+        if self.fees_in_flight > self.fees_lost {
+            return Err(TempoError::Bounds(
+                "the sponsored fees in flight may be more than all that may be lost",
             ));
         }
         if self.validity <= margin {
@@ -312,6 +323,7 @@ mod tests {
         bounds(check(|o| o.push.age = Duration::ZERO));
         bounds(sponsored(|s| s.in_flight = 0));
         bounds(sponsored(|s| s.fee = Amount::new(500_001)));
+        bounds(sponsored(|s| s.fees_lost = Amount::new(499_999)));
         bounds(sponsored(|s| s.validity = Duration::from_secs(1)));
         let euro = vec![known::EURC_E];
         assert_eq!(sponsored(|s| s.fee_tokens = euro), Err(E::FeeTokens));

@@ -3,7 +3,7 @@
 //! | what is seen | what is said |
 //! |---|---|
 //! | a receipt in a block that the chain has, with the logs of every leg | settled |
-//! | the same, failed | refused: nothing moved, and these bytes never will move anything |
+//! | the same, failed | refused: nothing but a fee moved, and these bytes never will move anything |
 //! | no receipt, and its nonce is used or its time is over | refused, likewise |
 //! | a node has it | pending |
 //! | a node does not know it, or said no to it | pending, and it is sent again: it can still come |
@@ -135,9 +135,13 @@ impl Tempo {
     async fn judge(&self, transfer: &Transfer, fate: Result<Fate, RpcError>) -> Outcome {
         match fate {
             Ok(Fate::Included(receipt)) => self.included(transfer, &receipt).await,
-            Ok(Fate::Reverted(_)) => refused(
-                Fault::Invalid,
-                "the chain ran the transaction, and it failed: nothing was paid",
+            // The chain took its fee from whoever signed for it.
+            Ok(Fate::Reverted(_)) => Outcome::Refused(
+                Refusal::new(
+                    Fault::Invalid,
+                    "the chain ran the transaction, and it failed: nothing was paid",
+                )
+                .at_cost(),
             ),
             Ok(Fate::Dead(Death::NonceUsed)) => refused(
                 Fault::Invalid,

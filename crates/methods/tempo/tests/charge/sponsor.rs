@@ -255,6 +255,63 @@ async fn a_sponsored_transaction_that_fails_costs_its_fee_and_no_more() {
 }
 
 #[tokio::test]
+async fn fees_for_payments_that_failed_are_lost_up_to_a_bound_in_an_hour() {
+    let open = sponsored(|sponsor| {
+        sponsor.fee = Amount::new(48_000);
+        sponsor.fees_in_flight = Amount::new(48_000);
+        sponsor.fees_lost = Amount::new(95_999);
+    });
+    let shop = Shop::open_with("tempo: a sponsor's losses", |setup| {
+        open(setup);
+        setup.mining = Mining::Manual;
+        setup.options.patience = Duration::from_millis(200);
+    });
+    let Some(shop) = shop.await else {
+        return;
+    };
+    let hour = 60 * 60;
+    shop.later(Duration::from_secs(hour - shop.now() % hour + 60))
+        .await;
+    // What ends well costs the sponsor nothing of it, however often.
+    for _ in 0..3 {
+        let good = pay(&shop, &Buyer::number(0), |_, _| {}).await;
+        shop.present(&good).await.assert_unresolved();
+        shop.later(Duration::from_secs(3)).await;
+        assert_eq!(shop.present(&good).await.status, 200);
+    }
+    // One has the money when it is looked at, and takes it away before the block.
+    let thief = Buyer::number(1);
+    let bad = pay(&shop, &thief, |_, _| {}).await;
+    let before = fees(&shop).await;
+    shop.present(&bad).await.assert_unresolved();
+    shop.drain(PATH_USD, thief.address()).await;
+    shop.later(Duration::from_secs(3)).await;
+    let answer = shop.present(&bad).await;
+    answer.assert_refused("verification-failed", "it failed");
+    assert!(fees(&shop).await < before);
+    // What it could have cost is counted, so another of the same size is one too many, whoever asks.
+    let next = pay(&shop, &Buyer::number(0), |_, _| {}).await;
+    let sent = shop.proxy.count("eth_sendRawTransactionSync");
+    let answer = shop.present(&next).await;
+    assert_eq!((answer.status, answer.kind()), (503, "overloaded"));
+    assert_eq!(answer.problem["moneyMoved"], false);
+    let told = answer.problem["detail"].as_str().unwrap();
+    assert!(told.contains("in an hour"), "{told}");
+    assert_eq!(shop.proxy.count("eth_sendRawTransactionSync"), sent);
+    // One that may cost a little less fits.
+    let less = pay(&shop, &Buyer::number(0), |_, t| t.gas_limit -= 1000).await;
+    shop.present(&less).await.assert_unresolved();
+    shop.later(Duration::from_secs(3)).await;
+    assert_eq!(shop.present(&less).await.status, 200);
+    // An hour later all of it is there again.
+    shop.later(Duration::from_secs(hour)).await;
+    let next = pay(&shop, &Buyer::number(0), |_, _| {}).await;
+    shop.present(&next).await.assert_unresolved();
+    shop.later(Duration::from_secs(3)).await;
+    assert_eq!(shop.present(&next).await.status, 200);
+}
+
+#[tokio::test]
 async fn many_at_once_stay_within_the_bound() {
     let open = sponsored(|sponsor| {
         sponsor.in_flight = 3;
