@@ -451,8 +451,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "paid on Tempo: a sponsor lends without an end",
         file: "crates/methods/tempo/src/server/mod.rs",
-        find: "sponsor.map_or_else(Vec::new, |sponsor| self.debits(sponsor, &pull, has))",
-        replace: "sponsor.map_or_else(Vec::new, |sponsor| self.debits(sponsor, &pull, has).split_off(2))",
+        find: "self.debits(sponsor, &pull, has, now))",
+        replace: "self.debits(sponsor, &pull, has, now).split_off(2))",
+        killers: &[CHARGE],
+    },
+    Mutant {
+        name: "paid on Tempo: a fee that was lost is given back",
+        file: SETTLE,
+        find: "lost = refusal.at_cost;",
+        replace: "lost = false;",
         killers: &[CHARGE],
     },
     Mutant {
