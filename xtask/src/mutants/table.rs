@@ -37,6 +37,7 @@ const UNITS: &[&str] = &["--package=farthing-client", "--test=units"];
 const ERRAND: &[&str] = &["--package=farthing-client", "--test=errand"];
 const TEMPO_PAYER: &[&str] = &["--package=farthing-tempo", "--test=payer"];
 const DISCOVERY: &[&str] = &["--package=farthing-server", "--test=discovery"];
+const SESSION: &[&str] = &["--package=farthing-core", "--test=session"];
 const PACKED: &[&str] = &["--package=farthing-core", "--test=packed"];
 const SCHEMA: &[&str] = &["--package=farthing-store", "--lib"];
 const ROUTES: &[&str] = &["--package=farthing-gateway", "--test=routes"];
@@ -475,5 +476,75 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         find: "            prepaid: true,\n",
         replace: "            prepaid: false,\n",
         killers: &[CHARGE],
+    },
+    Mutant {
+        name: "a channel: a price is charged without a look at the balance",
+        file: "crates/core/src/intent/session/channel.rs",
+        find: "            Some(need) => Err(Refused::Short(need)),",
+        replace: "            Some(_) => Ok(()),",
+        killers: &[SESSION],
+    },
+    Mutant {
+        name: "a channel: an equal voucher raises what is accepted",
+        file: "crates/core/src/intent/session/channel.rs",
+        find: "        self.accepted = cumulative;\n",
+        replace: "        self.accepted = more(accepted, cumulative);\n",
+        killers: &[SESSION],
+    },
+    Mutant {
+        name: "a channel: the highest voucher is settled",
+        file: "crates/core/src/intent/session/chain.rs",
+        find: "let voucher = self.kept.within(self.spent)?;",
+        replace: "let voucher = self.kept.within(self.accepted)?;",
+        killers: &[SESSION],
+    },
+    Mutant {
+        name: "a channel: a voucher above what was spent is forgotten",
+        file: "crates/core/src/intent/session/kept.rs",
+        find: "self.0.drain(..within - 1);",
+        replace: "self.0.drain(..within);",
+        killers: &[SESSION],
+    },
+    Mutant {
+        name: "a channel: an older block undoes a later one",
+        file: "crates/core/src/intent/session/chain.rs",
+        find: "seen.block < self.block || ",
+        replace: "",
+        killers: &[SESSION],
+    },
+    Mutant {
+        name: "a channel: a draw that was given back is taken in",
+        file: "crates/core/src/intent/session/exposure.rs",
+        find: "let is_current = number >= self.grant.number;",
+        replace: "let is_current = number > 0;",
+        killers: &[SESSION],
+    },
+    Mutant {
+        name: "a channel: the version of its row is not compared",
+        file: "crates/core/src/domain/channels.rs",
+        find: "        batch.guards.push(version(held));\n        batch.guards.extend(guards);",
+        replace: "        batch.guards.push(Guard::Fence { table: CHANNELS, key: Key::from(STATE), fence: held.fence });\n        batch.guards.extend(guards);",
+        killers: &[DOMAIN],
+    },
+    Mutant {
+        name: "a channel: a cache that says no is believed",
+        file: "crates/core/src/domain/channels.rs",
+        find: "let is_known = is_fresh || held.is_leased(now);",
+        replace: "let is_known = true;",
+        killers: &[DOMAIN],
+    },
+    Mutant {
+        name: "a channel: what a request leaves is written though nothing is charged",
+        file: "crates/core/src/domain/channels.rs",
+        find: "        Err(_) => {}\n    }\n    Ok(Step::to(admitted))",
+        replace: "        Err(_) => {}\n    }\n    Ok(Step::to(admitted).with(guards.clone(), writes.clone()))",
+        killers: &[DOMAIN],
+    },
+    Mutant {
+        name: "a channel: the counters are told before the channel lowers its grant",
+        file: "crates/core/src/intent/session/exposure.rs",
+        find: "            self.grant = Grant {\n                amount: stays,",
+        replace: "            self.grant = Grant {\n                amount: self.grant.amount,",
+        killers: &[DOMAIN],
     },
 ];
