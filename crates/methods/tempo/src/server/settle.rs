@@ -5,8 +5,9 @@
 //! | a receipt in a block that the chain has, with the logs of every leg | settled |
 //! | the same, failed | refused: nothing but a fee moved, and these bytes never will move anything |
 //! | no receipt, and its nonce is used or its time is over | refused, likewise |
-//! | a node has it | pending |
-//! | a node does not know it, or said no to it | pending, and it is sent again: it can still come |
+//! | a node has it, or takes it again | pending |
+//! | it was in a block, and is not any more | pending |
+//! | no node has it, and none takes it | unknown, and it is sent again, ever less often: it can still come |
 //! | a receipt without the logs; no answer; an answer that makes no sense | unknown |
 //!
 //! A node that says no proves nothing: whoever else has the bytes can send them until they end, which is
@@ -119,17 +120,14 @@ impl Tempo {
     async fn look(&self, transfer: &Transfer) -> Outcome {
         let fate = look(&self.node, &transfer.watched).await;
         if let (Ok(Fate::Unseen), Some(raw)) = (&fate, &transfer.watched.raw) {
-            self.send_again(raw).await;
+            return match self.node.send_raw(raw).await {
+                Ok(()) => self.pending(),
+                // What it says proves nothing, and only the chain ends a payment. But whoever makes what nobody takes
+                // does not have us ask for every block.
+                Err(error) => unknown(error),
+            };
         }
         self.judge(transfer, fate).await
-    }
-
-    async fn send_again(&self, raw: &RawTransaction) {
-        // What it says proves nothing; the next look does.
-        if let Err(error) = self.node.send_raw(raw).await {
-            let error: &dyn std::error::Error = &error;
-            tracing::debug!(hash = %raw.hash(), error, "a transaction was not taken again");
-        }
     }
 
     async fn judge(&self, transfer: &Transfer, fate: Result<Fate, RpcError>) -> Outcome {
@@ -151,6 +149,8 @@ impl Tempo {
                 Fault::Expired,
                 "the transaction ended before it was in a block: nothing was paid",
             ),
+            // What the buyer sent was in a block already, and comes into another one soon.
+            Ok(Fate::Unseen) if transfer.watched.raw.is_some() => Outcome::Unknown { source: None },
             Ok(_) => self.pending(),
             Err(error) => unknown(error),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use farthing_core::value::Amount;
+use farthing_core::{payment::SettlePolicy, value::Amount};
 use farthing_evm::{SigningKey, U256};
 use farthing_tempo::{Sponsor, token::known};
 use farthing_testkit::chain::Mining;
@@ -43,6 +43,44 @@ async fn credit_is_not_given_on_a_transaction_that_the_node_refused() {
     assert_eq!(shop.present(&credential).await.status, 200);
     assert_eq!(shop.runs(), 1);
     assert_eq!(shop.balance(PATH_USD, PAYEE).await, PRICE);
+}
+
+/// What every node refuses costs whoever made it nothing, and is asked about until it ends. So it is asked about
+/// ever less often, whatever the route's policy.
+#[tokio::test]
+async fn what_the_node_refuses_is_asked_about_ever_less_often() {
+    for policy in [SettlePolicy::First, SettlePolicy::After] {
+        let shop = Shop::open_with("tempo: refused, again and again", |setup| {
+            setup.route = route().settle(policy);
+            setup.options.patience = Duration::from_millis(200);
+        });
+        let Some(shop) = shop.await else {
+            return;
+        };
+        let (buyer, asked) = (Buyer::number(0), shop.ask().await);
+        let credential = buyer.pull(&asked, buyer.transaction(&asked, shop.now()));
+        let no =
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"insufficient funds"}}"#;
+        for send in ["eth_sendRawTransactionSync", "eth_sendRawTransaction"] {
+            shop.proxy.when(send, Deed::Say(no.to_owned()));
+        }
+        let answer = shop.present(&credential).await;
+        assert_eq!((answer.status, answer.kind()), (503, "payment-unresolved"));
+        let looked = shop.proxy.count("eth_getTransactionReceipt");
+        for _ in 0..20 {
+            shop.clock.advance(Duration::from_secs(1));
+            shop.gate.reconcile().await.unwrap();
+        }
+        let looked = shop.proxy.count("eth_getTransactionReceipt") - looked;
+        assert!((1..=4).contains(&looked), "{looked} times in 20 s");
+        // Only the chain ends it: it is still sent when a node takes it.
+        shop.proxy.behave();
+        shop.clock.advance(Duration::from_secs(60));
+        shop.gate.reconcile().await.unwrap();
+        shop.clock.advance(Duration::from_secs(2));
+        assert_eq!(shop.present(&credential).await.status, 200);
+        assert_eq!(shop.balance(PATH_USD, PAYEE).await, PRICE);
+    }
 }
 
 /// A node takes a transaction that waits for one before it in its lane, which need never come. Nobody can be

@@ -123,7 +123,7 @@ async fn a_node_that_says_no() {
     assert_eq!(shop.balance(PATH_USD, PAYEE).await, 0);
     // It was not taken, and could still be: the same bytes are sent until they end.
     shop.proxy.behave();
-    shop.clock.advance(Duration::from_secs(2));
+    shop.clock.advance(Duration::from_secs(6));
     shop.gate.reconcile().await.unwrap();
     shop.clock.advance(Duration::from_secs(2));
     assert_eq!(shop.present(&credential).await.hash(), hash);
