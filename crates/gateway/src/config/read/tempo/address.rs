@@ -36,10 +36,16 @@ pub(super) fn address(text: &str) -> Result<Address, Wrong> {
         let what = "an address begins with 0x";
         return Err(Wrong::write(what, format!("write \"0x{text}\"")));
     }
-    typed_address(text).map_err(|error| match error {
-        TokenError::Checksum => Wrong::write(error.to_string(), "copy it once more"),
-        _ => Wrong::write(format!("`{}` is no address", shown(text)), usual),
-    })
+    match typed_address(text) {
+        Ok(address) => Ok(address),
+        Err(slip @ TokenError::Checksum) => {
+            Err(Wrong::write(slip.to_string(), "copy it once more"))
+        }
+        Err(_) => Err(Wrong::write(
+            format!("`{}` is no address", shown(text)),
+            usual,
+        )),
+    }
 }
 
 /// 32 bytes that stand beside a transfer.
