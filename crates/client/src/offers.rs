@@ -9,7 +9,10 @@ use farthing_core::{
     header::{digest, www_authenticate},
     intent::charge::{CHARGE, ChargeRequest},
     noun::Challenge,
-    port::payer::{Offer, Payer, Quote},
+    port::{
+        method::{Fault, Refusal},
+        payer::{Offer, Payer, Quote},
+    },
     value::Timestamp,
 };
 use http::{HeaderMap, HeaderName, header::WWW_AUTHENTICATE};
@@ -166,15 +169,37 @@ impl Judge<'_> {
     /// The first payer that can pay an offer.
     fn quote(&self, offer: &Offer) -> Result<(Arc<dyn Payer>, Quote), PayerFault> {
         let method = &offer.challenge.method;
-        let mut fault = PayerFault::Method(method.as_str().into());
+        let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
         for payer in self.payers.iter().filter(|payer| payer.method() == method) {
             match payer.quote(offer) {
                 Ok(quote) => return Ok((Arc::clone(payer), quote)),
-                Err(refusal) => fault = PayerFault::Payer(refusal),
+                Err(refusal) if payer.is_on_network(offer) => here.push(refusal),
+                Err(refusal) => elsewhere.push(refusal),
             }
         }
-        Err(fault)
+        // That the other networks are not asked for is no news where one is.
+        let told = if here.is_empty() { elsewhere } else { here };
+        let refusal = together(told).map(PayerFault::Payer);
+        Err(refusal.unwrap_or_else(|| PayerFault::Method(method.as_str().into())))
     }
+}
+
+/// What several payers said, each reason once. Whose fault it is goes by the first of them that is
+/// more than an offer of another kind.
+fn together(refusals: Vec<Refusal>) -> Option<Refusal> {
+    let mut reasons: Vec<String> = Vec::new();
+    for reason in refusals.iter().map(ToString::to_string) {
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    let mut refusals = refusals;
+    refusals.sort_by_key(|refusal| refusal.fault == Fault::Unsupported);
+    let first = refusals.into_iter().next()?;
+    Some(Refusal {
+        public: reasons.join("; ").into(),
+        ..first
+    })
 }
 
 fn weight(error: &Error) -> u8 {

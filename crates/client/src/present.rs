@@ -72,7 +72,7 @@ impl Inner {
                     break;
                 }
                 Sent::Judged(Verdict::Served(response)) => {
-                    let outlay = self.served(held, response.headers()).await;
+                    let outlay = self.served(held, &credential, response.headers()).await;
                     return Ok(Presented::Served(response, outlay, header));
                 }
                 Sent::Judged(Verdict::Other(response, said)) => {
@@ -164,10 +164,18 @@ impl Inner {
     }
 
     /// The server served: the payment is made, whether it left a receipt or not.
-    pub(crate) async fn served(&self, held: HeldPayment, headers: &HeaderMap) -> Outlay {
+    pub(crate) async fn served(
+        &self,
+        held: HeldPayment,
+        credential: &KeptCredential,
+        headers: &HeaderMap,
+    ) -> Outlay {
         let receipt = receipt(&held.record, headers);
-        let how = receipt.clone().map_or(Settled::Served, Settled::Receipt);
-        match self.book.settle(held.clone(), &how, self.clock.now()).await {
+        let written = match receipt.clone().map(Settled::Receipt) {
+            Some(how) => self.book.settle(held.clone(), &how, self.clock.now()).await,
+            None => self.book.serve(held.clone(), credential).await,
+        };
+        match written {
             Ok(held) => Outlay::of(&held.record, receipt, true),
             Err(error) => {
                 tracing::warn!(%error, payment = %held.record.id, "a payment was made and not recorded");

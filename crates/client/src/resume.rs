@@ -1,6 +1,6 @@
 //! Finishing what an earlier process, or an earlier call, left open.
 
-use farthing_core::{domain::claims::ChangeError, port::payer::Resolved, value::Timestamp};
+use farthing_core::{bounds, domain::claims::ChangeError, port::payer::Resolved, value::Timestamp};
 use http::Method;
 use reqwest::Request;
 
@@ -8,7 +8,7 @@ use crate::{
     carry::Direct,
     client::{Client, Inner},
     error::Error,
-    outgoing::{Claimed, Loss, Outgoing, Settled, Standing},
+    outgoing::{Claimed, HeldPayment, KeptCredential, Loss, Outgoing, Settled, Standing},
     pay::{Ticket, store_error},
     present::Presented,
     response::Response,
@@ -36,7 +36,8 @@ impl Client {
     /// What was reserved and never signed is released. What was signed for a GET or a HEAD that
     /// needs nothing but its URL is sent again, once, and the answer is handed out: it is what was
     /// paid for. Of anything else the rail is asked; where it does not know, the payment waits
-    /// until its caller makes the same request again.
+    /// until its caller makes the same request again. Of what was served without a receipt the rail
+    /// is asked as well: it was paid, or its reservation comes free.
     ///
     /// # Errors
     /// When the store fails. What one payment's server or rail does never is an error here.
@@ -52,6 +53,7 @@ impl Client {
             };
             resumed.push(inner.finish(taken).await?);
         }
+        resumed.extend(inner.finish_served().await?);
         inner
             .book
             .forget(inner.clock.now(), inner.options.resume)
@@ -130,6 +132,66 @@ impl Inner {
                 };
                 let _ = self.book.note(held, free).await;
                 self.looked_at(id, None).await
+            }
+        }
+    }
+
+    /// Asks the rail about what was served without a receipt, the oldest first.
+    async fn finish_served(&self) -> Result<Vec<Resumed>, Error> {
+        let (mut asked, mut last) = (Vec::new(), None);
+        loop {
+            let page = self.book.unconfirmed(last.as_ref(), bounds::PAGE).await?;
+            let is_last = page.len() < bounds::PAGE;
+            last = page.last().map(|held| held.record.clone());
+            for held in page {
+                if asked.len() >= self.options.resume {
+                    return Ok(asked);
+                }
+                if held.record.asked > 0 && self.clock.now() < next_look(&held.record) {
+                    continue;
+                }
+                // What an older version served and erased nobody can be asked about.
+                let Some(signed) = self.book.credential(held.record.id).await? else {
+                    continue;
+                };
+                let Some(Taken { held, work: _work }) = self.take_to_ask(held).await? else {
+                    continue;
+                };
+                let held = self.end_served(held, &signed).await;
+                asked.push(Resumed {
+                    payment: held.map_err(store_error)?.record,
+                    response: None,
+                });
+            }
+            if is_last {
+                return Ok(asked);
+            }
+        }
+    }
+
+    /// Asks the rail what became of a payment that was served without a receipt, and ends it where
+    /// the rail knows. Where it does not, the look is counted and the payment stays as it is.
+    pub(crate) async fn end_served(
+        &self,
+        held: HeldPayment,
+        signed: &KeptCredential,
+    ) -> Result<HeldPayment, ChangeError> {
+        let (held, resolved) = self.leased(held, self.ask_rail(signed)).await;
+        if let Resolved::Moved { reference } = resolved {
+            let how = Settled::Rail(reference);
+            return self.book.settle(held, &how, self.clock.now()).await;
+        }
+        let is_done = held.record.claimed == Some(Claimed::Moved);
+        match Loss::of(&resolved).filter(|_| !is_done) {
+            Some(loss) => self.book.void(held, Vec::new(), loss).await,
+            None => {
+                let record = Outgoing {
+                    asked: held.record.asked.saturating_add(1),
+                    looked_at: self.clock.now(),
+                    lease_until: Timestamp::EPOCH,
+                    ..held.record.clone()
+                };
+                self.book.note(held, record).await
             }
         }
     }

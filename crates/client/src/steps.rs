@@ -65,7 +65,12 @@ impl Client {
     ) -> Result<Step, Error> {
         let inner = &self.inner;
         if status.is_success() {
-            return Ok(Step::Served(inner.served(ticket.held, headers).await));
+            let Ticket {
+                held,
+                credential,
+                work: _work,
+            } = ticket;
+            return Ok(Step::Served(inner.served(held, &credential, headers).await));
         }
         let problem = Problem::parse(body, status.as_u16())
             .ok()

@@ -90,9 +90,18 @@ impl Inner {
 
     /// Takes a pending payment over, if nobody works on it.
     pub(crate) async fn take(&self, held: HeldPayment) -> Result<Option<Taken>, Error> {
+        if held.record.standing.is_pending() {
+            self.take_to_ask(held).await
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// The same for one that was served, so that there is nothing to do for it but to ask its rail.
+    pub(crate) async fn take_to_ask(&self, held: HeldPayment) -> Result<Option<Taken>, Error> {
         let record = &held.record;
         let is_free = record.worker == self.id || record.lease_until <= self.clock.now();
-        if !record.standing.is_pending() || !is_free {
+        if !is_free {
             return Ok(None);
         }
         let Some(work) = self.works.begin(record.id) else {

@@ -9,9 +9,9 @@ use farthing_core::{
 };
 
 use crate::{
-    client::Client,
+    client::{Client, Inner},
     error::Error,
-    outgoing::{Loss, Outgoing, Settled, Standing},
+    outgoing::{HeldPayment, KeptCredential, Loss, Outgoing, Settled, Standing},
     pay::store_error,
     work::Taken,
 };
@@ -26,6 +26,11 @@ pub enum WriteOffError {
     /// Its outcome is known.
     #[error("the payment is {}, and nothing of it is pending", .0.as_str())]
     Decided(Standing),
+    /// It was served, and the rail does not say what became of it.
+    #[error(
+        "the payment was served, and its rail does not say what became of it: it counts as paid"
+    )]
+    Served,
     /// A program works on it.
     #[error("a program works on the payment at the moment")]
     UnderWay,
@@ -46,16 +51,22 @@ impl Client {
     /// the budgets have counted it too low. Before what was signed ran out it is then refused,
     /// because the same purchase could be paid twice.
     ///
+    /// What was served without a receipt goes by the rail's word alone: its seller gave credit, and
+    /// nobody but the rail knows whether it was ever paid.
+    ///
     /// # Errors
     /// When the payment is not pending, somebody works on it, or its proof is still good.
     pub async fn write_off(&self, id: PaymentId) -> Result<Outgoing, WriteOffError> {
         let inner = &self.inner;
         let held = inner.book.load(id).await.map_err(Error::from)?;
         let held = held.ok_or(WriteOffError::Unknown(id))?;
+        let signed = inner.book.credential(id).await.map_err(Error::from)?;
+        if held.record.standing == Standing::Unconfirmed {
+            return inner.write_off_served(held, signed).await;
+        }
         if !held.record.standing.is_pending() {
             return Err(WriteOffError::Decided(held.record.standing));
         }
-        let signed = inner.book.credential(id).await.map_err(Error::from)?;
         let Taken { held, work } = inner.take(held).await?.ok_or(WriteOffError::UnderWay)?;
         let (held, resolved) = match &signed {
             Some(signed) => inner.leased(held, inner.ask_rail(signed)).await,
@@ -86,5 +97,28 @@ impl Client {
         };
         drop(work);
         ended.map_err(|error| Error::from(store_error(error)))?
+    }
+}
+
+impl Inner {
+    /// Ends what was served without a receipt, where its rail knows how.
+    async fn write_off_served(
+        &self,
+        held: HeldPayment,
+        signed: Option<KeptCredential>,
+    ) -> Result<Outgoing, WriteOffError> {
+        // Without what was signed nobody can be asked.
+        let signed = signed.ok_or(WriteOffError::Served)?;
+        let taken = self.take_to_ask(held).await?;
+        let Taken { held, work: _work } = taken.ok_or(WriteOffError::UnderWay)?;
+        let ended = self.end_served(held, &signed).await;
+        let record = ended
+            .map_err(|error| Error::from(store_error(error)))?
+            .record;
+        match record.standing {
+            Standing::Void => Ok(record),
+            Standing::Unconfirmed => Err(WriteOffError::Served),
+            decided => Err(WriteOffError::Decided(decided)),
+        }
     }
 }

@@ -22,8 +22,12 @@ use farthing_core::{
     memory::MemoryBackend,
     noun::{Challenge, Description, Request},
     payment::Moved,
-    port::{method::Fault, payer::Resolved},
-    value::{Amount, CurrencyCode, MethodId, Recipient},
+    port::{
+        BoxFuture,
+        method::{Fault, Refusal},
+        payer::{Offer, Payer, Proof, Quote, Resolved},
+    },
+    value::{Amount, CurrencyCode, MethodId, Recipient, Timestamp},
 };
 
 fn offer(method: &str, currency: &str, units: u128) -> Challenge {
@@ -451,4 +455,65 @@ async fn the_rails_word_settles_what_a_server_refused() {
     assert_eq!(left[0].id, resumed[0].payment.id);
     let none = buyer.client.unreceipted(left.last(), 10).await.unwrap();
     assert!(none.is_empty());
+}
+
+/// A payer on a chain that pays nothing, and says why.
+struct OnChain {
+    method: MethodId,
+    is_asked_for: bool,
+    says: &'static str,
+}
+
+impl Payer for OnChain {
+    fn method(&self) -> &MethodId {
+        &self.method
+    }
+
+    fn quote(&self, _: &Offer) -> Result<Quote, Refusal> {
+        Err(Refusal::new(Fault::Unsupported, self.says))
+    }
+
+    fn is_on_network(&self, _: &Offer) -> bool {
+        self.is_asked_for
+    }
+
+    fn sign<'a>(&'a self, _: &'a Offer, _: Timestamp) -> BoxFuture<'a, Result<Proof, Refusal>> {
+        panic!("it cannot pay")
+    }
+}
+
+#[tokio::test]
+async fn of_several_networks_the_one_that_is_asked_for_says_why_it_cannot_pay() {
+    let server = offering(&[("chain", "usd6", 1)]).await;
+    for (networks, expect) in [
+        (
+            [
+                (false, "not one"),
+                (true, "no such token"),
+                (false, "not three"),
+            ],
+            "no such token",
+        ),
+        (
+            [(false, "not one"), (false, "not two"), (false, "not one")],
+            "not one; not two",
+        ),
+    ] {
+        let buyer = buyer_with(generous(), |builder| {
+            networks
+                .into_iter()
+                .fold(builder, |builder, (is_asked_for, says)| {
+                    let method = MethodId::new("chain").unwrap();
+                    builder.payer(OnChain {
+                        method,
+                        is_asked_for,
+                        says,
+                    })
+                })
+        });
+        match buyer.client.get(server.url("/")).send().await.unwrap_err() {
+            Error::Payer(PayerFault::Payer(why)) => assert_eq!(why.to_string(), expect),
+            other => panic!("{other:?}"),
+        }
+    }
 }

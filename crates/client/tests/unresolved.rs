@@ -13,7 +13,7 @@ use common::{
     Reply, Seen, Server, StillClock, buyer, buyer_on, buyer_with, challenge, generous, hasty, paid,
     problem, unpaid,
 };
-use farthing_client::{Client, Error, Options, Policy, Standing};
+use farthing_client::{Client, Error, Options, Policy, Standing, WriteOffError};
 use farthing_core::{
     memory::MemoryBackend,
     noun::problem::{Problem, ProblemKind},
@@ -492,4 +492,62 @@ async fn final_records_are_forgotten_after_their_proofs_and_receipts_are_not() {
     assert!(buyer.client.payment(id).await.unwrap().is_none());
     assert!(buyer.client.receipts().get(id).await.unwrap().is_some());
     assert_eq!(buyer.used().await, 1_000);
+}
+
+/// A seller that gives credit serves before it is paid, and leaves no receipt.
+async fn served_on_credit(server: &Server) -> (common::Buyer, farthing_client::Outgoing) {
+    let buyer = buyer(generous());
+    let response = buyer.client.get(server.url("/")).send().await.unwrap();
+    assert_eq!(response.text().await.unwrap(), "goods");
+    let served = buyer.client.unconfirmed(None, 10).await.unwrap().remove(0);
+    assert_eq!(buyer.used().await, 1_000);
+    (buyer, served)
+}
+
+#[tokio::test]
+async fn what_was_served_on_credit_ends_by_the_word_of_the_rail() {
+    let server = answering(|_, _| common::text("goods").into()).await;
+    let reference = Reference::new("0xabc").unwrap();
+    let moved = Resolved::Moved {
+        reference: reference.clone(),
+    };
+    for (word, standing, named, used) in [
+        (Resolved::Unknown, Standing::Unconfirmed, None, 1_000),
+        (moved, Standing::Paid, Some(reference), 1_000),
+        (Resolved::Dead, Standing::Void, None, 0),
+    ] {
+        for resumes in [true, false] {
+            let (buyer, served) = served_on_credit(&server).await;
+            buyer.wallet.resolve_as(word.clone());
+            let client = buyer.restarted(generous());
+            if resumes {
+                let resumed = client.resume().await.unwrap();
+                let told: Vec<_> = resumed.iter().map(|it| it.payment.standing).collect();
+                assert_eq!(told, [standing]);
+                // What the rail did not know, it is not asked again at once.
+                assert!(client.resume().await.unwrap().is_empty());
+            } else {
+                match (client.write_off(served.id).await, standing) {
+                    (Ok(ended), Standing::Void) => assert_eq!(ended.standing, standing),
+                    (Err(WriteOffError::Decided(Standing::Paid)), Standing::Paid)
+                    | (Err(WriteOffError::Served), Standing::Unconfirmed) => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+            let ended = client.payment(served.id).await.unwrap().unwrap();
+            assert_eq!((ended.standing, ended.reference), (standing, named.clone()));
+            assert_eq!(buyer.used().await, used, "{word:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_served_on_credit_is_never_sent_again() {
+    let server = answering(|_, _| common::text("goods").into()).await;
+    let (buyer, _) = served_on_credit(&server).await;
+    // The same request again is a new purchase.
+    let again = buyer.restarted(generous());
+    again.get(server.url("/")).send().await.unwrap();
+    assert_eq!((buyer.wallet.signed(), server.payments()), (2, (2, 2)));
+    assert_eq!(buyer.used().await, 2_000);
 }

@@ -152,6 +152,10 @@ impl Payer for OnTempo {
         Ok(quote)
     }
 
+    fn is_on_network(&self, offer: &Offer) -> bool {
+        self.judge.is_on_network(offer)
+    }
+
     fn sign<'a>(
         &'a self,
         offer: &'a Offer,

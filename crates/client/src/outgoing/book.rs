@@ -68,8 +68,6 @@ pub(crate) enum Settled {
     Receipt(Receipt),
     /// By the word of the rail.
     Rail(Reference),
-    /// With nothing but the service.
-    Served,
 }
 
 impl Book {
@@ -190,11 +188,29 @@ impl Book {
                 // There is no receipt: this record is all that tells of it.
                 record.forget_at = Timestamp::FAR;
             }
-            Settled::Served => record.standing = Standing::Unconfirmed,
         }
         let change = Change {
             debts: Debts::Settle,
             writes,
+            ..Change::to(record)
+        };
+        self.claims.change(held, change).await
+    }
+
+    /// Says that the payment was served and no receipt came. It stays counted, and its proof stays
+    /// for the rail to be asked about: whoever served on credit may never have been paid.
+    pub(crate) async fn serve(
+        &self,
+        held: HeldPayment,
+        credential: &KeptCredential,
+    ) -> Result<HeldPayment, ChangeError> {
+        let record = Outgoing {
+            standing: Standing::Unconfirmed,
+            lease_until: Timestamp::EPOCH,
+            ..held.record.clone()
+        };
+        let change = Change {
+            writes: vec![credential.set_aside(&record)?],
             ..Change::to(record)
         };
         self.claims.change(held, change).await

@@ -110,15 +110,26 @@ impl KeptCredential {
 
     /// The write that keeps it, in the index under the request it is for.
     pub(super) fn write(&self, record: &Outgoing) -> Result<Write, StoreError> {
+        let place = Place {
+            group: group(record),
+            at: record.at.as_millis(),
+        };
+        self.put(record, Some(place))
+    }
+
+    /// The write that takes it out of that index: its request was served, so it is never sent
+    /// again, and only its rail may still be asked about it.
+    pub(super) fn set_aside(&self, record: &Outgoing) -> Result<Write, StoreError> {
+        self.put(record, None)
+    }
+
+    fn put(&self, record: &Outgoing, place: Option<Place>) -> Result<Write, StoreError> {
         Ok(Write::Put {
             table: CREDENTIALS,
             key: record.id.to_key(),
             value: serde_json::to_vec(self).map_err(|error| StoreError::Corrupt(error.into()))?,
             fence: 0,
-            place: Some(Place {
-                group: group(record),
-                at: record.at.as_millis(),
-            }),
+            place,
         })
     }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  reserved ──▶ signed ──▶ paid         a receipt, or the rail's word
-//!     │           │  ├────▶ unconfirmed  a 2xx without a receipt: counts as paid
+//!     │           │  ├────▶ unconfirmed  a 2xx without a receipt: counts as paid until the rail
+//!     │           │  │                   says that it is, or that it never will be
 //!     │           │  └────▶ doubtful     refused by the server; the proof may yet be taken
 //!     │           │            │
 //!     └───────────┴────────────┴──────▶ void   nothing moved, and nothing will
@@ -18,7 +19,8 @@
 //! | `signed` | the bytes of the credential | the same bytes are sent again, by [`resume`](crate::Client::resume) or when the caller repeats the request; nothing is signed anew |
 //! | the bytes were sent | as above | the same bytes again: the server answers from its claim |
 //! | the answer came | as above | the same bytes again: the server redelivers, or refuses what it delivered; then the rail is asked |
-//! | `paid`, `unconfirmed` | the receipt; the budgets are charged; the credential is erased | nothing more |
+//! | `unconfirmed` | the budgets stay reserved; the proof is set aside, and never sent again | the rail is asked: `paid` with what it calls the payment, or `void` where the proof is dead; where it does not know, it stays as it is |
+//! | `paid` | the receipt; the budgets are charged; the credential is erased | nothing more |
 //!
 //! A reservation is released on evidence only: the record says that nothing was signed, or the
 //! rail says that the proof is dead ([`Resolved::Dead`](farthing_core::port::payer::Resolved)), or

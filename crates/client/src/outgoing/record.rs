@@ -31,7 +31,8 @@ pub enum Standing {
     Doubtful,
     /// It was made: there is a receipt, or the rail says so.
     Paid,
-    /// The server served without a receipt. It counts as paid.
+    /// The server served without a receipt. It counts as paid, until the rail says what became of
+    /// it.
     Unconfirmed,
     /// Nothing moved, and nothing will.
     Void,

@@ -27,6 +27,14 @@ pub trait Payer: Send + Sync + 'static {
     /// When this payer cannot pay this offer: another network, an unknown currency.
     fn quote(&self, offer: &Offer) -> Result<Quote, Refusal>;
 
+    /// Whether an offer is for this payer's network, whether it can pay it or not. Where no payer of
+    /// a method can pay an offer, the reasons of those whose network it is are the ones that are
+    /// told.
+    fn is_on_network(&self, offer: &Offer) -> bool {
+        let _ = offer;
+        true
+    }
+
     /// Signs. What it returns is kept and sent as it is until its outcome is known; a payer is
     /// never asked to sign the same challenge twice.
     fn sign<'a>(

@@ -44,7 +44,7 @@ use plan::{Kind, Plan};
 use view::Views;
 
 use crate::{
-    charge::{self, Proofs},
+    charge::{self, Details, Proofs},
     key::AccountKey,
     network::Network,
     tip20,
@@ -177,6 +177,11 @@ impl Payer for TempoPayer {
             funds: self.funds(&plan),
             ..Quote::new(plan.token.currency(), self.did().into())
         })
+    }
+
+    fn is_on_network(&self, offer: &Offer) -> bool {
+        let details = Details::read(&offer.request.method_details);
+        details.is_ok_and(|details| details.chain == self.network.chain())
     }
 
     fn sign<'a>(
