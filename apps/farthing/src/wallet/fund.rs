@@ -1,8 +1,9 @@
 //! `farthing wallet fund`: test money where a network has it, and else where money is sent to.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use farthing::{
+    clock::SystemClock,
     core::value::Amount,
     evm::{Address, Node, Outbox, SigningKey, TxHash, request},
     tempo::{
@@ -75,7 +76,8 @@ pub(crate) async fn give(
         fee_token: token.address,
     };
     let options = TransferOptions::default();
-    let transfers = Transfers::new(node, outbox, AccountKey::from(faucet), options);
+    let (key, clock) = (AccountKey::from(faucet), Arc::new(SystemClock));
+    let transfers = Transfers::new(node, outbox, key, clock, options);
     let id = random_name()?;
     let done = async {
         match transfers.send(id.as_bytes(), &order).await? {

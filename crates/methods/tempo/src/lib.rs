@@ -33,6 +33,7 @@ mod nonce;
 mod payer;
 mod rlp;
 mod server;
+mod skew;
 pub mod tip20;
 pub mod token;
 mod transaction;
@@ -50,6 +51,7 @@ pub use key::{
 pub use network::{MAINNET, MODERATO, Network, NetworkError, NetworkOptions};
 pub use payer::{Nonces, PayerError, PayerOptions, TempoPayer};
 pub use server::{Bounds, Health, PushOptions, Sponsor, Tempo, TempoError, TempoOptions};
+pub use skew::is_far_ahead;
 pub use token::{Label, Token, TokenError};
 pub use transaction::{
     AccessListEntry, Authored, Call, DecodeError, Delegation, EXPIRING_NONCE_KEY, HalfTransaction,

@@ -6,7 +6,7 @@ use farthing::{
     tempo::{InvalidTransaction, keychain::KeychainError},
 };
 
-use super::of_rpc;
+use super::{of_rpc, of_time};
 use crate::{
     error::{Blame, Row},
     exit::Exit,
@@ -21,6 +21,8 @@ pub(crate) enum CallError {
     Refused(evm::Revert),
     #[error("the fee could be {fee}, and may be {most} at the most")]
     Fee { fee: String, most: String },
+    #[error("the chain's time is far ahead of ours: its node lies, or our clock is wrong")]
+    Ahead,
     #[error("it could not be signed")]
     Sign(#[source] InvalidTransaction),
     #[error("{0} was sent, and no block has it yet")]
@@ -58,6 +60,10 @@ impl CallError {
                 Moved::No,
                 "run the same command again, later",
             ),
+            Self::Ahead => {
+                let (exit, blame, next) = of_time();
+                (exit, blame, Moved::No, next)
+            }
             Self::Sign(_) => (
                 Exit::Other,
                 Blame::Program,

@@ -133,6 +133,15 @@ const fn of_read(source: &ReadError) -> Advice {
     }
 }
 
+/// Where a chain's time and ours are too far apart.
+const fn of_time() -> Advice {
+    (
+        Exit::Network,
+        Blame::Rail,
+        "check this machine's clock, or name another endpoint with --rpc",
+    )
+}
+
 const fn of_node() -> Advice {
     (
         Exit::Network,

@@ -11,7 +11,7 @@ use farthing::{
     },
 };
 
-use super::{Advice, of_read};
+use super::{Advice, of_read, of_time};
 use crate::{
     error::{Blame, Row},
     exit::Exit,
@@ -97,6 +97,7 @@ impl Unmade {
                 Blame::Rail,
                 "try again later, or ask another endpoint with --rpc",
             )),
+            TransferError::Ahead => nothing(of_time()),
             TransferError::Refused(_) => nothing((
                 Exit::Unpaid,
                 Blame::Rail,

@@ -12,7 +12,7 @@ use farthing::{
         U256, Watched, request, wait,
     },
     tempo::{
-        AccountKey, Call, EXPIRING_NONCE_KEY, Token, Transaction,
+        AccountKey, Call, EXPIRING_NONCE_KEY, Token, Transaction, is_far_ahead,
         keychain::{self, KeyState},
         tip20,
     },
@@ -52,6 +52,7 @@ pub(super) async fn plan(
     account: Address,
     data: Bytes,
     fee_token: &Token,
+    now: Timestamp,
 ) -> Result<Planned, CallError> {
     let mut batch = Batch::new();
     let block = batch.ask(request::block(At::Latest));
@@ -67,6 +68,9 @@ pub(super) async fn plan(
         what: "there is no last block",
         source: None,
     })?;
+    if is_far_ahead(block.time(), now) {
+        return Err(CallError::Ahead);
+    }
     let gas = match answers.take(&gas) {
         Ok(gas) => gas.to::<u64>().saturating_mul(3) / 2,
         Err(RpcError::Reverted(revert)) => return Err(CallError::Refused(revert)),

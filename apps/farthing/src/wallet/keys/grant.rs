@@ -42,7 +42,7 @@ pub(super) async fn run(asked: &Grant, keystore: &Keystore) -> Result<Exit, Erro
 
     let fee_token = networks::fee_token(&network, &node, account).await?;
     let data = keychain::authorize(&access.authorization(subject.kind));
-    let planned = call::plan(&node, account, data, &fee_token).await;
+    let planned = call::plan(&node, account, data, &fee_token, SystemClock.now()).await;
     let planned = planned.map_err(failed)?;
     let display = |fee| fee_token.currency().display(fee);
     confirm(asked, &signer, &network, access, &display(planned.fee))?;

@@ -1,7 +1,8 @@
 //! `farthing wallet keys revoke`: a key that can spend nothing any more.
 
 use farthing::{
-    core::payment::Moved,
+    clock::SystemClock,
+    core::{payment::Moved, port::clock::Clock},
     evm::Address,
     tempo::{
         keychain::{self, KeyState},
@@ -42,7 +43,8 @@ pub(super) async fn run(asked: &Revoke, keystore: &Keystore) -> Result<Exit, Err
         }
     }
     let fee_token = networks::fee_token(&network, &node, account).await?;
-    let planned = call::plan(&node, account, keychain::revoke(key), &fee_token).await;
+    let (data, now) = (keychain::revoke(key), SystemClock.now());
+    let planned = call::plan(&node, account, data, &fee_token, now).await;
     let planned = planned.map_err(grant::failed)?;
     let display = |amount| fee_token.currency().display(amount);
     if !asked.json {

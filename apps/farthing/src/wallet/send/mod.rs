@@ -3,9 +3,10 @@
 mod args;
 mod show;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use farthing::{
+    clock::SystemClock,
     core::value::Amount,
     evm::{Address, Node, Outbox},
     ledger::TransferId,
@@ -125,7 +126,8 @@ fn unmade(id: &TransferId, source: TransferError, tokens: &[&Token]) -> ChainErr
 }
 
 fn transfers(node: &Node, outbox: Outbox, key: AccountKey) -> Transfers {
-    Transfers::new(node.clone(), outbox, key, TransferOptions::default())
+    let clock = Arc::new(SystemClock);
+    Transfers::new(node.clone(), outbox, key, clock, TransferOptions::default())
 }
 
 impl Asked<'_> {

@@ -15,6 +15,7 @@ use super::{Nonces, TempoPayer, gas::Work, plan::unsupported, view::View};
 use crate::{
     charge::Legs,
     key::{AccountKey, SignedKeyAuthorization},
+    skew::is_far_ahead,
     tip20,
     transaction::EXPIRING_NONCE_KEY,
 };
@@ -24,10 +25,6 @@ pub(super) const VALIDITY: Duration = Duration::from_secs(25);
 
 /// With less than this left, a payment would not be in a block in time.
 const LEAST: Duration = Duration::from_secs(6);
-
-/// How far the chain's time may lie before ours. A node that says more could make a payment that stays
-/// good for long.
-const SKEW: Duration = Duration::from_secs(60);
 
 /// What the block's maker is given for a unit of gas at the most, in attodollars.
 const TIP: u128 = 1_000_000_000;
@@ -40,7 +37,7 @@ impl TempoPayer {
         view: &View,
         now: Timestamp,
     ) -> Result<Timestamp, Refusal> {
-        if view.time > now.saturating_add(SKEW) {
+        if is_far_ahead(view.time, now) {
             return Err(Refusal::new(
                 Fault::Unavailable,
                 "the chain's time lies far before ours: its node lies, or our clock is wrong",

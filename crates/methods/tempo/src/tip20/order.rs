@@ -78,6 +78,10 @@ pub enum TransferError {
         /// The most it may be.
         most: Amount,
     },
+    /// The chain's time is so far ahead of ours that what is signed by it would stay good for long after we think
+    /// that it is over. Nothing moved.
+    #[error("the chain's time is far ahead of ours: its node lies, or our clock is wrong")]
+    Ahead,
     /// The token would refuse it. Nothing moved.
     #[error("the token refuses the transfer: {0}")]
     Refused(Revert),

@@ -1,7 +1,7 @@
 //! What is asked before a transfer is signed: one round trip, in which also a transfer that would fail is
 //! found out.
 
-use farthing_core::value::Amount;
+use farthing_core::value::{Amount, Timestamp};
 use farthing_evm::{
     Address, At, Batch, Block, Bytes, CallRequest, ChainId, Node, RawTransaction, RpcError, U256,
     request,
@@ -18,6 +18,7 @@ use crate::{
         AccountKey, SignedKeyAuthorization,
         keychain::{self, KeyState},
     },
+    skew::is_far_ahead,
     transaction::{Call, EXPIRING_NONCE_KEY, InvalidTransaction, Transaction},
 };
 
@@ -53,6 +54,7 @@ impl Plan {
         key: &AccountKey,
         options: &TransferOptions,
         order: &TransferOrder,
+        now: Timestamp,
     ) -> Result<Self, TransferError> {
         if order.amount.is_zero() || !can_receive(order.recipient) {
             return Err(TransferError::Order);
@@ -73,6 +75,9 @@ impl Plan {
         let mut answers = node.ask_batch(&batch).await?;
 
         let block = answers.take(&block)?.ok_or_else(|| no_block(node))?;
+        if is_far_ahead(block.time(), now) {
+            return Err(TransferError::Ahead);
+        }
         let balance = read_balance(order.token, &answers.take(&balance)?)?;
         let fees = read_balance(order.fee_token, &answers.take(&fees)?)?;
         // Said before the token says it in fewer words.

@@ -10,9 +10,9 @@
 //! So for one id at most one transaction can ever be in a block, of whichever chain, in any number of processes
 //! over one store.
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
-use farthing_core::value::Amount;
+use farthing_core::{port::clock::Clock, value::Amount};
 use farthing_evm::{Address, Entry, JobId, Lane, LaneId, Node, Outbox, SendError, look, wait};
 
 use super::{
@@ -24,12 +24,12 @@ use super::{
 use crate::{key::AccountKey, transaction::EXPIRING_NONCE_KEY};
 
 /// The transfers of an account on a chain, each made once.
-#[derive(Debug)]
 pub struct Transfers {
     node: Node,
     outbox: Outbox,
     lane: Lane,
     key: AccountKey,
+    clock: Arc<dyn Clock>,
     options: TransferOptions,
 }
 
@@ -39,9 +39,15 @@ fn job(account: Address, id: &[u8]) -> JobId {
 }
 
 impl Transfers {
-    /// The transfers of a key's account.
+    /// The transfers of a key's account. The clock is what a node's word about the time is held to.
     #[must_use]
-    pub fn new(node: Node, outbox: Outbox, key: AccountKey, options: TransferOptions) -> Self {
+    pub fn new(
+        node: Node,
+        outbox: Outbox,
+        key: AccountKey,
+        clock: Arc<dyn Clock>,
+        options: TransferOptions,
+    ) -> Self {
         let lane = outbox.lane(
             LaneId {
                 chain: node.chain(),
@@ -55,6 +61,7 @@ impl Transfers {
             outbox,
             lane,
             key,
+            clock,
             options,
         }
     }
@@ -71,7 +78,7 @@ impl Transfers {
     /// # Errors
     /// When it would not be made, as far as can be known beforehand.
     pub async fn quote(&self, order: &TransferOrder) -> Result<Amount, TransferError> {
-        let plan = Plan::make(&self.node, &self.key, &self.options, order).await?;
+        let plan = self.plan(order).await?;
         Ok(plan.max_fee())
     }
 
@@ -90,7 +97,7 @@ impl Transfers {
                 done => return Ok(done),
             }
         }
-        let plan = Plan::make(&self.node, &self.key, &self.options, order).await?;
+        let plan = self.plan(order).await?;
         plan.check_key(&self.node, &self.key).await?;
         let entry = self
             .lane
@@ -135,6 +142,11 @@ impl Transfers {
         Ok(Some(kept.standing(fate)))
     }
 
+    async fn plan(&self, order: &TransferOrder) -> Result<Plan, TransferError> {
+        let now = self.clock.now();
+        Plan::make(&self.node, &self.key, &self.options, order, now).await
+    }
+
     async fn find(&self, id: &[u8]) -> Result<Option<(Entry, Kept)>, TransferError> {
         let Some(entry) = self.outbox.find(&job(self.account(), id)).await? else {
             return Ok(None);
@@ -164,5 +176,14 @@ impl Transfers {
                 Ok(kept.waiting())
             }
         }
+    }
+}
+
+impl fmt::Debug for Transfers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transfers")
+            .field("account", &self.account())
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }

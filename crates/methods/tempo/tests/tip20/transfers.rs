@@ -202,12 +202,36 @@ async fn what_would_fail_is_not_sent() {
         max_fee: Amount::new(1),
         ..TransferOptions::default()
     };
-    let frugal = Transfers::new(world.node.clone(), world.outbox.clone(), poor(), frugal);
+    let (node, outbox) = (world.node.clone(), world.outbox.clone());
+    let clock = Arc::new(world.clock.clone());
+    let frugal = Transfers::new(node, outbox, poor(), clock, frugal);
     let dear = frugal.send(b"a", &order(1)).await;
     assert!(matches!(dear, Err(TransferError::Fee { .. })), "{dear:?}");
     // Nothing of all this was written down or moved.
     assert_eq!(transfers.status(b"a").await.unwrap(), None);
     assert_eq!(world.balance(PATH, poor().account()).await, 1_000_000);
+}
+
+/// A node that names a time far ahead would have a transfer signed that is good for long after its end here.
+#[tokio::test]
+async fn a_chain_that_is_far_ahead_is_signed_for_by_nobody() {
+    let Some(world) = World::new("tip20: far ahead").await else {
+        return;
+    };
+    let transfers = world.transfers(key(0));
+    world.clock.go_back(Duration::from_secs(90));
+    for refused in [
+        transfers.quote(&order(9)).await.map(drop),
+        transfers.send(b"a", &order(9)).await.map(drop),
+    ] {
+        assert!(matches!(refused, Err(TransferError::Ahead)), "{refused:?}");
+    }
+    assert_eq!(transfers.status(b"a").await.unwrap(), None);
+    assert_eq!(world.balance(PATH, PAYEE).await, 0);
+    // A clock that is a little slow is no lie.
+    world.clock.advance(Duration::from_secs(45));
+    done(&transfers.send(b"a", &order(9)).await.unwrap());
+    assert_eq!(world.balance(PATH, PAYEE).await, 9);
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::address;
-use farthing_core::{memory::MemoryBackend, value::Amount};
+use farthing_core::{
+    memory::MemoryBackend,
+    value::{Amount, Timestamp},
+};
 use farthing_evm::{Address, ChainId, Node, NodeOptions, Outbox, SigningKey};
 use farthing_tempo::{
     AccountKey,
@@ -11,6 +14,7 @@ use farthing_tempo::{
 };
 use farthing_testkit::{
     chain::{ACCOUNTS, Chain, ChainOptions, Mining, Turn},
+    clock::FakeClock,
     peer,
 };
 
@@ -26,6 +30,7 @@ pub(crate) struct World {
     pub(crate) chain: Turn,
     pub(crate) node: Node,
     pub(crate) outbox: Outbox,
+    pub(crate) clock: FakeClock,
 }
 
 /// The key of one of the accounts the chain starts with.
@@ -75,10 +80,13 @@ impl World {
         chain.mine(1).await;
         let node = Node::connect(self::options(&chain.url())).await.unwrap();
         let outbox = Outbox::new(Arc::new(MemoryBackend::new()));
+        // The chain's time stands still between blocks; ours begins with it and goes on.
+        let clock = FakeClock::going(Timestamp::from_secs(chain.time().await));
         Some(Self {
             chain,
             node,
             outbox,
+            clock,
         })
     }
 
@@ -88,7 +96,9 @@ impl World {
 
     /// The same store, another way to the chain.
     pub(crate) fn transfers_by(&self, node: Node, key: AccountKey) -> Transfers {
-        Transfers::new(node, self.outbox.clone(), key, TransferOptions::default())
+        let clock = Arc::new(self.clock.clone());
+        let options = TransferOptions::default();
+        Transfers::new(node, self.outbox.clone(), key, clock, options)
     }
 
     pub(crate) async fn balance(&self, token: Address, account: Address) -> u128 {
