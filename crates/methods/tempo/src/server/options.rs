@@ -61,8 +61,10 @@ pub struct Bounds {
 /// What a transaction may be like that the buyer sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PushOptions {
-    /// How long before its challenge's end it may have been made. Not less than the gate's challenges live,
-    /// or a buyer who is quick is refused.
+    /// How long before its challenge's end it may have been made. Not less than the gate's challenges live
+    /// (`Options::challenge_lifetime`, five minutes where nothing is said), or a buyer who is quick has paid and is refused.
+    /// A method is not told how long that is, so nothing compares the two at the start: who changes one looks at
+    /// the other.
     pub age: Duration,
     /// How long we look for it when it is presented before it is in a block.
     pub wait: Duration,
