@@ -9,7 +9,7 @@ use farthing::{
         noun::problem::ProblemKind,
         payment::Moved,
         port::{backend::StoreError, method::Fault},
-        value::{PaymentId, PriceError, TextError},
+        value::{MethodId, PaymentId, PriceError, TextError},
     },
     ledger::LedgerError,
     secret::SecretFileError,
@@ -59,6 +59,9 @@ pub(crate) enum Error {
     /// Refused by limits that the keystore's owner set, which no flag of a run lifts.
     #[error(transparent)]
     OwnLimits(ClientError),
+    /// Nothing that is offered can be paid by the one method the command line names.
+    #[error("{offered} is asked for, and --method {only} allows nothing else to be paid by")]
+    OnlyBy { offered: Box<str>, only: MethodId },
     #[error("it was not confirmed")]
     Declined,
     #[error(transparent)]
@@ -174,6 +177,11 @@ impl Error {
                 let (exit, blame, moved, _) = of_client(error);
                 (exit, blame, moved, OWN_LIMITS.into())
             }
+            Self::OnlyBy { .. } => nothing(
+                Exit::Unpaid,
+                Blame::You,
+                "leave --method out, or name the method that is asked for",
+            ),
             Self::Declined => nothing(Exit::Refused, Blame::Answer, "run it again to confirm it"),
             Self::Price(_) => nothing(
                 Exit::Usage,

@@ -182,6 +182,11 @@ impl Buyer {
         Ok(builder.build()?)
     }
 
+    /// The one method that may be paid by, where only one may.
+    pub(crate) const fn only(&self) -> Option<&MethodId> {
+        self.rails.only.as_ref()
+    }
+
     /// Why the wallet could not be opened, where that is what went wrong.
     pub(crate) fn locked_out(&self) -> Option<KeystoreError> {
         self.keyring.take_error()

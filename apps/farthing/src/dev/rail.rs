@@ -120,11 +120,20 @@ impl Rail {
         }
     }
 
-    /// What the demo's money is called.
-    pub(super) fn money(&self) -> String {
+    /// The demo's money, by the name it has beside its amounts.
+    pub(super) fn money(&self) -> Result<Currency, Error> {
         match self {
-            Self::Ledger { .. } => dollar().to_string(),
-            Self::Chain { chain, .. } => chain.token().symbol.to_string(),
+            Self::Ledger { .. } => {
+                let currencies = Currencies::default();
+                let found = currencies.iter().find(|currency| currency.code == dollar());
+                found
+                    .cloned()
+                    .ok_or(Error::Demo("its ledger has no dollar"))
+            }
+            Self::Chain { chain, .. } => Ok(Currency {
+                symbol: chain.token().symbol.as_str().into(),
+                ..chain.token().currency()
+            }),
         }
     }
 

@@ -5,7 +5,7 @@ use farthing::{
     core::{
         intent::charge::ChargeRequest,
         noun::{Challenge, problem::Problem},
-        value::Amount,
+        value::{Amount, Currency},
     },
 };
 use http::{HeaderName, StatusCode};
@@ -81,7 +81,7 @@ pub(super) fn paid(
 
 /// The balances, to the base unit.
 pub(super) fn moved(
-    demo: &Demo,
+    money: &Currency,
     before: Balances,
     after: Balances,
     fee: Amount,
@@ -89,13 +89,16 @@ pub(super) fn moved(
 ) -> String {
     let row = |who: &str, before: Amount, after: Amount| {
         let change = match after.checked_sub(before) {
-            Some(more) => format!("+{more}"),
-            None => format!("-{}", before.units() - after.units()),
+            Some(more) => format!("+{}", money.display(more)),
+            None => {
+                let less = Amount::new(before.units() - after.units());
+                format!("-{}", money.display(less))
+            }
         };
         [
             who.to_owned(),
-            before.to_string(),
-            after.to_string(),
+            money.display(before),
+            money.display(after),
             change,
         ]
     };
@@ -103,11 +106,13 @@ pub(super) fn moved(
         row("buyer", before.buyer, after.buyer),
         row("seller", before.seller, after.seller),
     ];
-    let money = demo.shop.rail.money();
-    let table = screen::table(paint, [&*money, "before", "after", "change"], &body);
+    let table = screen::table(paint, ["account", "before", "after", "change"], &body);
     let fee = match fee.is_zero() {
         true => String::new(),
-        false => format!("\n   The chain took a fee of {fee} from the buyer.\n"),
+        false => {
+            let fee = money.display(fee);
+            format!("\n   The chain took a fee of {fee} from the buyer.\n")
+        }
     };
     format!("{}\n{fee}", indent(&table))
 }

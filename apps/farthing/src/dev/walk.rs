@@ -64,7 +64,13 @@ pub(super) async fn walk(demo: &Demo) -> Result<(), Error> {
     let after = demo.shop.rail.balances().await?;
     let fee = demo.shop.rail.fee(outlay.reference.as_ref()).await?;
     put(show::paid(&served, &name, value.len(), &outlay, paint))?;
-    put(show::moved(demo, before, after, fee, paint))?;
+    put(show::moved(
+        &demo.shop.rail.money()?,
+        before,
+        after,
+        fee,
+        paint,
+    ))?;
     check(before, after, outlay.amount, fee)?;
 
     let replayed = fetch(with_payment()).await?;

@@ -9,7 +9,10 @@ mod request;
 use std::io::{self, IsTerminal};
 
 use farthing::{
-    client::{Client, Error as ClientError, Outgoing, Outlay, Policy, Refused, Response, Standing},
+    client::{
+        Client, Error as ClientError, Outgoing, Outlay, PayerFault, Policy, Refused, Response,
+        Standing,
+    },
     clock::SystemClock,
     core::{payment::Moved, port::clock::Clock, value::Timestamp},
     tempo::Mode,
@@ -102,6 +105,13 @@ fn rails(pay: &Pay, keystore: &Keystore) -> Result<Rails, Error> {
 /// What a failure comes from: a wallet that is not there or stays shut, or limits that were set.
 fn why(error: Error, buyer: &Buyer, limits: &Limits) -> Error {
     match error {
+        Error::Client(ClientError::Payer(PayerFault::Method(offered))) => match buyer.only() {
+            Some(only) => Error::OnlyBy {
+                offered,
+                only: only.clone(),
+            },
+            None => Error::Client(PayerFault::Method(offered).into()),
+        },
         Error::Client(ClientError::Payer(_)) => buyer.locked_out().map_or(error, Error::Keystore),
         Error::Client(
             refused @ ClientError::Refused(

@@ -180,6 +180,15 @@ impl Records {
         if pending.iter().any(|one| one.standing == Standing::Doubtful) {
             screen::hint("farthing receipts write-off ID, for one you know nothing will come of");
         }
+        if pending
+            .iter()
+            .any(|one| one.standing == Standing::Unconfirmed)
+        {
+            screen::hint(
+                "farthing receipts write-off ID asks the rail about one that was served without a \
+                 receipt: it was paid, or what it reserved comes free",
+            );
+        }
         if pending.iter().any(|one| one.standing == Standing::Signed) {
             screen::hint(
                 "what is signed is sent again by the same `farthing pay` command, never signed anew",
@@ -199,6 +208,9 @@ impl Records {
                     next: match refused {
                         WriteOffError::Decided(_) => {
                             "see `farthing receipts show ID`: there is nothing to give back"
+                        }
+                        WriteOffError::Served => {
+                            "there is nothing to give back until the rail says that it was never paid"
                         }
                         _ => "see `farthing receipts show ID`, and try again later",
                     },

@@ -126,6 +126,33 @@ fn a_payment_without_a_receipt_is_listed() {
     assert_eq!(listed["pending"][0]["standing"], "unconfirmed");
     assert_eq!(listed["pending"][0]["moneyMoved"], Value::Null);
     assert_eq!(listed["pending"][0]["amount"], "2000");
+    let shown = buyer.run(&["receipts", "list", "--pending"]).ends(0);
+    assert!(
+        shown.stderr.contains("write-off ID asks the rail"),
+        "{}",
+        shown.stderr
+    );
+    // A ledger does not say, so it goes on counting as paid.
+    let id = listed["pending"][0]["payment"].as_str().unwrap();
+    let kept = buyer.run(&["receipts", "write-off", id]).ends(2);
+    assert!(kept.stderr.contains("counts as paid"), "{}", kept.stderr);
+}
+
+#[test]
+fn a_method_that_is_not_asked_for_names_its_flag() {
+    let shop = Shop::open(|_, at| {
+        let asks = asks(&at.to_string(), "tempo", "2000");
+        answer("402 Payment Required", &asks, "")
+    });
+    let buyer = buyer();
+    let by_ledger = ["pay", &shop.url(), "--yes", "--method", "ledger"];
+    let run = buyer.run(&by_ledger).ends(4);
+    assert!(
+        run.stderr
+            .contains("tempo is asked for, and --method ledger"),
+        "{}",
+        run.stderr
+    );
 }
 
 /// A process that is interrupted leaves the payment it signed, and the same command sends the

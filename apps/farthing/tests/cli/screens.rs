@@ -321,17 +321,28 @@ fn walk(machine: &Machine, args: &[&str]) -> String {
     let length = length.rsplit('(').next().unwrap().to_owned();
     // What a chain takes depends on its last blocks. The demo itself checks that the sums add up.
     let fee = text.split("a fee of ").nth(1);
-    let fee: u64 = fee.map_or(0, |fee| fee.split(' ').next().unwrap().parse().unwrap());
+    let fee = fee.map_or(0, |fee| millionths(fee.split(' ').next().unwrap()));
     let hide = [
         (&*folder, "DIR"),
         (BINARY, "farthing"),
         (&*format!("({length} bytes"), "(N bytes"),
-        (&*format!("fee of {fee}"), "fee of FEE"),
-        (&*format!("-{}", 2_000 + fee), "-PRICE-FEE"),
-        (&*(9_998_000 - fee).to_string(), "LEFT"),
+        (&*format!("fee of {}", decimal(fee)), "fee of FEE"),
+        (&*format!("-{}", decimal(2_000 + fee)), "-PRICE-FEE"),
+        (&*decimal(9_998_000 - fee), "LEFT"),
     ];
     let hide = if fee == 0 { &hide[..3] } else { &hide };
     redact(&format!("{text}--\n{told}"), hide)
+}
+
+/// A number with at the most six digits behind its point.
+fn millionths(text: &str) -> u64 {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    format!("{whole}{part:0<6}").parse().unwrap()
+}
+
+fn decimal(millionths: u64) -> String {
+    let text = format!("{}.{:06}", millionths / 1_000_000, millionths % 1_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[test]

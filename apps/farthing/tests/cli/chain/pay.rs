@@ -179,3 +179,37 @@ fn what_is_written_off_is_asked_of_the_chain_first() {
     let pending = market.json(&["receipts", "list", "--pending"]);
     assert_eq!(pending["pending"].as_array().unwrap().len(), 0);
 }
+
+/// A seller that gives credit serves before the payment is in a block, so there is no receipt: the chain
+/// says afterwards what became of it.
+#[test]
+fn what_was_served_on_credit_is_asked_of_the_chain() {
+    let Some((market, _)) = Market::with_wallet("credit") else {
+        return;
+    };
+    let url = market.shop(route().credit("$1", "$10").unwrap(), |_| {});
+    market.run(&["pay", &url, "--yes"]).ends(0);
+    let listed = market.json(&["receipts", "list", "--pending"]);
+    let served = &listed["pending"][0];
+    assert_eq!(served["standing"], "unconfirmed", "{listed}");
+    let id = served["payment"].as_str().unwrap();
+    // The next block has it. Until then the chain does not say.
+    while market.balance(PATH_USD, PAYEE) == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let asked = market.run(&["receipts", "write-off", id]).ends(2);
+    assert!(
+        asked.stderr.contains("the payment is paid"),
+        "{}",
+        asked.stderr
+    );
+    let paid = market.json(&["receipts", "show", id]);
+    assert_eq!(
+        (&paid["standing"], &paid["moneyMoved"]),
+        (&json!("paid"), &json!(true))
+    );
+    let hash = paid["reference"].as_str().unwrap();
+    assert!(hash.starts_with("0x") && hash.len() == 66, "{paid}");
+    let left = market.json(&["receipts", "list", "--pending"]);
+    assert_eq!(left["pending"].as_array().unwrap().len(), 0);
+}
