@@ -1,6 +1,6 @@
 //! Where a passphrase comes from.
 
-use std::{ffi::OsString, io::IsTerminal};
+use std::{ffi::OsString, io::IsTerminal, path::Path};
 
 use farthing::core::value::Secret;
 
@@ -58,6 +58,25 @@ impl Passphrases {
             Ok(first)
         } else {
             Err(KeystoreError::Differ)
+        }
+    }
+
+    /// The passphrase of a wallet that is to be made for somebody else, and whether it opens wallets
+    /// of the owner as well. It comes from a file of its own; without one, from where the owner's own
+    /// would come from.
+    pub(crate) fn for_another(
+        &self,
+        keystore: &Keystore,
+        name: &WalletName,
+        own: Option<&Path>,
+    ) -> Result<(Secret, bool), KeystoreError> {
+        if let Some(passphrase) = keystore.demo_passphrase()? {
+            return Ok((passphrase, true));
+        }
+        let owners = self.file.as_deref().map(Path::new);
+        match own {
+            Some(own) => Ok((disk::secret(own)?, owners == Some(own))),
+            None => Ok((self.for_new(keystore, name)?, owners.is_some())),
         }
     }
 

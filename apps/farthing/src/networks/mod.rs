@@ -16,7 +16,7 @@ use crate::{
 
 pub(crate) use args::{Args, OnNetwork, RpcText};
 pub(crate) use error::{CallError, ChainError, Unmade};
-pub(crate) use pick::{all, connect, explorer, fee_token, one, read, token};
+pub(crate) use pick::{all, amount, connect, explorer, fee_token, one, read, token};
 
 use args::Add;
 

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use farthing::{
+    core::value::{Amount, Price, PriceError},
     evm::{Address, ChainId, Node, TxHash},
     tempo::{
         MAINNET, MODERATO, Network, NetworkError, NetworkOptions, Token,
@@ -99,6 +100,23 @@ pub(crate) fn read<T>(network: &Network, answer: Result<T, ReadError>) -> Result
         network: network.name().to_owned(),
         source,
     })
+}
+
+/// A price in a token's base units. A token is called by its symbol: its address says nothing to
+/// whoever wrote the price.
+pub(crate) fn amount(price: &Price, token: &Token) -> Result<Amount, PriceError> {
+    price
+        .in_currency(&token.currency())
+        .map_err(|error| match error {
+            PriceError::Inexact {
+                price, decimals, ..
+            } => PriceError::Inexact {
+                price,
+                code: token.symbol.as_str().into(),
+                decimals,
+            },
+            other => other,
+        })
 }
 
 /// The token that is named, among those that are known on a network; without a name, the usual one.

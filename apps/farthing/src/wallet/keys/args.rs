@@ -1,6 +1,6 @@
 //! The arguments of `farthing wallet keys`.
 
-use std::{num::NonZeroU64, str::FromStr, time::Duration};
+use std::{num::NonZeroU64, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::Subcommand;
 use farthing::{core::value::Price, evm::Address};
@@ -48,6 +48,10 @@ pub(crate) struct Grant {
     /// The kind of key
     #[arg(long, value_enum, default_value_t = Kind::Secp256k1, value_name = "KIND")]
     pub(crate) key_type: Kind,
+    /// The file whose first line is the new wallet's passphrase; what FARTHING_PASSPHRASE_FILE names
+    /// opens the owner's wallets too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) on: OnNetwork,
     /// The wallet whose money it is [default: the only one, or 'default']

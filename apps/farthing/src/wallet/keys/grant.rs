@@ -48,9 +48,10 @@ pub(super) async fn run(asked: &Grant, keystore: &Keystore) -> Result<Exit, Erro
     confirm(asked, &signer, &network, access, &display(planned.fee))?;
     let keys = signer::unlock(keystore, asked.wallet.as_ref())?;
     let root = keys.chain.ok_or_else(|| signer.no_address())?;
-    if let Some(key) = &subject.key {
-        keep(asked, keystore, key, access)?;
-    }
+    let sealed = match &subject.key {
+        Some(key) => keep(asked, keystore, key, access)?,
+        None => Sealed::Before,
+    };
     let done = planned.send(&node, &root).await.map_err(failed)?;
     if asked.json {
         return put(json!({
@@ -72,12 +73,26 @@ pub(super) async fn run(asked: &Grant, keystore: &Keystore) -> Result<Exit, Erro
         done.hash,
         display(done.fee)
     ));
-    screen::hint(format!(
-        "farthing pay --wallet {}; or give {} and its passphrase to whoever is to spend",
-        asked.name,
-        keystore.file(&asked.name).display(),
-    ));
+    let pay = format!("farthing pay --wallet {}", asked.name);
+    screen::hint(match sealed {
+        Sealed::ByItsOwn => format!(
+            "{pay}; or give {} and its passphrase to whoever is to spend",
+            keystore.file(&asked.name).display(),
+        ),
+        Sealed::ByTheOwners | Sealed::Before => pay,
+    });
     Ok(Exit::Done)
+}
+
+/// By whose passphrase a new wallet is closed.
+#[derive(Clone, Copy)]
+enum Sealed {
+    /// One that can be handed over with it.
+    ByItsOwn,
+    /// One that opens the owner's wallets as well.
+    ByTheOwners,
+    /// An earlier grant closed it, and does not say by which.
+    Before,
 }
 
 /// The account whose own key the wallet has: an access key grants nothing.
@@ -99,8 +114,15 @@ async fn is_there(node: &Node, access: &Access) -> Result<bool, Error> {
     Ok(state.map_err(failed)? != KeyState::Unknown)
 }
 
-fn keep(asked: &Grant, keystore: &Keystore, key: &SecretKey, access: &Access) -> Result<(), Error> {
-    let passphrase = Passphrases::of_this_run().for_new(keystore, &asked.name)?;
+fn keep(
+    asked: &Grant,
+    keystore: &Keystore,
+    key: &SecretKey,
+    access: &Access,
+) -> Result<Sealed, Error> {
+    let own = asked.passphrase_file.as_deref();
+    let passphrases = Passphrases::of_this_run();
+    let (passphrase, is_owners) = passphrases.for_another(keystore, &asked.name, own)?;
     let draft = Draft {
         name: &asked.name,
         key,
@@ -109,7 +131,16 @@ fn keep(asked: &Grant, keystore: &Keystore, key: &SecretKey, access: &Access) ->
     };
     keystore.remember(&asked.name, access)?;
     keystore.keep(draft, &passphrase, Cost::PEOPLE)?;
-    Ok(())
+    if !is_owners {
+        return Ok(Sealed::ByItsOwn);
+    }
+    screen::tell(format!(
+        "{} the wallet {} has your own passphrase: keep it to yourself, and grant a key with \
+         --passphrase-file FILE where somebody else is to spend",
+        Paint::for_stderr().asks("warning:"),
+        asked.name
+    ));
+    Ok(Sealed::ByTheOwners)
 }
 
 fn confirm(

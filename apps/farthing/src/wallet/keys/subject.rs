@@ -91,7 +91,7 @@ fn terms(
     let limits = tokens.iter().map(|token| {
         Ok(SpendLimit {
             token: token.address,
-            amount: asked.limit.price.in_currency(&token.currency())?,
+            amount: networks::amount(&asked.limit.price, token)?,
             every: asked.limit.every,
         })
     });

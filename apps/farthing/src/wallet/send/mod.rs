@@ -46,7 +46,7 @@ pub(super) async fn run(send: &Send, keystore: &Keystore) -> Result<Exit, Error>
     let account = signer.address()?;
     let network = networks::one(keystore, &send.on)?;
     let token = networks::token(&network, send.token.as_deref())?;
-    let amount = send.amount.in_currency(&token.currency())?;
+    let amount = networks::amount(&send.amount, &token)?;
     let id = match &send.id {
         Some(id) => id.clone(),
         None => TransferId::new(random_name()?).expect("base64url is visible ASCII"),

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::world::{Market, PATH_USD, PAYEE, address, units};
+use crate::world::private;
 
 const TO: &str = "0x4242424242424242424242424242424242424242";
 const OTHER: &str = "0x4343434343434343434343434343434343434343";
@@ -126,4 +127,42 @@ fn a_grant_that_was_left_unfinished_is_taken_up_again() {
     assert_eq!(market.balance(PATH_USD, wallet), 100_000_000 - fee);
     // Now it is there.
     assert_eq!(market.json(&grant)["error"], "storage");
+}
+
+/// Whoever gets a wallet and the owner's passphrase with it can open the owner's wallets.
+#[test]
+fn a_key_for_somebody_else_gets_a_passphrase_of_its_own() {
+    let Some((market, _)) = Market::with_wallet("passphrases of keys") else {
+        return;
+    };
+    let grant = |name, more: &[&str]| {
+        let args = ["wallet", "keys", "grant", name, "--limit", "$2", "-y"];
+        let of = ["--wallet", "default"];
+        market.run(&[&args[..], &of, more].concat()).ends(0).stderr
+    };
+    let told = grant("mine", &[]);
+    assert!(told.contains("has your own passphrase"), "{told}");
+    assert!(!told.contains("to whoever is to spend"), "{told}");
+
+    let file = market.machine.path("agents-passphrase");
+    private(&file, "battery staple\n");
+    let named = ["--passphrase-file", file.to_str().unwrap()];
+    let told = grant("agent", &named);
+    assert!(!told.contains("your own passphrase"), "{told}");
+    assert!(told.contains("and its passphrase to whoever"), "{told}");
+    // The owner's does not open it.
+    let send = ["wallet", "send", TO, "$1", "--yes", "--wallet"];
+    market.run(&[&send[..], &["mine"]].concat()).ends(0);
+    let shut = market.run(&[&send[..], &["agent"]].concat());
+    assert_ne!(shut.code, 0, "{}", shut.stderr);
+    assert!(shut.stderr.contains("passphrase"), "{}", shut.stderr);
+    assert_eq!(market.balance(PATH_USD, PAYEE), 1_000_000);
+
+    // What cannot be counted is said of the token by its name.
+    let tiny = ["wallet", "keys", "grant", "tiny", "--limit", "$0.0000001"];
+    let refused = market
+        .run(&[&tiny[..], &["--wallet", "default"]].concat())
+        .ends(2);
+    let says = "pathUSD has 6 decimals and cannot say $0.0000001 exactly";
+    assert!(refused.stderr.contains(says), "{}", refused.stderr);
 }
