@@ -16,6 +16,7 @@ mod fuzz;
 mod interop;
 mod mutants;
 mod repo;
+mod shuffle;
 mod sim;
 mod test;
 mod tidy;
@@ -44,6 +45,9 @@ Usage: cargo xtask <CHORE> [ARGS]
   interop           run against implementations that were not written here
        openapi FILE|URL  say whether that is an OpenAPI document
   sim [ARGS]        run the simulator (--steps N, --seed S)
+  shuffle           run the tests that share a chain in one process, in any order
+       --turns N      how often (2)
+       --seed S       the order of the first turn (1)
   mutants [PART]    break one guarantee at a time, and say which test noticed
        --list         name the mutants and stop
   tools             install what `test` needs into the cache, and say where it is
@@ -71,6 +75,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(&args),
         "fuzz" => fuzz::run(&args),
         "interop" => interop::run(&args),
+        "shuffle" => shuffle::run(&args),
         "sim" => sim::run(&args),
         "mutants" => mutants::run(&args),
         "tools" => tools::run(&args),

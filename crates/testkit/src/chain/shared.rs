@@ -19,7 +19,15 @@ static CHAINS: LazyLock<Mutex<HashMap<ChainOptions, Arc<Turns<Shared>>>>> =
 #[derive(Debug)]
 struct Shared {
     chain: Chain,
-    start: Option<Snapshot>,
+    start: Option<Start>,
+}
+
+/// What a test finds.
+#[derive(Debug)]
+struct Start {
+    state: Snapshot,
+    /// What a unit of gas costs in the next block. It is no part of the state, and falls with every block.
+    base_fee: String,
 }
 
 /// A test's turn on a shared chain. The next test's begins when this is dropped.
@@ -37,14 +45,33 @@ impl Chain {
     /// When the chain does not do what it is asked.
     pub async fn shared(options: &ChainOptions) -> Result<Turn, Missing> {
         let mut turn = find(options)?.lock_owned().await;
-        if let Some(start) = turn.start.take() {
-            // Going back leaves what waits to be executed.
-            turn.chain.rpc("anvil_dropAllTransactions", "[]").await;
-            turn.chain.revert(start).await;
-        }
+        let base_fee = match turn.start.take() {
+            Some(start) => {
+                // Going back leaves what waits to be executed.
+                turn.chain.rpc("anvil_dropAllTransactions", "[]").await;
+                turn.chain.revert(start.state).await;
+                let fee = format!(r#"["{}"]"#, start.base_fee);
+                let set = "anvil_setNextBlockBaseFeePerGas";
+                turn.chain.rpc(set, &fee).await;
+                start.base_fee
+            }
+            None => turn.chain.base_fee().await,
+        };
         // A snapshot is used up by going back to it.
-        turn.start = Some(turn.chain.snapshot().await);
+        let state = turn.chain.snapshot().await;
+        turn.start = Some(Start { state, base_fee });
         Ok(Turn(turn))
+    }
+}
+
+impl Chain {
+    /// What a unit of gas costs in the next block.
+    async fn base_fee(&self) -> String {
+        let price = self.rpc("eth_feeHistory", r#"["0x1","latest",[]]"#).await;
+        let fees = price["baseFeePerGas"].as_array();
+        let next = fees.and_then(|fees| fees.last()?.as_str());
+        next.expect("a chain tells what its next block costs")
+            .to_owned()
     }
 }
 
@@ -80,11 +107,14 @@ mod tests {
     #[tokio::test]
     async fn a_test_finds_the_chain_as_it_started() {
         let options = ChainOptions::tempo(1337);
+        let mut fees = Vec::new();
         for _ in 0..2 {
             let turn = Chain::shared(&options).await;
             let Some(chain) = peer::or_skip("chain: turns", turn) else {
                 return;
             };
+            fees.push(chain.base_fee().await);
+            assert_eq!(fees.first(), fees.last());
             assert_eq!(chain.rpc("eth_blockNumber", "[]").await, "0x0");
             let waiting = chain.rpc("txpool_status", "[]").await;
             assert_eq!(waiting["queued"], "0x0");
@@ -98,6 +128,8 @@ mod tests {
                 ACCOUNTS[0].address
             );
             chain.rpc("eth_sendTransaction", &early).await;
+            chain.rpc("anvil_mine", r#"["0x40"]"#).await;
+            assert_ne!(fees[0], chain.base_fee().await, "the fee falls");
         }
     }
 }
