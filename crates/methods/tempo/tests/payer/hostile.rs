@@ -128,6 +128,9 @@ async fn what_is_asked_for_elsewhere_or_in_another_way_is_refused() {
     for (offer, expect) in cases {
         let said = refused(&payer, &offer).await;
         assert!(said.contains(expect), "{said:?} says nothing of {expect:?}");
+        // Its reason is the one to tell, unless the chain is another's or cannot be read.
+        let is_ours = !said.contains("is on chain") && !said.contains("details");
+        assert_eq!(payer.is_on_network(&offer), is_ours, "{said}");
     }
     assert_eq!(node.exchanges(), 0, "nobody was asked");
 }
