@@ -77,6 +77,8 @@ async fn what_the_node_refuses_is_asked_about_ever_less_often() {
         shop.proxy.behave();
         shop.clock.advance(Duration::from_secs(60));
         shop.gate.reconcile().await.unwrap();
+        // The node has it now. Its own block and its receipt come when they come.
+        shop.chain.mine(1).await;
         shop.clock.advance(Duration::from_secs(2));
         assert_eq!(shop.present(&credential).await.status, 200);
         assert_eq!(shop.balance(PATH_USD, PAYEE).await, PRICE);
