@@ -176,7 +176,13 @@ fn doctests(_: &mut Notes) -> Outcome {
 fn docs(_: &mut Notes) -> Outcome {
     let mut docs = exec::cargo();
     docs.env("RUSTDOCFLAGS", "-D warnings");
-    docs.args(["doc", "--no-deps", "--locked", "--workspace", "--all-features"]);
+    docs.args([
+        "doc",
+        "--no-deps",
+        "--locked",
+        "--workspace",
+        "--all-features",
+    ]);
     exec::stream(&mut docs).into()
 }
 

@@ -100,9 +100,7 @@ async fn the_discovery_documents_tell_the_prices_of_the_rules() {
 
 #[tokio::test]
 async fn an_upstreams_own_document_is_merged_once_it_can_be_had() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let at = listener.local_addr().unwrap();
-    drop(listener);
+    let (socket, at) = taken();
     let rules =
         "[service]\nopenapi = \"/spec.json\"\n[routes]\n\"GET /paid/{city}\" = \"$0.002\"\n";
     let rig = Rig::open(&format!("http://{at}"), rules).await;
@@ -113,7 +111,7 @@ async fn an_upstreams_own_document_is_merged_once_it_can_be_had() {
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
-    let listener = tokio::net::TcpListener::bind(at).await.unwrap();
+    let listener = socket.listen(16).unwrap();
     let _upstream = Upstream::on(listener, move |_, mut conn| {
         let answer = answer.clone();
         Box::pin(async move { conn.say(answer).await })
@@ -190,9 +188,7 @@ async fn a_port_that_is_taken_stops_the_start() {
 /// answered.
 #[tokio::test]
 async fn nothing_is_sold_while_the_upstream_is_down() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let at = listener.local_addr().unwrap();
-    drop(listener);
+    let (socket, at) = taken();
     let rig = Rig::open(&format!("http://{at}"), RULES).await;
     for _ in 0..3 {
         let answer = rig.ask("GET", "/free/a", &[]).await;
@@ -200,7 +196,7 @@ async fn nothing_is_sold_while_the_upstream_is_down() {
     }
     let answer = rig.ask("GET", "/paid/a", &[]).await;
     answer.is_problem(503, "upstream-unavailable", Some(false));
-    let listener = tokio::net::TcpListener::bind(at).await.unwrap();
+    let listener = socket.listen(16).unwrap();
     let _upstream = Upstream::on(listener, |_, mut conn| {
         Box::pin(async move { conn.say(OK).await })
     });
@@ -211,4 +207,12 @@ async fn nothing_is_sold_while_the_upstream_is_down() {
     let (_, answer) = rig.pay("GET", "/paid/a", b"").await;
     assert_eq!(answer.status, 200);
     rig.assert_moved(2_000).await;
+}
+
+/// An address that nobody else is given, and at which nobody listens yet.
+fn taken() -> (tokio::net::TcpSocket, std::net::SocketAddr) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let at = socket.local_addr().unwrap();
+    (socket, at)
 }

@@ -39,9 +39,9 @@ pub mod token;
 mod transaction;
 
 pub use charge::{
-    Attested, Binding, Details, DetailsError, Leg, Legs, LegsError, METHOD, Memo, MemoError, MemoRule,
-    Mismatch, Mode, Modes, ProofVersion, Proofs, Signer, SourceError, Split, SplitError, Splits,
-    attribution, match_calls, match_logs, method, source,
+    Attested, Binding, Details, DetailsError, Leg, Legs, LegsError, METHOD, Memo, MemoError,
+    MemoRule, Mismatch, Mode, Modes, ProofVersion, Proofs, Signer, SourceError, Split, SplitError,
+    Splits, attribution, match_calls, match_logs, method, source,
 };
 pub use key::{
     AccessKey, AccessSignature, AccountKey, AccountSignature, AccountSignatureError, CallScope,
