@@ -9,7 +9,10 @@ mod common;
 
 use std::{sync::Arc, time::Duration};
 
-use common::{Buyer, Seen, Server, StillClock, buyer_on, challenge, generous, paid, unpaid};
+use common::{
+    Buyer, Seen, Server, StillClock, buyer_on, challenge, dies_and_buys_again, generous, paid,
+    selling, unpaid,
+};
 use farthing_client::{Error, Options, Standing};
 use farthing_core::{memory::MemoryBackend, payment::Moved, port::backend::Backend};
 use farthing_store::{SqliteBackend, SqliteOptions};
@@ -18,14 +21,6 @@ use farthing_testkit::faulty::{Failure, Faults, Faulty, When};
 const RESERVE: u64 = 1;
 const SIGN: u64 = 2;
 const SETTLE: u64 = 3;
-
-async fn selling() -> Server {
-    Server::start(|seen: Seen| match seen.payment() {
-        Some(_) => paid(&seen, "goods"),
-        None => unpaid(&[challenge(1_000)]),
-    })
-    .await
-}
 
 /// A buyer whose store fails when it is told to.
 fn faulty() -> (Buyer, Faults) {
@@ -47,18 +42,7 @@ fn faulty() -> (Buyer, Faults) {
 async fn check(write: u64, when: When, expect: (usize, usize, usize)) {
     let server = selling().await;
     let (dying, faults) = faulty();
-    let held = faults.hold_commit(write, when);
-    let call = tokio::spawn(dying.client.get(server.url("/")).send());
-    held.reached().await;
-    call.abort();
-    assert!(call.await.unwrap_err().is_cancelled());
-
-    let restarted = dying.restarted(generous());
-    let response = restarted.get(server.url("/")).send().await.unwrap();
-    assert_eq!(response.paid().unwrap().standing, Standing::Paid);
-    assert_eq!(response.text().await.unwrap(), "goods");
-    dying.clock.advance(Duration::from_secs(10));
-    restarted.resume().await.unwrap();
+    let restarted = dies_and_buys_again(&dying, &faults, &server, write, when).await;
 
     let (signed, arrived, different) = expect;
     let what = format!("{when:?} write {write}");

@@ -17,7 +17,7 @@ use std::{
 
 use common::{
     Buyer, Reply, Seen, Server, StillClock, Wallet, bare, buyer_as, challenge, challenge_in, coin,
-    dollar, generous, hasty, paid, price, problem, unpaid,
+    dies_and_buys_again, dollar, generous, hasty, paid, price, problem, selling, unpaid,
 };
 use farthing_client::{
     Client, Error, Limit, Options, PayerFault, Policy, Refused, Standing, WriteOffError,
@@ -42,14 +42,6 @@ const RESERVE: u64 = 1;
 const SIGN: u64 = 2;
 const RAN: u64 = 3;
 const SETTLE: u64 = 4;
-
-async fn selling() -> Server {
-    Server::start(|seen: Seen| match seen.payment() {
-        Some(_) => paid(&seen, "goods"),
-        None => unpaid(&[challenge(1_000)]),
-    })
-    .await
-}
 
 fn pushing(policy: Policy) -> Buyer {
     let backend = Arc::new(MemoryBackend::new());
@@ -86,18 +78,7 @@ fn errand_comes_to(buyer: &Buyer, fails: Option<fn() -> Errand>) {
 async fn check(write: u64, when: When, expect: (usize, (usize, usize), (usize, usize))) {
     let server = selling().await;
     let (dying, faults) = faulty();
-    let held = faults.hold_commit(write, when);
-    let call = tokio::spawn(dying.client.get(server.url("/")).send());
-    held.reached().await;
-    call.abort();
-    assert!(call.await.unwrap_err().is_cancelled());
-
-    let restarted = dying.restarted(generous());
-    let response = restarted.get(server.url("/")).send().await.unwrap();
-    assert_eq!(response.paid().unwrap().standing, Standing::Paid);
-    assert_eq!(response.text().await.unwrap(), "goods");
-    dying.clock.advance(Duration::from_secs(10));
-    restarted.resume().await.unwrap();
+    let restarted = dies_and_buys_again(&dying, &faults, &server, write, when).await;
 
     let what = format!("{when:?} write {write}");
     let (wallet, moved) = (&dying.wallet, dying.wallet.handed().1);

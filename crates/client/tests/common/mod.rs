@@ -7,6 +7,7 @@
     reason = "each test file uses another part of this module"
 )]
 
+mod dying;
 mod server;
 mod wallet;
 
@@ -25,6 +26,7 @@ use farthing_core::{
     value::{Price, Timestamp},
 };
 
+pub use dying::{dies_and_buys_again, selling};
 pub use server::{Reply, Seen, Server, bare, challenge, challenge_in, paid, problem, text, unpaid};
 pub use wallet::{Wallet, cents, coin, dollar};
 
