@@ -9,6 +9,8 @@ pub mod backend;
 pub mod clock;
 pub mod method;
 pub mod payer;
+pub mod session;
+pub mod session_payer;
 
 /// A future on the heap, for traits that are used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
