@@ -241,6 +241,11 @@ fn what_is_settled_is_the_highest_voucher_that_says_no_more_than_was_spent() {
         }
         assert_eq!(channel.to_settle(), None);
         channel.charge(of(25)).unwrap();
+        // What may yet be taken back is not paid out.
+        assert_eq!(channel.to_settle(), None);
+        channel.served(of(19));
+        assert_eq!(channel.to_settle(), Some(&voucher(protocol, 10)));
+        channel.served(of(6));
         assert_eq!(channel.to_settle(), Some(&voucher(protocol, 20)));
         channel.observe(seen(2, 100, 20)).unwrap();
         assert_eq!(channel.to_settle(), None);
@@ -304,8 +309,59 @@ fn a_reservation_is_charged_while_the_channel_closes() {
     assert!(!channel.is_idle());
     assert_eq!(channel.correct(held, of(11)), Err(Refused::Closing));
     channel.correct(held, of(9)).unwrap();
+    assert!(!channel.is_idle(), "it is served at this moment");
+    channel.served(of(9));
     assert!(channel.is_idle());
     assert_eq!(channel.closing().capture, of(9));
+}
+
+#[test]
+fn what_is_not_served_is_taken_back_while_it_is_unsure() {
+    let mut channel = channel(Protocol::V2, 100);
+    channel.accept(&voucher(Protocol::V2, 30), NONE).unwrap();
+    for price in [10, 8, 5] {
+        channel.charge(of(price)).unwrap();
+    }
+    let told = |channel: &Channel| {
+        let is = channel.balance();
+        (is.spent.units(), is.unsure.units(), channel.sure().units())
+    };
+    assert_eq!(told(&channel), (23, 23, 0));
+    assert_eq!(channel.unserved(of(8)), of(8));
+    assert_eq!(told(&channel), (15, 15, 0));
+    assert_eq!(channel.balance().available(), of(15));
+    channel.served(of(10));
+    assert_eq!(told(&channel), (15, 5, 10));
+    // The one that is left died. It counts as served, and one that is late takes nothing back.
+    assert_eq!(channel.make_sure(), of(5));
+    assert_eq!(channel.unserved(of(5)), NONE);
+    assert_eq!(told(&channel), (15, 0, 15));
+    channel.served(of(5));
+    assert_eq!(channel.make_sure(), NONE);
+    assert_eq!(told(&channel), (15, 0, 15));
+    // What was drawn on an estimate is taken back like any other.
+    let held = channel.reserve(of(10), Timestamp::EPOCH).unwrap();
+    channel.draw(held, of(4), Timestamp::EPOCH).unwrap();
+    channel.correct(held, of(3)).unwrap();
+    assert_eq!(channel.unserved(of(7)), of(7));
+    assert_eq!(told(&channel), (15, 0, 15));
+}
+
+#[test]
+fn what_was_paid_out_is_not_taken_back() {
+    let mut channel = channel(Protocol::V2, 100);
+    channel.accept(&voucher(Protocol::V2, 30), NONE).unwrap();
+    channel.charge(of(20)).unwrap();
+    // The rail has more than we handed in, and then closes with all that was spent.
+    channel.observe(seen(2, 100, 14)).unwrap();
+    assert_eq!(channel.unserved(of(5)), of(5));
+    assert_eq!(channel.unserved(of(5)), of(1));
+    assert_eq!(channel.balance().spent, of(14));
+    let settled = Some(of(14));
+    let state = OnChain::Finalized { settled };
+    channel.observe(Seen { block: 3, state }).unwrap();
+    assert_eq!(channel.unserved(of(10)), NONE);
+    assert_eq!((channel.lost(), channel.balance().unsure), (NONE, NONE));
 }
 
 #[test]
@@ -371,6 +427,7 @@ fn a_channel_has_one_form_and_a_broken_one_is_damage() {
     let mut channel = channel(Protocol::V1, 100);
     channel.accept(&voucher(Protocol::V1, 50), NONE).unwrap();
     channel.reserve(of(10), Timestamp::from_secs(5)).unwrap();
+    channel.charge(of(7)).unwrap();
     channel.pause(of(60)).unwrap();
     let bytes = packed(&channel);
     assert_eq!(unpacked(&bytes).unwrap(), channel);
@@ -398,6 +455,9 @@ enum Op {
     Correct(usize, u128),
     Refund(usize),
     Lapse(u64),
+    Served(u128),
+    Unserved(u128),
+    MakeSure,
     Pause(u128),
     TopUp(u128),
     Settle,
@@ -421,6 +481,9 @@ fn any_op() -> impl Strategy<Value = Op> {
         2 => (0usize..6, small.clone()).prop_map(|(at, n)| Op::Correct(at, n)),
         1 => (0usize..6).prop_map(Op::Refund),
         1 => (0u64..20).prop_map(Op::Lapse),
+        4 => small.clone().prop_map(Op::Served),
+        2 => small.clone().prop_map(Op::Unserved),
+        1 => Just(Op::MakeSure),
         1 => small.clone().prop_map(Op::Pause),
         1 => small.clone().prop_map(Op::TopUp),
         2 => Just(Op::Settle),
@@ -486,6 +549,18 @@ impl World {
                 channel.lapse(Timestamp::from_secs(now));
                 true
             }
+            Op::Served(amount) => {
+                channel.served(of(amount));
+                true
+            }
+            Op::Unserved(amount) => {
+                self.charged -= channel.unserved(of(amount)).units();
+                true
+            }
+            Op::MakeSure => {
+                let unsure = channel.balance().unsure;
+                channel.make_sure() == unsure
+            }
             Op::Pause(price) => channel.pause(of(price)).is_ok(),
             Op::Grant(amount) => {
                 self.draws += 1;
@@ -548,7 +623,7 @@ impl PartialEq for Op {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
-    /// spent ≤ accepted ≤ deposit, nothing falls, and nothing that was not spent is taken.
+    /// settled ≤ sure ≤ spent ≤ accepted ≤ deposit, of which only what is spent ever falls, and nothing that was not spent is taken.
     #[test]
     fn whatever_comes_in_whatever_order(
         second in any::<bool>(),
@@ -571,10 +646,15 @@ proptest! {
             let is = channel.balance();
             let claimed = is.spent.checked_add(is.reserved).unwrap();
             prop_assert!(claimed <= is.accepted && is.accepted <= is.deposit, "{:?}", is);
-            prop_assert!(was.accepted <= is.accepted && was.spent <= is.spent);
+            let sure = [&before, &channel].map(Channel::sure);
+            prop_assert!(is.unsure <= is.spent && sure[0] <= sure[1], "{:?}", is);
+            prop_assert!(was.accepted <= is.accepted);
+            prop_assert!(was.spent <= is.spent || matches!(op, Op::Unserved(_)), "{:?}", op);
             prop_assert!(was.deposit <= is.deposit && was.settled <= is.settled);
             prop_assert_eq!(is.spent.units(), world.charged);
-            prop_assert!(is.settled <= is.spent, "more was settled than was spent");
+            let is_closed = channel.standing() == Standing::Closed;
+            let most = if is_closed { is.spent } else { sure[1] };
+            prop_assert!(is.settled <= most, "more was settled than was served");
             if claimed > was.spent.checked_add(was.reserved).unwrap() {
                 prop_assert!(channel.exposure() <= channel.granted());
             }
@@ -587,18 +667,23 @@ proptest! {
     /// no more than the bound.
     #[test]
     fn no_voucher_is_forgotten_that_could_be_settled(
-        steps in vec((1u128..9, 0u128..9), 1..bounds::VOUCHERS),
+        steps in vec((1u128..9, 0u128..9, any::<bool>()), 1..bounds::VOUCHERS),
         protocol in prop_oneof![Just(Protocol::V1), Just(Protocol::V2)],
     ) {
         let mut channel = channel(protocol, 10_000);
         let (mut all, mut to) = (Vec::new(), 0);
-        for (add, price) in steps {
+        for (add, price, is_served) in steps {
             to += add;
             all.push(to);
             channel.accept(&voucher(protocol, to), NONE).unwrap();
-            let _ = channel.charge(of(price));
-            let spent = channel.balance().spent.units();
-            let best = all.iter().copied().filter(|it| *it <= spent).max();
+            let is_charged = channel.charge(of(price)).is_ok();
+            match (is_charged, is_served) {
+                (false, _) => {}
+                (true, true) => channel.served(of(price)),
+                (true, false) => assert_eq!(channel.unserved(of(price)), of(price)),
+            }
+            let sure = channel.sure().units();
+            let best = all.iter().copied().filter(|it| *it <= sure).max();
             let kept = channel.to_settle().map(|it| it.cumulative().units());
             prop_assert_eq!(kept, best);
         }
@@ -613,6 +698,7 @@ proptest! {
         }
         prop_assert!(packed(&channel).len() < bounds::VOUCHERS * 80 + 100);
         channel.charge(of(count * 3)).unwrap();
+        channel.served(of(count * 3));
         prop_assert_eq!(channel.to_settle().unwrap().cumulative().units(), count * 3);
     }
 }
@@ -621,7 +707,8 @@ proptest! {
 fn check_settling(channel: &Channel) -> Result<(), TestCaseError> {
     let is = channel.balance();
     if let Some(voucher) = channel.to_settle() {
-        prop_assert!(voucher.cumulative() <= is.spent && voucher.cumulative() > is.settled);
+        let sure = channel.sure();
+        prop_assert!(voucher.cumulative() <= sure && voucher.cumulative() > is.settled);
     }
     let closing = channel.closing();
     prop_assert!(closing.capture <= is.spent && closing.capture >= is.settled);

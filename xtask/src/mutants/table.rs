@@ -494,8 +494,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a channel: the highest voucher is settled",
         file: "crates/core/src/intent/session/chain.rs",
-        find: "let voucher = self.kept.within(self.spent)?;",
+        find: "let voucher = self.kept.within(self.sure())?;",
         replace: "let voucher = self.kept.within(self.accepted)?;",
+        killers: &[SESSION],
+    },
+    Mutant {
+        name: "a channel: what is unsure is settled",
+        file: "crates/core/src/intent/session/unsure.rs",
+        find: "less(self.spent, self.unsure)",
+        replace: "self.spent",
         killers: &[SESSION],
     },
     Mutant {

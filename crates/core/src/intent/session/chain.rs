@@ -121,24 +121,27 @@ impl Channel {
         Ok(self.balance())
     }
 
-    /// Whether nothing is reserved any more, so that what is spent is final once it is closing.
+    /// Whether nothing is reserved and nothing is being served any more, so that what is spent is
+    /// final once it is closing. Where an owner died over it, [`lapse`](Channel::lapse) and
+    /// [`make_sure`](Channel::make_sure) end that.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.reservations.open.is_empty()
+        self.reservations.open.is_empty() && self.unsure.is_zero()
     }
 
     /// What to settle while the channel goes on: the highest kept voucher that says no more than
-    /// was spent, where that is more than was paid out.
+    /// what is sure, where that is more than was paid out.
     #[must_use]
     pub fn to_settle(&self) -> Option<&Voucher> {
         if self.stage == Stage::Closed {
             return None;
         }
-        let voucher = self.kept.within(self.spent)?;
+        let voucher = self.kept.within(self.sure())?;
         (voucher.cumulative() > self.settled).then_some(voucher)
     }
 
-    /// What to close with now.
+    /// What to close with now: all that was spent, also what is unsure. A close is final, so it is
+    /// asked once the channel [is idle](Channel::is_idle).
     #[must_use]
     pub fn closing(&self) -> Closing<'_> {
         let voucher = match self.protocol {

@@ -8,7 +8,7 @@ use crate::value::{Amount, Timestamp};
 
 /// A channel.
 ///
-/// `spent + reserved ≤ accepted ≤ deposit` holds of every value of this type, also of one that is
+/// `unsure ≤ spent` and `spent + reserved ≤ accepted ≤ deposit` hold of every value of this type, also of one that is
 /// read from a store. Each step either happens whole or is [`Refused`] and changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channel {
@@ -17,6 +17,8 @@ pub struct Channel {
     pub(super) deposit: Amount,
     pub(super) accepted: Amount,
     pub(super) spent: Amount,
+    /// The part of it that was charged for requests still being served.
+    pub(super) unsure: Amount,
     pub(super) settled: Amount,
     /// The block as of which the rail's side is known.
     pub(super) block: u64,
@@ -58,6 +60,9 @@ pub struct Balance {
     pub accepted: Amount,
     /// What was charged.
     pub spent: Amount,
+    /// The part of it that was charged for requests still being served. It is taken back where
+    /// they are not served.
+    pub unsure: Amount,
     /// What is held for requests whose cost is not known yet.
     pub reserved: Amount,
     /// What the rail has paid out.
@@ -122,6 +127,7 @@ impl Channel {
             deposit,
             accepted: settled,
             spent: settled,
+            unsure: Amount::ZERO,
             settled,
             block: seen.block,
             close_requested_at: None,
@@ -145,6 +151,7 @@ impl Channel {
         Balance {
             accepted: self.accepted,
             spent: self.spent,
+            unsure: self.unsure,
             reserved: self.reservations.sum(),
             settled: self.settled,
             deposit: self.deposit,
@@ -195,7 +202,7 @@ impl Channel {
             });
         }
         self.accepted = cumulative;
-        self.kept.push(voucher.clone(), self.spent);
+        self.kept.push(voucher.clone(), self.sure());
         let resumes = self.awaited.is_some_and(|awaited| awaited <= cumulative);
         if resumes {
             self.awaited = None;
@@ -203,7 +210,8 @@ impl Channel {
         Ok(Acceptance { added, resumes })
     }
 
-    /// Charges a price. It has to be durable before what it pays for is delivered.
+    /// Charges a price. It has to be durable before what it pays for is delivered, and is unsure
+    /// until its request was [`served`](Channel::served) or [not](Channel::unserved).
     ///
     /// # Errors
     /// [`Refused::Short`] when the balance does not cover it.
@@ -275,10 +283,11 @@ impl Channel {
         }
     }
 
-    /// Adds to what is spent. The caller looked whether it is covered.
+    /// Adds to what is spent, for a request that is being served. The caller looked whether it is
+    /// covered.
     pub(super) fn spend(&mut self, price: Amount) {
         self.spent = more(self.spent, price);
-        self.kept.settle_below(self.spent);
+        self.unsure = more(self.unsure, price);
     }
 
     fn need(&self, price: Amount) -> Option<Need> {
@@ -298,6 +307,7 @@ impl Channel {
     pub(super) fn holds(&self) -> bool {
         let claimed = self.spent.checked_add(self.reservations.sum());
         claimed.is_some_and(|claimed| claimed <= self.accepted)
+            && self.unsure <= self.spent
             && self.settled <= self.accepted
             && self.accepted <= self.deposit
             && self.deposit <= self.protocol.most()

@@ -1,4 +1,4 @@
-//! The vouchers that are kept: the highest that says no more than was spent, and those above it.
+//! The vouchers that are kept: the highest that says no more than what is sure, and those above it.
 
 use super::{Voucher, channel::less};
 use crate::{bounds, value::Amount};
@@ -9,17 +9,18 @@ pub(super) struct Kept(Vec<Voucher>);
 
 impl Kept {
     /// Keeps a voucher that says more than each before it.
-    pub(super) fn push(&mut self, voucher: Voucher, spent: Amount) {
+    pub(super) fn push(&mut self, voucher: Voucher, sure: Amount) {
         self.0.push(voucher);
-        self.settle_below(spent);
+        self.settle_below(sure);
         if self.0.len() > bounds::VOUCHERS {
             self.thin_out();
         }
     }
 
-    /// Forgets what will never be handed in: all below the highest that says no more than `spent`.
-    pub(super) fn settle_below(&mut self, spent: Amount) {
-        let within = self.0.partition_point(|it| it.cumulative() <= spent);
+    /// Forgets what will never be handed in: all below the highest that says no more than `sure`,
+    /// because that never falls.
+    pub(super) fn settle_below(&mut self, sure: Amount) {
+        let within = self.0.partition_point(|it| it.cumulative() <= sure);
         if within > 1 {
             self.0.drain(..within - 1);
         }

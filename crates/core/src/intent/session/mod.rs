@@ -5,14 +5,16 @@
 //! sent. [`crate::domain::channels`] keeps it, and a method moves the value.
 //!
 //! ```text
-//!            0 ───── settled ───── spent ───── accepted ───── deposit
-//!                    on the rail   served      by vouchers    on the rail
+//!            0 ───── settled ───── sure ───── spent ───── accepted ───── deposit
+//!                    on the rail   served     charged     by vouchers    on the rail
 //! ```
 //!
 //! - A voucher raises what is accepted. It never falls and never passes the deposit.
-//! - A charge raises what is spent, at most to what is accepted.
-//! - What is sent to the rail is never more than what was spent: see [`Channel::to_settle`] and
-//!   [`Channel::closing`]. The rail may know of more than we do, where books were lost or a voucher
+//! - A charge raises what is spent, at most to what is accepted. It comes before what it pays for
+//!   is served, so between what is sure and what is spent lies what is charged for requests in
+//!   flight. What of it is not served is taken back: see [`Channel::unserved`].
+//! - What is sent to the rail is never more than what is sure while the channel goes on, and what
+//!   was spent when it ends: see [`Channel::to_settle`] and [`Channel::closing`]. The rail may know of more than we do, where books were lost or a voucher
 //!   was handed in behind our back; what it says of itself is believed.
 //!
 //! ```
@@ -31,6 +33,11 @@
 //! let again = channel.accept_and_charge(Some(&voucher), rule, Amount::new(10))?;
 //! assert!(matches!(again.charge, Err(Refused::Short(need)) if need.lacks == Amount::new(10)));
 //! assert_eq!(channel.balance().spent, Amount::new(10));
+//!
+//! // It is paid out once its request was served, and not before.
+//! assert_eq!(channel.to_settle(), None);
+//! channel.served(Amount::new(10));
+//! assert_eq!(channel.to_settle(), Some(&voucher));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -47,6 +54,7 @@ mod refused;
 mod request;
 mod reserve;
 mod terms;
+mod unsure;
 mod voucher;
 
 pub use chain::{Closing, OnChain, Seen};

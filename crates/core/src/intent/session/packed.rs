@@ -10,12 +10,14 @@ use super::{
 use crate::{
     bounds,
     encoding::packed::{Packer, UnpackError, Unpacker},
+    value::Amount,
 };
 
 const CLOSE_REQUESTED: u8 = 1;
 const FAREWELL: u8 = 2;
 const AWAITED: u8 = 4;
-const ALL: u8 = CLOSE_REQUESTED | FAREWELL | AWAITED;
+const UNSURE: u8 = 8;
+const ALL: u8 = CLOSE_REQUESTED | FAREWELL | AWAITED | UNSURE;
 
 impl Channel {
     /// Writes it.
@@ -27,6 +29,7 @@ impl Channel {
             deposit,
             accepted,
             spent,
+            unsure,
             settled,
             block,
             close_requested_at,
@@ -49,7 +52,8 @@ impl Channel {
         out.byte(
             flag(close_requested_at.is_some(), CLOSE_REQUESTED)
                 | flag(farewell.is_some(), FAREWELL)
-                | flag(awaited.is_some(), AWAITED),
+                | flag(awaited.is_some(), AWAITED)
+                | flag(!unsure.is_zero(), UNSURE),
         );
         for amount in [deposit, accepted, spent, settled, &grant.amount] {
             out.amount(*amount);
@@ -64,6 +68,9 @@ impl Channel {
         }
         if let Some(awaited) = awaited {
             out.amount(*awaited);
+        }
+        if !unsure.is_zero() {
+            out.amount(*unsure);
         }
         out.number(kept.as_slice().len() as u64);
         for voucher in kept.as_slice() {
@@ -116,6 +123,7 @@ impl Channel {
                 .then(|| unpack_voucher(from, protocol))
                 .transpose()?,
             awaited: has(AWAITED).then(|| from.amount()).transpose()?,
+            unsure: optional_amount(from, has(UNSURE))?,
             kept: unpack_kept(from, protocol)?,
             reservations: unpack_reservations(from)?,
         };
@@ -124,6 +132,14 @@ impl Channel {
         } else {
             Err(UnpackError::Code("balance"))
         }
+    }
+}
+
+/// An amount that is left out where it is nothing, and so is never written as nothing.
+fn optional_amount(from: &mut Unpacker<'_>, is_there: bool) -> Result<Amount, UnpackError> {
+    match is_there.then(|| from.amount()).transpose()? {
+        Some(amount) if amount.is_zero() => Err(UnpackError::Number),
+        amount => Ok(amount.unwrap_or_default()),
     }
 }
 
