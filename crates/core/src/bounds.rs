@@ -56,6 +56,14 @@ pub const PATH: usize = 1024;
 pub const CATEGORIES: usize = 64;
 /// Bytes of a link.
 pub const LINK: usize = 2 * 1024;
+/// Bytes of one server-sent event that is read.
+pub const EVENT: usize = 1024 * 1024;
+/// Bytes of such an event's name.
+pub const EVENT_NAME: usize = 64;
+/// Bytes of such an event's id.
+pub const EVENT_ID: usize = 1024;
+/// Bytes of one WebSocket message of the scheme that is read.
+pub const SOCKET_MESSAGE: usize = 64 * 1024;
 /// Bytes of an `Idempotency-Key`.
 pub const IDEMPOTENCY_KEY: usize = 255;
 /// Bytes of a key in the store.
