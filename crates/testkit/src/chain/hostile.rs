@@ -155,7 +155,7 @@ async fn serve(
     stream.shutdown().await
 }
 
-async fn read(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+pub(super) async fn read(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut all = Vec::new();
     loop {
         let mut some = [0; 4096];
@@ -180,7 +180,7 @@ async fn read(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     }
 }
 
-async fn forward(to: SocketAddr, body: &[u8]) -> io::Result<String> {
+pub(super) async fn forward(to: SocketAddr, body: &[u8]) -> io::Result<String> {
     let mut stream = TcpStream::connect(to).await?;
     let head = format!(
         "POST / HTTP/1.0\r\nHost: {to}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",

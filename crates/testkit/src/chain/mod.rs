@@ -20,8 +20,12 @@
 //! ```
 
 mod accounts;
+#[cfg(feature = "channels")]
+pub mod channels;
 pub mod hostile;
 mod node;
+#[cfg(feature = "channels")]
+pub mod reserve_proxy;
 mod rpc;
 mod shared;
 
