@@ -20,6 +20,10 @@ pub const TIME: usize = 40;
 pub const CREDENTIAL: usize = 32 * 1024;
 /// Bytes of a `Payment-Receipt` header value.
 pub const RECEIPT: usize = 16 * 1024;
+/// Bytes of a `Payment-Session-Snapshot` header value.
+pub const SNAPSHOT: usize = 8 * 1024;
+/// Bytes of the data of a `payment-need-voucher` event.
+pub const NEED_VOUCHER: usize = 4 * 1024;
 /// Bytes of an `Accept-Payment` header value; a longer one is ignored.
 pub const ACCEPT_PAYMENT: usize = 2 * 1024;
 /// Ranges of an `Accept-Payment` header; more are ignored with the header.

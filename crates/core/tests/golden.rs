@@ -7,10 +7,14 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 
 use farthing_core::{
     binding::{Binder, Issue, Opaque, Secrets},
-    header::{accept_payment::AcceptPayment, authorization, digest, payment_receipt},
+    header::{
+        accept_payment::AcceptPayment, authorization, digest, payment_receipt, payment_session,
+    },
+    intent::session::{Channel, Need, OnChain, Protocol, Refused, Seen},
     noun::{
         Credential, CredentialHeader, Receipt, Request,
         problem::{Offer, Problem, ProblemKind},
+        session::{NeedVoucher, SessionReceipt, Snapshot},
     },
     payment::Moved,
     value::{Amount, Entropy, Secret, Timestamp},
@@ -117,4 +121,77 @@ fn problems() {
         writeln!(out, "\n{}", problem.to_json()).unwrap();
     }
     check("problems.txt", &out);
+}
+
+#[test]
+fn sessions() {
+    let id: farthing_core::intent::session::ChannelId = "0x6d0f4fdf".parse().unwrap();
+    let metered = SessionReceipt {
+        method: "tempo".parse().unwrap(),
+        at: AT,
+        challenge: "c_8d0e3b5a9f2c1d4e".parse().unwrap(),
+        channel: id.clone(),
+        accepted: Amount::new(250_000),
+        spent: Amount::new(237_500),
+        units: Some(500),
+        transaction: None,
+    };
+    let closed = SessionReceipt {
+        spent: metered.accepted,
+        units: None,
+        transaction: Some("0x1a2b3c".parse().unwrap()),
+        ..metered.clone()
+    };
+    let mut out = String::new();
+    for receipt in [&metered, &closed] {
+        let value = payment_receipt::session_to_header(receipt);
+        writeln!(out, "Payment-Receipt: {}", value.to_str().unwrap()).unwrap();
+        writeln!(out, "  {}", receipt.to_json()).unwrap();
+    }
+    let state = OnChain::Open {
+        deposit: Amount::new(10_000_000),
+        settled: Amount::new(20),
+        close_requested_at: None,
+    };
+    let channel = Channel::open(Protocol::V2, Seen { block: 1, state }).unwrap();
+    let details = json!({ "chainId": 4217, "escrow": "0x12", "descriptor": { "salt": "0x01" } });
+    let mut snapshot = Snapshot::new(id.clone(), &channel, Amount::new(25))
+        .with_details(details.as_object().unwrap().clone());
+    snapshot.close_requested_at = Some(AT);
+    let value = payment_session::channel_to_header(&id);
+    writeln!(out, "Payment-Session: {}", value.to_str().unwrap()).unwrap();
+    let value = payment_session::snapshot_to_header(&snapshot);
+    writeln!(out, "Payment-Session-Snapshot: {}", value.to_str().unwrap()).unwrap();
+    writeln!(out, "  {}", serde_json::to_string(&snapshot).unwrap()).unwrap();
+    let need = Need {
+        lacks: Amount::new(25),
+        required: Amount::new(250_025),
+        accepted: Amount::new(250_000),
+        deposit: Amount::new(500_000),
+    };
+    writeln!(out, "event: payment-need-voucher").unwrap();
+    writeln!(
+        out,
+        "data: {}",
+        NeedVoucher::new(id.clone(), &need).to_json()
+    )
+    .unwrap();
+    let amount = Amount::new(7);
+    for refused in [
+        Refused::Short(need),
+        Refused::Falls { accepted: amount },
+        Refused::DeltaTooSmall { least: amount },
+        Refused::ExceedsDeposit { deposit: amount },
+        Refused::ClosesBelow { owed: amount },
+        Refused::CloseRequested,
+        Refused::Closing,
+        Refused::Closed,
+        Refused::ExposureFull,
+        Refused::TooManyReservations,
+        Refused::Contradiction,
+    ] {
+        let problem = refused.problem(&id);
+        writeln!(out, "\n{} {}", problem.status(), problem.to_json()).unwrap();
+    }
+    check("sessions.txt", &out);
 }

@@ -4,6 +4,7 @@ pub mod accept_payment;
 pub mod authorization;
 pub mod digest;
 pub mod payment_receipt;
+pub mod payment_session;
 pub(crate) mod syntax;
 pub mod www_authenticate;
 
@@ -13,6 +14,11 @@ use http::HeaderName;
 pub const PAYMENT_RECEIPT: HeaderName = HeaderName::from_static("payment-receipt");
 /// `Payment-Authorization`, for credentials where `Authorization` is taken.
 pub const PAYMENT_AUTHORIZATION: HeaderName = HeaderName::from_static("payment-authorization");
+/// `Payment-Session`, the channel that a payer can go on with.
+pub const PAYMENT_SESSION: HeaderName = HeaderName::from_static("payment-session");
+/// `Payment-Session-Snapshot`, what that channel holds.
+pub const PAYMENT_SESSION_SNAPSHOT: HeaderName =
+    HeaderName::from_static("payment-session-snapshot");
 /// `Accept-Payment`, what a client can pay with.
 pub const ACCEPT_PAYMENT: HeaderName = HeaderName::from_static("accept-payment");
 /// `Money-Moved`, beside the service's own answer to a payment that was not charged for it: `false`. A

@@ -5,7 +5,7 @@ use http::HeaderValue;
 use crate::{
     bounds,
     encoding::base64url,
-    noun::{Receipt, ReceiptError},
+    noun::{Receipt, ReceiptError, session::SessionReceipt},
 };
 
 /// Reads a receipt.
@@ -30,7 +30,18 @@ pub fn format(receipt: &Receipt) -> String {
 /// Writes a receipt as a header value that is marked sensitive: it names a payment of its reader.
 #[must_use]
 pub fn to_header(receipt: &Receipt) -> HeaderValue {
-    let mut value = HeaderValue::try_from(format(receipt)).expect("base64url is visible ASCII");
+    header(format(receipt))
+}
+
+/// Writes the receipt of a session as a header value, like any other. Every answer of a session has
+/// one.
+#[must_use]
+pub fn session_to_header(receipt: &SessionReceipt) -> HeaderValue {
+    header(base64url::encode(receipt.to_json()))
+}
+
+fn header(text: String) -> HeaderValue {
+    let mut value = HeaderValue::try_from(text).expect("base64url is visible ASCII");
     value.set_sensitive(true);
     value
 }

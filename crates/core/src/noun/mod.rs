@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod problem;
 mod receipt;
 mod request;
+pub mod session;
 pub(crate) mod slot;
 
 pub use challenge::Challenge;
