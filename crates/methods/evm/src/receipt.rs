@@ -118,6 +118,12 @@ pub struct Log {
 }
 
 impl Log {
+    /// Whether it stands: the block it was in was not replaced.
+    #[must_use]
+    pub const fn stands(&self) -> bool {
+        !self.removed
+    }
+
     /// Its number in the block: no two logs have the same.
     #[must_use]
     pub fn index(&self) -> u64 {

@@ -33,6 +33,7 @@ mod nonce;
 mod payer;
 mod rlp;
 mod server;
+pub mod session;
 mod skew;
 pub mod tip20;
 pub mod token;

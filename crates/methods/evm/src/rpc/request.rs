@@ -2,11 +2,11 @@
 
 use std::{fmt, marker::PhantomData};
 
-use alloy_primitives::{Address, Bytes, TxHash, U64, U256};
+use alloy_primitives::{Address, B256, Bytes, TxHash, U64, U256};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Block, Receipt};
+use crate::{Block, Log, Receipt};
 
 /// A question with the type of its answer.
 pub struct Request<T> {
@@ -75,6 +75,19 @@ pub struct CallRequest {
     pub value: U256,
 }
 
+/// Which logs are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct LogFilter {
+    /// The first block.
+    pub from: u64,
+    /// The last block.
+    pub to: u64,
+    /// The contracts, any of them.
+    pub contracts: Vec<Address>,
+    /// What stands in the topics, from the first on; `None` for anything.
+    pub topics: Vec<Option<B256>>,
+}
+
 /// A transaction as far as it says whether a node knows it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -107,6 +120,20 @@ pub fn receipt(hash: TxHash) -> Request<Option<Receipt>> {
 #[must_use]
 pub fn transaction(hash: TxHash) -> Request<Option<Known>> {
     Request::new("eth_getTransactionByHash", json!([hash]))
+}
+
+/// The logs of some blocks, in their order. Nodes refuse a range that is too long, or has too many.
+#[must_use]
+pub fn logs(filter: &LogFilter) -> Request<Vec<Log>> {
+    let LogFilter {
+        from,
+        to,
+        contracts,
+        topics,
+    } = filter;
+    let (from, to) = (At::Block(*from).param(), At::Block(*to).param());
+    let filter = json!({"fromBlock": from, "toBlock": to, "address": contracts, "topics": topics});
+    Request::new("eth_getLogs", json!([filter]))
 }
 
 /// How many transactions an account has sent: its next nonce.
