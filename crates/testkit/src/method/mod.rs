@@ -7,6 +7,8 @@
 //! | [`FakeCharge`] | the seller's side |
 //! | [`FakePayer`] | the buyer's side |
 //!
+//! Sessions have a rail of their own, [`FakeReserve`], with [`FakeSession`] and [`FakeSessionPayer`].
+//!
 //! The rail's truth is outside the seller's store, as that of a chain or a bank is: what it says
 //! moved did, whatever was answered to the call that moved it.
 //!
@@ -15,11 +17,16 @@
 mod charge;
 mod payer;
 mod rail;
+mod session;
 mod truth;
 
 pub use charge::{FakeCharge, Judgement};
 pub use payer::{FakePayer, FakeProof};
 pub use rail::{Answer, FakeRail, Latch};
+pub use session::{
+    FakeChannel, FakeDescriptor, FakeItem, FakeLock, FakeReserve, FakeSent, FakeSession,
+    FakeSessionPayer, FakeSessionPayload, FakeStanding, FakeWork, ReserveTruth,
+};
 pub use truth::{Transfer, Truth};
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};

@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// What is true on the rail.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,18 +69,18 @@ impl Truth {
 }
 
 /// Where the truth is kept.
-pub(super) enum Kept {
-    Memory(Mutex<Truth>),
+pub(super) enum Kept<T = Truth> {
+    Memory(Mutex<T>),
     /// One process at a time; the next one finds what the last one left.
     File(Mutex<PathBuf>),
 }
 
-impl Kept {
-    pub(super) fn read(&self) -> Truth {
-        self.look(Truth::clone)
+impl<T: Clone + Default + Serialize + DeserializeOwned> Kept<T> {
+    pub(super) fn read(&self) -> T {
+        self.look(T::clone)
     }
 
-    pub(super) fn look<T>(&self, look: impl FnOnce(&Truth) -> T) -> T {
+    pub(super) fn look<U>(&self, look: impl FnOnce(&T) -> U) -> U {
         match self {
             Self::Memory(truth) => look(&lock(truth)),
             Self::File(path) => look(&load(&lock(path))),
@@ -88,7 +88,7 @@ impl Kept {
     }
 
     /// Changes the truth, whole or not at all: a process that dies meanwhile changed nothing.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Truth) -> T) -> T {
+    pub(super) fn change<U>(&self, change: impl FnOnce(&mut T) -> U) -> U {
         match self {
             Self::Memory(truth) => change(&mut lock(truth)),
             Self::File(path) => {
@@ -105,10 +105,10 @@ impl Kept {
     }
 }
 
-fn load(path: &PathBuf) -> Truth {
+fn load<T: Default + DeserializeOwned>(path: &PathBuf) -> T {
     match fs::read(path) {
         Ok(json) => serde_json::from_slice(&json).expect("the rail's file is whole"),
-        Err(_) => Truth::default(),
+        Err(_) => T::default(),
     }
 }
 
