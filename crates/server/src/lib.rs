@@ -50,6 +50,8 @@ mod limits;
 mod random;
 mod refused;
 mod route;
+#[allow(dead_code, unused_imports, reason = "the doors are not built yet")]
+mod session;
 
 #[cfg(feature = "abort-points")]
 pub use abort::POINTS;
@@ -61,4 +63,5 @@ pub use gate::{
 pub use limits::{RateLimits, peer};
 pub use random::NoRandomness;
 pub use refused::Refused;
+pub use session::{SessionOptions, SessionOptionsError, Sessions};
 pub use route::{Dynamic, Inputs, Judgement, PricingError, Route, RouteError, Served};

@@ -85,6 +85,39 @@ impl Bucket {
     }
 }
 
+/// How many vouchers of one channel may pay for nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowance {
+    bucket: Bucket,
+    rate: u64,
+    burst: u64,
+}
+
+impl Allowance {
+    pub(crate) fn new(a_second: NonZeroU32, at_once: NonZeroU32) -> Self {
+        let burst = u64::from(at_once.get());
+        Self {
+            bucket: Bucket {
+                level: burst * 1000,
+                at: Timestamp::EPOCH,
+            },
+            rate: u64::from(a_second.get()),
+            burst,
+        }
+    }
+
+    /// Takes one, or says how long it has to wait.
+    pub(crate) fn take(&mut self, now: Timestamp) -> Result<(), Duration> {
+        self.bucket.take(now, self.rate, self.burst)
+    }
+
+    /// Gives one back.
+    pub(crate) fn give_back(&mut self) {
+        let most = self.burst * 1000;
+        self.bucket.level = self.bucket.level.saturating_add(1000).min(most);
+    }
+}
+
 impl Limiter {
     pub(crate) fn new(limits: RateLimits) -> Self {
         let full = Bucket {

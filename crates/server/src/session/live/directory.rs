@@ -1,0 +1,158 @@
+//! The channels that are in memory: sharded, bounded, and each there once.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex},
+};
+
+use farthing_core::intent::session::ChannelId;
+use tokio::sync::OnceCell;
+
+use super::{Live, lock};
+
+const SHARDS: usize = 64;
+
+/// Channels in memory, by their ids.
+///
+/// One that somebody holds stays, so that no two of one channel are ever there. Of those that nobody
+/// holds the longest unused go when there is no more room. Those in use are bounded by the requests
+/// that may be under way.
+pub(crate) struct Directory {
+    shards: [Mutex<Shard>; SHARDS],
+    hasher: RandomState,
+    most: usize,
+}
+
+#[derive(Default)]
+struct Shard {
+    places: HashMap<ChannelId, Place>,
+    /// Rises with each use.
+    uses: u64,
+}
+
+/// A channel's place. It is there while the channel is being loaded, so that it is loaded once.
+struct Place {
+    cell: Arc<Cell>,
+    used: u64,
+}
+
+type Cell = OnceCell<Arc<Live>>;
+
+impl Place {
+    /// Whether nobody but the directory has it.
+    fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.cell) == 1
+            && self
+                .cell
+                .get()
+                .is_none_or(|live| Arc::strong_count(live) == 1)
+    }
+}
+
+impl Directory {
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+            most: most.div_ceil(SHARDS).max(1),
+        }
+    }
+
+    /// The channel as it is in memory, or what loading it leads to. However many ask at once, it is
+    /// loaded by one of them; where that fails, the next one tries.
+    pub(crate) async fn get<E, F>(
+        &self,
+        id: &ChannelId,
+        load: impl FnOnce() -> F,
+    ) -> Result<Option<Arc<Live>>, E>
+    where
+        F: Future<Output = Result<Option<Live>, E>>,
+    {
+        let cell = self.place(id);
+        if let Some(live) = cell.get() {
+            return Ok(Some(Arc::clone(live)));
+        }
+        let loaded = cell
+            .get_or_try_init(|| async {
+                match load().await {
+                    Ok(Some(live)) => Ok(Arc::new(live)),
+                    Ok(None) => Err(None),
+                    Err(error) => Err(Some(error)),
+                }
+            })
+            .await
+            .cloned();
+        match loaded {
+            Ok(live) => Ok(Some(live)),
+            Err(error) => {
+                self.leave(id, &cell);
+                error.map_or(Ok(None), Err)
+            }
+        }
+    }
+
+    /// How many are in memory.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        let shards = self.shards.iter();
+        shards.map(|shard| lock(shard).places.len()).sum()
+    }
+
+    fn shard(&self, id: &ChannelId) -> &Mutex<Shard> {
+        let hash = self.hasher.hash_one(id);
+        &self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or_default()]
+    }
+
+    fn place(&self, id: &ChannelId) -> Arc<Cell> {
+        let mut shard = lock(self.shard(id));
+        shard.uses += 1;
+        let used = shard.uses;
+        if let Some(place) = shard.places.get_mut(id) {
+            place.used = used;
+            return Arc::clone(&place.cell);
+        }
+        if shard.places.len() >= self.most {
+            shard.forget_idle();
+        }
+        let cell = Arc::new(Cell::new());
+        let place = Place {
+            cell: Arc::clone(&cell),
+            used,
+        };
+        shard.places.insert(id.clone(), place);
+        cell
+    }
+
+    /// Takes a place back that nothing came to. Others may be about to load it.
+    fn leave(&self, id: &ChannelId, cell: &Arc<Cell>) {
+        let mut shard = lock(self.shard(id));
+        let is_empty = shard.places.get(id).is_some_and(|place| {
+            Arc::ptr_eq(&place.cell, cell) && Arc::strong_count(cell) == 2 && cell.get().is_none()
+        });
+        if is_empty {
+            shard.places.remove(id);
+        }
+    }
+}
+
+impl Shard {
+    /// Makes room: of those that nobody holds, the eighth that was not used for longest.
+    fn forget_idle(&mut self) {
+        let mut used: Vec<u64> = self
+            .places
+            .values()
+            .filter(|place| place.is_idle())
+            .map(|place| place.used)
+            .collect();
+        if used.is_empty() {
+            return;
+        }
+        let at = used.len() / 8;
+        let (_, limit, _) = used.select_nth_unstable(at);
+        let limit = *limit;
+        self.places
+            .retain(|_, place| place.used > limit || !place.is_idle());
+    }
+}

@@ -1,0 +1,156 @@
+//! What is done to a channel, as the line that combines it sees it.
+
+use farthing_core::{
+    domain::channels::{ChannelError, Purchase, Step},
+    intent::session::{Admitted, Channel, Refused},
+    port::backend::{Guard, Write},
+};
+
+/// Rows that are written with a step, and what has to hold for it.
+pub(super) type Rows = (Vec<Guard>, Vec<Write>);
+
+/// A piece of work on a channel. It is taken on a copy, as often as it has to be.
+pub(super) trait Work: Send {
+    /// Takes it. What is refused changes nothing.
+    fn take(&mut self, channel: &mut Channel) -> Taken;
+
+    /// It came to an end without what [`take`](Self::take) led to.
+    fn fail(&mut self, error: ChannelError);
+
+    /// What it buys, where it is a purchase: it is taken alone where more has to be drawn for it.
+    fn purchase(&self) -> Option<&Purchase> {
+        None
+    }
+
+    /// What became of a purchase that was taken alone.
+    fn admit(&mut self, admitted: Admitted) {
+        let _ = admitted;
+    }
+}
+
+/// What taking a piece of work led to.
+pub(super) enum Taken {
+    /// It is taken, and these rows go with it.
+    Whole(Rows),
+    /// It is refused.
+    Refused,
+    /// More has to be drawn for it than the channel is granted.
+    Unbacked,
+}
+
+/// A step of anybody's.
+pub(super) struct Stepping<T, F> {
+    step: F,
+    outcome: Option<Result<T, ChannelError>>,
+}
+
+impl<T, F> Stepping<T, F> {
+    pub(super) const fn new(step: F) -> Self {
+        Self {
+            step,
+            outcome: None,
+        }
+    }
+}
+
+impl<T, F> Work for Stepping<T, F>
+where
+    T: Send,
+    F: FnMut(&mut Channel) -> Result<Step<T>, Refused> + Send,
+{
+    fn take(&mut self, channel: &mut Channel) -> Taken {
+        match (self.step)(channel) {
+            Ok(step) => {
+                let (outcome, rows) = step.into_parts();
+                self.outcome = Some(Ok(outcome));
+                Taken::Whole(rows)
+            }
+            Err(refused) => {
+                self.fail(refused.into());
+                Taken::Refused
+            }
+        }
+    }
+
+    fn fail(&mut self, error: ChannelError) {
+        self.outcome = Some(Err(error));
+    }
+}
+
+impl<T, F> Outcome for Stepping<T, F> {
+    type Value = T;
+
+    fn outcome(self) -> Option<Result<T, ChannelError>> {
+        self.outcome
+    }
+}
+
+/// Work that led to something.
+pub(super) trait Outcome {
+    type Value;
+
+    fn outcome(self) -> Option<Result<Self::Value, ChannelError>>;
+}
+
+/// A request's voucher and its price.
+pub(super) struct Buying {
+    purchase: Purchase,
+    outcome: Option<Result<Admitted, ChannelError>>,
+}
+
+impl Buying {
+    pub(super) const fn new(purchase: Purchase) -> Self {
+        Self {
+            purchase,
+            outcome: None,
+        }
+    }
+}
+
+impl Work for Buying {
+    fn take(&mut self, channel: &mut Channel) -> Taken {
+        let Purchase {
+            voucher,
+            least,
+            price,
+            guards,
+            writes,
+        } = &self.purchase;
+        let admitted = match channel.accept_and_charge(voucher.as_ref(), *least, *price) {
+            Ok(admitted) => admitted,
+            Err(refused) => {
+                self.fail(refused.into());
+                return Taken::Refused;
+            }
+        };
+        if let Err(Refused::Unbacked { .. }) = admitted.charge {
+            return Taken::Unbacked;
+        }
+        self.outcome = Some(Ok(admitted));
+        Taken::Whole(match admitted.charge {
+            Ok(_) => (guards.clone(), writes.clone()),
+            // The voucher is kept all the same.
+            Err(_) => (Vec::new(), Vec::new()),
+        })
+    }
+
+    fn fail(&mut self, error: ChannelError) {
+        self.outcome = Some(Err(error));
+    }
+
+    fn purchase(&self) -> Option<&Purchase> {
+        Some(&self.purchase)
+    }
+
+    fn admit(&mut self, admitted: Admitted) {
+        self.outcome = Some(Ok(admitted));
+    }
+}
+
+impl Outcome for Buying {
+    type Value = Admitted;
+
+    fn outcome(self) -> Option<Result<Admitted, ChannelError>> {
+        self.outcome
+    }
+}
