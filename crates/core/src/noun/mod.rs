@@ -10,6 +10,7 @@ mod receipt;
 mod request;
 pub mod session;
 pub(crate) mod slot;
+pub mod socket;
 
 pub use challenge::Challenge;
 pub use credential::{Credential, Source};

@@ -24,10 +24,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cut;
 mod need;
 mod receipt;
 mod snapshot;
 
+pub use cut::Cut;
 pub use need::{NeedVoucher, NeedVoucherError};
 pub use receipt::SessionReceipt;
 pub use snapshot::{Snapshot, SnapshotError};
