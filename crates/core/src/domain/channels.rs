@@ -121,6 +121,12 @@ impl<T> Step<T> {
         self
     }
 
+    /// What it led to, and the rows that are written with it: for those who take several steps in one.
+    #[must_use]
+    pub fn into_parts(self) -> (T, (Vec<Guard>, Vec<Write>)) {
+        (self.outcome, (self.guards, self.writes))
+    }
+
     const fn is_alone(&self) -> bool {
         self.guards.is_empty() && self.writes.is_empty()
     }
