@@ -22,6 +22,18 @@ pub struct Lease {
     pub until: Timestamp,
 }
 
+impl Lease {
+    /// That nobody took it over, for a batch that must not be written otherwise.
+    #[must_use]
+    pub fn guard(&self) -> Guard {
+        Guard::Fence {
+            table: LEASES,
+            key: self.name.clone(),
+            fence: self.fence,
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Stored {
     until: Timestamp,
@@ -97,11 +109,7 @@ impl Leases {
         now: Timestamp,
         term: Duration,
     ) -> Result<Option<Lease>, StoreError> {
-        let guard = Guard::Fence {
-            table: LEASES,
-            key: lease.name.clone(),
-            fence: lease.fence,
-        };
+        let guard = lease.guard();
         self.put(
             guard,
             Lease {
@@ -117,11 +125,7 @@ impl Leases {
     /// # Errors
     /// When the store fails.
     pub async fn release(&self, lease: Lease) -> Result<(), StoreError> {
-        let guard = Guard::Fence {
-            table: LEASES,
-            key: lease.name.clone(),
-            fence: lease.fence,
-        };
+        let guard = lease.guard();
         self.put(
             guard,
             Lease {

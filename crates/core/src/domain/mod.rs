@@ -9,15 +9,21 @@
 //! | [`budgets`] | bounded counters over time |
 //! | [`credit`] | what is served before value is known to have moved |
 //! | [`channels`] | a seller's channels: vouchers and spend, each atomic by itself |
+//! | [`calls`] | what makes a request that is repeated on a channel the same request |
+//! | [`fundings`] | what opens a channel or locks more in it, until the channel's books show it |
+//! | [`settlements`] | what is handed in for channels, and how they ended |
 //! | [`losses`] | what a rail takes although nothing moved, by the hour |
 //! | [`leases`] | who does a piece of work at the moment |
 
 pub mod budgets;
+pub mod calls;
 pub mod channels;
 pub mod claims;
 pub mod credit;
+pub mod fundings;
 pub mod leases;
 pub mod losses;
 pub mod payments;
 pub mod receipts;
 pub mod responses;
+pub mod settlements;
