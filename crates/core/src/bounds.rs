@@ -42,6 +42,10 @@ pub const CHANNEL_ID: usize = 128;
 pub const VOUCHERS: usize = 16;
 /// Estimates held on one channel at once.
 pub const RESERVATIONS: usize = 64;
+/// Bytes kept of the calls of one channel: what makes repeated requests the same, and their answers.
+pub const CALLS: usize = 4 * 1024 * 1024;
+/// Calls of a channel that are looked through at once.
+pub const CALL_PAGE: usize = 128;
 /// Bytes of a DID, a recipient or a currency code.
 pub const NAME: usize = 512;
 /// Bytes of a rail's reference (a transaction hash, an invoice).

@@ -42,6 +42,16 @@ pub struct Stored {
     pub body: Vec<u8>,
 }
 
+impl Stored {
+    /// How many bytes it takes, as it is kept.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, value)| name.len() + value.len() + 6);
+        4 + headers.sum::<usize>() + self.body.len()
+    }
+}
+
 /// The responses of a store.
 #[derive(Clone)]
 pub struct Responses {
@@ -127,7 +137,7 @@ impl Responses {
 
 /// `status (2) | headers (2) | { name length (2) | name | value length (4) | value }… | body`,
 /// numbers big endian. A body is bytes, which JSON would have to wrap.
-fn encode(response: &Stored) -> Vec<u8> {
+pub(super) fn encode(response: &Stored) -> Vec<u8> {
     let headers = &response.headers[..response.headers.len().min(usize::from(u16::MAX))];
     let mut out = Vec::with_capacity(response.body.len() + 64 * headers.len() + 4);
     out.extend(response.status.to_be_bytes());
@@ -142,7 +152,7 @@ fn encode(response: &Stored) -> Vec<u8> {
     out
 }
 
-fn decode(mut bytes: &[u8]) -> Option<Stored> {
+pub(super) fn decode(mut bytes: &[u8]) -> Option<Stored> {
     let status = u16::from_be_bytes(take(&mut bytes)?);
     let count = u16::from_be_bytes(take(&mut bytes)?);
     let mut headers = Vec::with_capacity(usize::from(count).min(128));
@@ -183,6 +193,7 @@ mod tests {
             body: b"hello".to_vec(),
         };
         let bytes = encode(&response);
+        assert_eq!(bytes.len(), response.size());
         assert_eq!(decode(&bytes), Some(response));
         let head = bytes.len() - 5;
         for cut in 0..head {

@@ -80,8 +80,13 @@ impl Packer {
 
     /// A text.
     pub fn text(&mut self, text: &str) {
-        self.number(text.len() as u64);
-        self.0.extend_from_slice(text.as_bytes());
+        self.bytes(text.as_bytes());
+    }
+
+    /// Bytes whose number the reader does not know.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
     }
 
     /// An amount.
@@ -106,8 +111,7 @@ impl Packer {
     /// When it cannot be JSON.
     pub fn json(&mut self, value: &impl Serialize) -> Result<(), serde_json::Error> {
         let json = serde_json::to_vec(value)?;
-        self.number(json.len() as u64);
-        self.0.extend_from_slice(&json);
+        self.bytes(&json);
         Ok(())
     }
 
@@ -241,7 +245,11 @@ impl<'a> Unpacker<'a> {
         Ok(serde_json::from_slice(self.bytes()?)?)
     }
 
-    fn bytes(&mut self) -> Result<&'a [u8], UnpackError> {
+    /// Bytes whose number was written with them.
+    ///
+    /// # Errors
+    /// When there are fewer.
+    pub fn bytes(&mut self) -> Result<&'a [u8], UnpackError> {
         let length = self.number(usize::MAX)?;
         let (head, rest) = self
             .rest

@@ -22,6 +22,7 @@ use farthing_core::{
 };
 
 mod budgets;
+mod calls;
 mod channels;
 mod claims;
 mod debits;
@@ -31,6 +32,7 @@ mod payments;
 mod stored;
 
 pub use budgets::*;
+pub use calls::*;
 pub use channels::*;
 pub use claims::*;
 pub use debits::*;
@@ -96,6 +98,10 @@ macro_rules! domain_suite {
             what_is_unsettled_stays_within_its_caps
             no_channel_holds_more_than_is_counted
             whichever_write_is_the_last_one
+            a_call_is_charged_once_and_answered_again
+            a_call_that_is_not_served_leaves_nothing
+            a_call_is_taken_over_by_one
+            calls_of_a_channel_have_bounded_room
         }
     };
     ($make:expr ; $($name:ident)*) => {
