@@ -27,7 +27,7 @@
 //! proxy, put a [`Peer`] into the request's extensions, or every client is the proxy.
 
 mod future;
-mod panic;
+pub(crate) mod panic;
 mod pricing;
 mod service;
 

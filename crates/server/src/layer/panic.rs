@@ -10,17 +10,17 @@ use std::{
 pin_project_lite::pin_project! {
     /// Catches what the future panics with. The future is not polled again afterwards, so the
     /// state it broke is seen by nobody.
-    pub(super) struct CatchPanic<F> {
+    pub(crate) struct CatchPanic<F> {
         #[pin]
         future: F,
     }
 }
 
 /// The future panicked.
-pub(super) struct Panicked;
+pub(crate) struct Panicked;
 
 impl<F> CatchPanic<F> {
-    pub(super) const fn new(future: F) -> Self {
+    pub(crate) const fn new(future: F) -> Self {
         Self { future }
     }
 }

@@ -1,0 +1,466 @@
+//! The meter: what a handler charges by, where what a request costs is known only while it is
+//! served.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use farthing_core::{
+    domain::channels::{ChannelError, Purchase, Step},
+    intent::session::{Balance, ChannelId, Need, Refused},
+    noun::{
+        Receipt,
+        problem::ProblemKind,
+        session::{Cut, SessionReceipt},
+    },
+    port::clock::Clock,
+    value::{Amount, ChallengeId},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::Live;
+
+mod reserved;
+mod wait;
+
+pub use reserved::Reserved;
+pub(super) use wait::Wait;
+
+/// Charges the channel of the request it came with, by the unit of its route.
+///
+/// What is charged is durable when the call returns, so it is charged before what it pays for is
+/// delivered. Where the balance is out, a charge waits for a voucher, which may come with any other
+/// request to the gate. A handler that fails takes back what it charged.
+///
+/// ```
+/// use farthing_server::{Meter, MeterError};
+///
+/// async fn translate(meter: Meter) -> Result<String, MeterError> {
+///     let text = "sunny, with a chance of rain";
+///     meter.charge(text.split(' ').count() as u64).await?;
+///     Ok(text.to_owned())
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Meter(Arc<Inner>);
+
+/// What a meter charges, and by what.
+#[derive(Debug)]
+pub(crate) struct Tariff {
+    /// What is charged.
+    pub(crate) live: Arc<Live>,
+    /// What a unit costs.
+    pub(crate) price: Amount,
+    /// The challenge that the request answered.
+    pub(crate) challenge: ChallengeId,
+    /// The units that were charged before the handler ran, and are used by that. Whoever charged
+    /// them ends them.
+    pub(crate) paid: u64,
+    /// The units that were charged before the handler ran for it to use: an estimate.
+    pub(crate) ahead: u64,
+    /// How long a charge waits for a voucher.
+    pub(crate) within: Duration,
+    /// Whether the buyer reads trailers.
+    pub(crate) takes_trailers: bool,
+    pub(crate) closing: CancellationToken,
+    pub(crate) work: TaskTracker,
+    pub(crate) clock: ClockOf,
+}
+
+/// A clock that says nothing of itself.
+#[derive(Clone)]
+pub(crate) struct ClockOf(pub(crate) Arc<dyn Clock>);
+
+impl std::fmt::Debug for ClockOf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+#[derive(Debug)]
+struct Inner {
+    tariff: Tariff,
+    tally: Mutex<Tally>,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    /// What was used, with what was charged before.
+    units: u64,
+    /// What was charged to be used, and is not.
+    ahead: u64,
+    /// What the handler used, and nobody ended yet.
+    open: Amount,
+    /// Whether the answer was served, once that is known.
+    served: bool,
+}
+
+/// What a handler leaves, for whoever ends its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// What it used: earned where it served.
+    pub(crate) used: Amount,
+    /// What was charged to be used, and was not.
+    pub(crate) unused: Amount,
+}
+
+/// Why nothing was charged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MeterError {
+    /// The balance is out, and no voucher came in time.
+    #[error("the balance is out, and no voucher came in time")]
+    Unpaid(Need),
+    /// The seller has as much unsettled as it may, and did not settle in time.
+    #[error("the seller holds as much unsettled as it may")]
+    Full,
+    /// The channel serves nothing any more.
+    #[error(transparent)]
+    Closed(Refused),
+    /// The gate is closing.
+    #[error("the server is shutting down")]
+    Stopping,
+    /// So many units cost more than any channel can hold.
+    #[error("{0} units cost more than any channel can hold")]
+    TooMany(u64),
+    /// The channel could not be charged.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+}
+
+impl MeterError {
+    /// What the peer is told.
+    #[must_use]
+    pub fn kind(&self) -> ProblemKind {
+        match self {
+            Self::Unpaid(_) => ProblemKind::SessionInsufficientBalance,
+            Self::Closed(refused) => refused.kind(),
+            Self::Stopping | Self::Full => ProblemKind::Overloaded,
+            Self::TooMany(_) => ProblemKind::Internal,
+            Self::Channel(error) => error.kind(),
+        }
+    }
+
+    /// Why a stream that cannot charge is cut.
+    pub(super) const fn cut(&self) -> Cut {
+        match self {
+            Self::Unpaid(_) => Cut::Unpaid,
+            Self::Closed(_) => Cut::Closed,
+            Self::Stopping => Cut::Stopped,
+            Self::Full | Self::TooMany(_) | Self::Channel(_) => Cut::Failed,
+        }
+    }
+
+    fn of(error: ChannelError) -> Self {
+        match error {
+            ChannelError::Refused(
+                refused @ (Refused::CloseRequested | Refused::Closing | Refused::Closed),
+            ) => Self::Closed(refused),
+            error => Self::Channel(error),
+        }
+    }
+}
+
+/// What came of trying to charge.
+#[derive(Debug)]
+pub(super) enum Tried<T> {
+    Done(T),
+    /// The balance does not cover it.
+    Short(Need),
+    /// The seller has as much unsettled as it may. Settling makes room.
+    Full,
+}
+
+impl Meter {
+    pub(crate) fn new(tariff: Tariff) -> Self {
+        let tally = Tally {
+            units: tariff.paid,
+            ahead: tariff.ahead,
+            ..Tally::default()
+        };
+        Self(Arc::new(Inner {
+            tariff,
+            tally: Mutex::new(tally),
+        }))
+    }
+
+    /// Charges units, and waits for a voucher where the balance is out, for as long as the route
+    /// lets it. Durable when it returns.
+    ///
+    /// Dropping the future gives up the wait. A charge that was under way by then is taken back with
+    /// the request, or counts as served with it.
+    ///
+    /// # Errors
+    /// When nothing was charged. Nothing more can be served for pay then; the handler should stop.
+    pub async fn charge(&self, units: u64) -> Result<Balance, MeterError> {
+        let mut advance = Advance::take(self, units);
+        let (lacks, used) = (units - advance.units, self.cost(units)?);
+        let price = self.cost(lacks)?;
+        let mut wait = None;
+        loop {
+            let meter = self.clone();
+            let tried = self.detached(async move {
+                let tried = meter.pay(price).await?;
+                if let Tried::Done(_) = tried {
+                    advance.units = 0;
+                    meter.note(units, used);
+                }
+                Ok((tried, advance))
+            });
+            let (tried, unused) = tried.await?;
+            advance = unused;
+            match tried {
+                Tried::Done(balance) => return Ok(balance),
+                tried => Wait::on(&mut wait, self, price, &tried).await?,
+            }
+        }
+    }
+
+    /// How many units were charged for this request, with those charged before its handler ran.
+    #[must_use]
+    pub fn spent_units(&self) -> u64 {
+        self.tally().units
+    }
+
+    /// What is there, as far as this process knows.
+    #[must_use]
+    pub fn balance(&self) -> Balance {
+        self.0.tariff.live.last().balance
+    }
+
+    /// What a unit costs.
+    #[must_use]
+    pub fn unit_price(&self) -> Amount {
+        self.0.tariff.price
+    }
+
+    /// The channel that is charged.
+    #[must_use]
+    pub fn channel(&self) -> &ChannelId {
+        self.0.tariff.live.id()
+    }
+
+    /// Ends what the handler charged, and says what is to be said to the channel: what it used is
+    /// served or taken back, and what it did not use is taken back. What is charged later is ended
+    /// alike when the last one drops the meter.
+    pub(crate) fn finish(&self, served: bool) -> Left {
+        let mut tally = self.tally();
+        tally.served = served;
+        let (used, ahead) = (
+            std::mem::take(&mut tally.open),
+            std::mem::take(&mut tally.ahead),
+        );
+        drop(tally);
+        Left {
+            used,
+            // It is a part of what was charged.
+            unused: self.cost(ahead).unwrap_or_default(),
+        }
+    }
+
+    /// Takes over what was charged to be used.
+    pub(super) fn take_ahead(&self) -> u64 {
+        std::mem::take(&mut self.tally().ahead)
+    }
+
+    pub(super) fn tariff(&self) -> &Tariff {
+        &self.0.tariff
+    }
+
+    /// What units cost.
+    pub(super) fn cost(&self, units: u64) -> Result<Amount, MeterError> {
+        let cost = self.0.tariff.price.checked_mul(units.into());
+        cost.ok_or(MeterError::TooMany(units))
+    }
+
+    /// Tries to charge an amount. Not to be dropped half-way.
+    pub(super) async fn pay(&self, price: Amount) -> Result<Tried<Balance>, MeterError> {
+        if price.is_zero() {
+            return Ok(Tried::Done(self.balance()));
+        }
+        let purchase = Purchase {
+            voucher: None,
+            least: Amount::ZERO,
+            price,
+            guards: Vec::new(),
+            writes: Vec::new(),
+        };
+        let admitted = self.0.tariff.live.pay(purchase).await;
+        match admitted.map_err(MeterError::of)?.charge {
+            Ok(balance) => Ok(Tried::Done(balance)),
+            Err(Refused::Short(need)) => Ok(Tried::Short(need)),
+            Err(Refused::ExposureFull) => Ok(Tried::Full),
+            Err(refused) => Err(MeterError::of(refused.into())),
+        }
+    }
+
+    /// Takes back what was charged and not delivered.
+    pub(super) async fn take_back(&self, price: Amount) -> Result<(), MeterError> {
+        if price.is_zero() {
+            return Ok(());
+        }
+        let taken = self.0.tariff.live.step(move |channel| {
+            let taken = channel.unserved(price);
+            Ok(Step::to(taken))
+        });
+        let taken = taken.await.map_err(MeterError::of)?;
+        if taken < price {
+            tracing::warn!(
+                channel = %self.channel(), %price, %taken,
+                "what was not delivered was settled before it could be taken back"
+            );
+        }
+        Ok(())
+    }
+
+    /// Notes what was delivered: units that are used, and a charge that is earned.
+    pub(super) fn delivered(&self, units: u64, price: Amount) {
+        self.tally().units += units;
+        self.0.tariff.live.served(price);
+    }
+
+    /// The receipt as of now.
+    pub(super) fn receipt(&self, cut: Option<Cut>) -> Receipt {
+        let Tariff {
+            live,
+            challenge,
+            clock,
+            ..
+        } = self.tariff();
+        let balance = live.last().balance;
+        let receipt = SessionReceipt {
+            method: live.terms().method.clone(),
+            at: clock.0.now(),
+            challenge: challenge.clone(),
+            channel: live.id().clone(),
+            accepted: balance.accepted,
+            spent: balance.spent,
+            units: Some(self.spent_units()),
+            transaction: None,
+        };
+        let receipt = receipt.to_receipt();
+        cut.map_or(receipt.clone(), |cut| cut.say_in(receipt))
+    }
+
+    fn note(&self, units: u64, price: Amount) {
+        let mut tally = self.tally();
+        tally.units += units;
+        tally.open = tally.open.checked_add(price).unwrap_or(tally.open);
+    }
+
+    /// Does what must not stop half-way when its caller goes away.
+    async fn detached<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, MeterError>> + Send + 'static,
+    ) -> Result<T, MeterError> {
+        let done = self.0.tariff.work.spawn(work).await;
+        // It ends without an outcome only with the runtime.
+        done.unwrap_or(Err(MeterError::Stopping))
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.0.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tariff {
+    /// Does what nobody waits for, in the gate's time. Without a runtime nothing can be done; what is
+    /// left then ends as if the process had died.
+    pub(super) fn later(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            self.work.spawn_on(work, &runtime);
+        }
+    }
+
+    /// Takes back what was charged, in the gate's time.
+    pub(super) fn take_back_later(&self, price: Amount) {
+        if price.is_zero() {
+            return;
+        }
+        let live = Arc::clone(&self.live);
+        self.later(async move {
+            let taken = live.step(move |channel| {
+                let _ = channel.unserved(price);
+                Ok(Step::to(()))
+            });
+            if let Err(error) = taken.await {
+                tracing::warn!(channel = %live.id(), %price, "what was not served could not be taken back: {error}");
+            }
+        });
+    }
+}
+
+/// Units that are used of what was charged to be used. They are put back where the rest could not be
+/// charged.
+struct Advance {
+    meter: Meter,
+    units: u64,
+}
+
+impl Advance {
+    fn take(meter: &Meter, most: u64) -> Self {
+        let mut tally = meter.tally();
+        let units = most.min(tally.ahead);
+        tally.ahead -= units;
+        drop(tally);
+        Self {
+            meter: meter.clone(),
+            units,
+        }
+    }
+}
+
+impl Drop for Advance {
+    fn drop(&mut self) {
+        self.meter.tally().ahead += self.units;
+    }
+}
+
+impl Drop for Inner {
+    /// What was charged after the answer began, by whoever kept the meter.
+    fn drop(&mut self) {
+        let tally = self.tally.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let ahead = self.tariff.price.checked_mul(tally.ahead.into());
+        let (used, unused) = (tally.open, ahead.unwrap_or_default());
+        if tally.served {
+            self.tariff.live.served(used);
+            self.tariff.take_back_later(unused);
+        } else {
+            self.tariff
+                .take_back_later(used.checked_add(unused).unwrap_or(used));
+        }
+    }
+}
+
+#[cfg(feature = "axum")]
+mod extract {
+    use axum::{
+        body::Body,
+        extract::FromRequestParts,
+        response::{IntoResponse, Response},
+    };
+    use http::request::Parts;
+
+    use super::Meter;
+    use crate::refused::Refused;
+
+    /// Only a request that a channel pays for has one.
+    impl<S: Sync> FromRequestParts<S> for Meter {
+        type Rejection = Response;
+
+        async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+            parts.extensions.get::<Self>().cloned().ok_or_else(|| {
+                let path = parts.uri.path();
+                tracing::error!(
+                    path,
+                    "a handler asks for a meter, and no channel pays for its request"
+                );
+                crate::gate::turned_away(&Refused::Internal)
+                    .map(Body::from)
+                    .into_response()
+            })
+        }
+    }
+}
