@@ -46,6 +46,14 @@ impl Ledger {
         }
     }
 
+    pub(crate) const fn payee(&self) -> &Account {
+        &self.payee
+    }
+
+    pub(crate) const fn currencies(&self) -> &Currencies {
+        &self.currencies
+    }
+
     fn check(&self, presented: &Presented<'_>) -> Result<Verified, Refusal> {
         let Presented {
             challenge,

@@ -30,7 +30,8 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Ledger`] is the seller's side, [`LedgerPayer`] the buyer's. The crate is also the worked
+//! [`Ledger`] is the seller's side of charges, [`LedgerPayer`] the buyer's; [`LedgerSessions`] and
+//! [`LedgerSessionPayer`] those of sessions. The crate is also the worked
 //! example of a method; `docs/writing-a-method.md` walks through it.
 
 mod account;
@@ -43,6 +44,7 @@ mod funding;
 mod key;
 mod ledger;
 mod payer;
+mod session;
 mod transfer;
 
 pub use account::{Account, AccountError};
@@ -54,6 +56,9 @@ pub use funding::{Funded, Funding};
 pub use key::{AccountKey, KeyError, KeyType};
 pub use ledger::Ledger;
 pub use payer::LedgerPayer;
+pub use session::{
+    ChannelDescriptor, ChannelLock, LedgerSessionPayer, LedgerSessions, Salt, voucher_text,
+};
 pub use transfer::{TransferId, TransferIdError};
 
 /// The guide's examples, run with the others.

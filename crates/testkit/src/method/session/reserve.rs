@@ -232,9 +232,11 @@ impl FakeReserve {
     }
 
     fn must(&self, work: FakeWork) {
-        if let Err(why) = self.now(work) {
-            panic!("the fake reserve refuses what a test does by hand: {why}");
-        }
+        let done = self.now(work);
+        assert!(
+            done.is_ok(),
+            "the fake reserve refuses what a test does by hand: {done:?}"
+        );
     }
 
     fn now(&self, work: FakeWork) -> Result<(), Box<str>> {

@@ -6,7 +6,7 @@ use farthing_core::{
     bounds,
     domain::{
         calls::{Call, CallState, Calls, HeldCall, Repeat},
-        channels::{ChannelError, Channels, Held, Purchase, Step},
+        channels::{ChannelError, Channels, Held, Purchase, Rows, Step},
         responses::Stored,
     },
     port::backend::Backend,
@@ -66,11 +66,7 @@ async fn buy(
     Ok(call)
 }
 
-async fn write(
-    channels: &Channels,
-    held: &mut Held,
-    rows: farthing_core::domain::calls::Rows,
-) -> Result<(), ChannelError> {
+async fn write(channels: &Channels, held: &mut Held, rows: Rows) -> Result<(), ChannelError> {
     let step = Step::to(()).with(rows.0, rows.1);
     channels.update(held, NOW, |_| Ok(step.clone())).await
 }

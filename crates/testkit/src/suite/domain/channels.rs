@@ -83,7 +83,7 @@ pub(super) const fn pays(voucher: Option<Voucher>, price: u128) -> Purchase {
 
 pub(super) async fn opened(channels: &Channels, name: &str, deposit: u128) -> Held {
     let channel = Channel::open(Protocol::V2, seen(1, deposit, 0)).expect("it is open");
-    match channels.open(&id(name), &terms(), channel).await {
+    match channels.open(&id(name), &terms(), channel, NOW).await {
         Ok(Opened::New(held) | Opened::Known(held)) => held,
         Err(error) => unreachable!("a healthy store opens channels: {error:?}"),
     }
@@ -117,7 +117,7 @@ pub async fn a_channel_is_opened_once(store: Arc<dyn Backend>) {
         let channels = channels.clone();
         tasks.spawn(async move {
             let channel = Channel::open(Protocol::V2, seen(1, 100, 0)).expect("it is open");
-            let opened = channels.open(&id("one"), &terms(), channel).await;
+            let opened = channels.open(&id("one"), &terms(), channel, NOW).await;
             matches!(opened, Ok(Opened::New(_)))
         });
     }
