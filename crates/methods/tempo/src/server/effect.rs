@@ -53,13 +53,13 @@ pub(super) struct Seen {
 /// Whose a transaction is, and what would prove that it never will be in a block.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Sender {
+pub(crate) struct Sender {
     /// Who pays. A contract's money can be sent by somebody else.
-    pub(super) payer: Address,
+    pub(crate) payer: Address,
     /// The account, lane and number of its nonce, where they are known.
-    pub(super) nonce: Option<(Address, U256, u64)>,
+    pub(crate) nonce: Option<(Address, U256, u64)>,
     /// When it ends, where it does and that is known.
-    pub(super) valid_before: Option<u64>,
+    pub(crate) valid_before: Option<u64>,
 }
 
 /// Why what is in the journal is not ours. A bug of this server, or of the one before.
@@ -125,7 +125,7 @@ impl Seen {
 
 impl Sender {
     /// Who sends what was checked.
-    pub(super) fn of(authored: &Authored) -> Self {
+    pub(crate) fn of(authored: &Authored) -> Self {
         let transaction = authored.transaction();
         Self {
             payer: authored.sender(),
@@ -135,7 +135,7 @@ impl Sender {
     }
 
     /// What would prove that the transaction never will be in a block: its end, and another with its nonce.
-    fn mortality(&self) -> Mortality {
+    pub(crate) fn mortality(&self) -> Mortality {
         let numbered = self
             .nonce
             .filter(|(_, lane, _)| *lane != EXPIRING_NONCE_KEY);

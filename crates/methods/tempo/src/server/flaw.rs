@@ -15,7 +15,7 @@ use crate::{
 /// Why a credential is refused. Nothing was sent because of it, and nothing was claimed. What it says is
 /// what the buyer reads: all of it is of the buyer's own making or on the chain for everybody to see.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Flaw {
+pub(crate) enum Flaw {
     // What cannot be read.
     #[error("the payload is none of a charge on Tempo")]
     Payload(#[source] serde_json::Error),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use farthing_core::value::Amount;
 use farthing_evm::{Address, Asked, At, Batch, Block, Bytes, RpcError, request};
 
-use super::{COUNTERS, Sponsor, Tempo};
+use super::{Sponsor, Tempo, counter};
 use crate::{
     tip20::{ReadError, balance_request, read_balance},
     token::Token,
@@ -77,12 +77,7 @@ impl Tempo {
     #[must_use]
     pub fn sponsor_counters(&self) -> Option<[String; 2]> {
         let sponsor = self.sponsor()?;
-        Some(["in-flight", "fees"].map(|what| self.counter(sponsor, what)))
-    }
-
-    pub(super) fn counter(&self, sponsor: &Sponsor, what: &str) -> String {
-        let chain = self.options.network.chain();
-        format!("{COUNTERS}{chain}/{:#x}/{what}", sponsor.key.address())
+        Some(["in-flight", "fees"].map(|what| counter(self.options.network.chain(), sponsor, what)))
     }
 
     const fn sponsor(&self) -> Option<&Sponsor> {

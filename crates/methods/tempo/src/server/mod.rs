@@ -44,18 +44,19 @@
 //! more than its bounds.
 
 mod demand;
-mod effect;
-mod flaw;
+pub(crate) mod effect;
+pub(crate) mod flaw;
 mod health;
 mod look;
 mod offer;
 mod options;
 mod payload;
-mod preflight;
+pub(crate) mod preflight;
 mod proof;
-mod pull;
-mod push;
+pub(crate) mod pull;
+pub(crate) mod push;
 mod settle;
+pub(crate) mod tries;
 
 use std::{borrow::Cow, fmt, time::Duration};
 
@@ -65,20 +66,22 @@ use farthing_core::{
     port::method::{Charge, PrepareError, Presented, Rail, Refusal, Step, Verified, Wanted},
     value::{Amount, ClaimKey, Currency, CurrencyCode, Did, MethodId, Reference, Timestamp},
 };
-use farthing_evm::{Address, B256, Node, PkhDid, TxHash};
+use farthing_evm::{Address, B256, ChainId, Node, PkhDid, TxHash};
 use tokio::sync::Semaphore;
 
 pub use self::health::Health;
 pub use self::options::{Bounds, PushOptions, Sponsor, TempoError, TempoOptions};
+pub(crate) use self::options::{TOKENS, are_different};
+pub(crate) use self::settle::reference;
 use self::{
     demand::Demand,
     effect::{Effect, Send, Sender},
     flaw::Flaw,
     payload::Payload,
-    preflight::{Cleared, Preflight},
+    preflight::{Cleared, Preflight, Rules},
     proof::{Signed, Unclear},
     pull::Pull,
-    settle::reference,
+    tries::Trying,
 };
 use crate::{
     charge::{Proofs, method},
@@ -183,10 +186,16 @@ impl Tempo {
         let sponsor = self.options.sponsor.as_ref();
         let sponsor = sponsor.filter(|_| demand.details.fee_payer);
         let is_marked = demand.details.memo.is_none();
-        let preflight = Preflight::new(&pull, sponsor, is_marked);
-        let Cleared { fee_token, has } = preflight.run(&self.node, &self.options).await?;
+        let preflight = Preflight::new(&pull, sponsor, is_marked, Trying::Each);
+        let rules = Rules {
+            bounds: &self.options.bounds,
+            send_untried: self.options.send_untried,
+        };
+        let Cleared { fee_token, has } = preflight.run(&self.node, &rules).await?;
         let now = demand.presented.now;
-        let debits = sponsor.map_or_else(Vec::new, |sponsor| self.debits(sponsor, &pull, has, now));
+        let debits = sponsor.map_or_else(Vec::new, |sponsor| {
+            debits(self.node.chain(), sponsor, &pull, has, now)
+        });
         let (payer, valid_before) = (pull.payer, pull.valid_before);
         let identity = pull.authored().identity();
         // Signed only now, and kept from everybody until the claim and its debits are written.
@@ -239,31 +248,6 @@ impl Tempo {
         })
     }
 
-    /// What a sponsored payment reserves until its outcome is known, over all servers on one store.
-    ///
-    /// The payer's money is counted too: each of several payments under way is good by itself, and whoever has
-    /// enough for one of them would have us pay the fees of all the others, which fail. Who has enough for all
-    /// can still take it away before the block; so what the chain took for nothing stays counted, for an hour.
-    fn debits(&self, sponsor: &Sponsor, pull: &Pull, has: Amount, now: Timestamp) -> Vec<Debit> {
-        let fee = u128::try_from(pull.transaction().max_fee()).unwrap_or(u128::MAX);
-        let fee = Amount::new(fee);
-        let debit = |what: &str, amount, limit| Debit {
-            counter: self.counter(sponsor, what).into(),
-            amount,
-            limit,
-            keep: false,
-        };
-        let one = Amount::new(1);
-        let many = Amount::new(sponsor.in_flight.into());
-        let spent = format!("payer/{:#x}/{:#x}", pull.payer, pull.token);
-        vec![
-            debit("in-flight", one, many),
-            debit("fees", fee, sponsor.fees_in_flight),
-            debit(&spent, pull.amount, has),
-            losses::debit(&self.counter(sponsor, LOST), fee, sponsor.fees_lost, now),
-        ]
-    }
-
     fn did(&self, address: Address) -> Did {
         let chain = self.options.network.chain();
         PkhDid { chain, address }.into()
@@ -284,8 +268,43 @@ enum Work<'a> {
     Proof(Demand<'a>, Box<Unclear>),
 }
 
+/// What a sponsored payment reserves until its outcome is known, over all servers on one store.
+///
+/// The payer's money is counted too: each of several payments under way is good by itself, and whoever has
+/// enough for one of them would have us pay the fees of all the others, which fail. Who has enough for all
+/// can still take it away before the block; so what the chain took for nothing stays counted, for an hour.
+pub(crate) fn debits(
+    chain: ChainId,
+    sponsor: &Sponsor,
+    pull: &Pull,
+    has: Amount,
+    now: Timestamp,
+) -> Vec<Debit> {
+    let fee = u128::try_from(pull.transaction().max_fee()).unwrap_or(u128::MAX);
+    let fee = Amount::new(fee);
+    let debit = |what: &str, amount, limit| Debit {
+        counter: counter(chain, sponsor, what).into(),
+        amount,
+        limit,
+        keep: false,
+    };
+    let one = Amount::new(1);
+    let many = Amount::new(sponsor.in_flight.into());
+    let spent = format!("payer/{:#x}/{:#x}", pull.payer, pull.token);
+    vec![
+        debit("in-flight", one, many),
+        debit("fees", fee, sponsor.fees_in_flight),
+        debit(&spent, pull.amount, has),
+        losses::debit(&counter(chain, sponsor, LOST), fee, sponsor.fees_lost, now),
+    ]
+}
+
+fn counter(chain: ChainId, sponsor: &Sponsor, what: &str) -> String {
+    format!("{COUNTERS}{chain}/{:#x}/{what}", sponsor.key.address())
+}
+
 /// The transaction that is sent: the buyer's own, or its half with our signature for the fee.
-fn whole(
+pub(crate) fn whole(
     received: Received,
     sponsor: Option<&Sponsor>,
     fee_token: Option<&Token>,

@@ -132,7 +132,7 @@ pub enum TempoError {
 }
 
 /// The most tokens that are offered, and so the most challenges of this method in a 402.
-const TOKENS: usize = 16;
+pub(crate) const TOKENS: usize = 16;
 
 /// The most fee tokens: each is one more question for every sponsored payment.
 const FEE_TOKENS: usize = 8;
@@ -165,26 +165,30 @@ impl TempoOptions {
         if self.proofs.is_empty() {
             return Err(TempoError::Proofs);
         }
-        let Bounds {
-            gas,
-            gas_price,
-            validity,
-            margin,
-            ..
-        } = self.bounds;
-        let wrong = if gas == 0 || gas_price == 0 {
-            "a transaction needs gas"
-        } else if validity <= margin {
-            "a transaction would end before it may"
-        } else if self.push.age.is_zero() {
+        self.bounds.check()?;
+        let wrong = if self.push.age.is_zero() {
             "a transaction that was sent is older than no time"
         } else if self.push.age.saturating_add(self.push.grace) > REMEMBER {
             // A hash that was used has to be known for as long as it could be presented.
             "a transaction that was sent may be older than payments are remembered"
         } else {
+            let margin = self.bounds.margin;
             return self.sponsor.as_ref().map_or(Ok(()), |sponsor| {
                 sponsor.check(self.recipient, self.modes, margin)
             });
+        };
+        Err(TempoError::Bounds(wrong))
+    }
+}
+
+impl Bounds {
+    pub(crate) fn check(&self) -> Result<(), TempoError> {
+        let wrong = if self.gas == 0 || self.gas_price == 0 {
+            "a transaction needs gas"
+        } else if self.validity <= self.margin {
+            "a transaction would end before it may"
+        } else {
+            return Ok(());
         };
         Err(TempoError::Bounds(wrong))
     }
@@ -234,7 +238,12 @@ impl Sponsor {
         }
     }
 
-    fn check(&self, recipient: Address, modes: Modes, margin: Duration) -> Result<(), TempoError> {
+    pub(crate) fn check(
+        &self,
+        recipient: Address,
+        modes: Modes,
+        margin: Duration,
+    ) -> Result<(), TempoError> {
         if !are_different(&self.fee_tokens, FEE_TOKENS)
             || !self.fee_tokens.iter().all(Token::pays_fees)
         {
@@ -268,7 +277,7 @@ impl Sponsor {
     }
 }
 
-fn are_different(tokens: &[Token], most: usize) -> bool {
+pub(crate) fn are_different(tokens: &[Token], most: usize) -> bool {
     let seen_before = |(at, token): (usize, &Token)| {
         tokens[..at]
             .iter()

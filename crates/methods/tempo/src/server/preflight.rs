@@ -12,7 +12,11 @@ use farthing_evm::{
     RpcError, U256, request,
 };
 
-use super::{Flaw, Sponsor, TempoOptions, pull::Pull};
+use super::{
+    Bounds, Flaw, Sponsor,
+    pull::Pull,
+    tries::{Tries, Trying},
+};
 use crate::{
     key::keychain::{self, KeyState},
     nonce,
@@ -23,12 +27,12 @@ use crate::{
 
 /// What is asked of the chain.
 #[derive(Debug)]
-pub(super) struct Preflight<'a, 's> {
+pub(crate) struct Preflight<'a, 's> {
     pull: &'a Pull,
     sponsor: Option<&'s Sponsor>,
     batch: Batch,
     latest: Asked<Option<Block>>,
-    tries: Vec<Asked<Bytes>>,
+    tries: Tries,
     balance: Asked<Bytes>,
     fees: Vec<Asked<Bytes>>,
     key: Option<(Asked<Bytes>, Asked<Bytes>)>,
@@ -45,35 +49,36 @@ enum Next {
     Word(Asked<Bytes>),
 }
 
+/// What a transaction may be like, as far as the chain is asked about it.
+#[derive(Debug)]
+pub(crate) struct Rules<'a> {
+    pub(crate) bounds: &'a Bounds,
+    /// Whether one is sent that the node cannot try beforehand.
+    pub(crate) send_untried: bool,
+}
+
 /// What the chain said, where it would take the transaction.
 #[derive(Debug)]
-pub(super) struct Cleared<'s> {
+pub(crate) struct Cleared<'s> {
     /// The token we pay the fee in, where we do.
-    pub(super) fee_token: Option<&'s Token>,
+    pub(crate) fee_token: Option<&'s Token>,
     /// How much the payer has of the token that is paid.
-    pub(super) has: Amount,
+    pub(crate) has: Amount,
 }
 
 impl<'a, 's> Preflight<'a, 's> {
     /// The questions about a transaction. `is_marked` says that its memo is made of the challenge: one that is
     /// not could be the payment of somebody else who sent it, and is asked for.
-    pub(super) fn new(pull: &'a Pull, sponsor: Option<&'s Sponsor>, is_marked: bool) -> Self {
+    pub(crate) fn new(
+        pull: &'a Pull,
+        sponsor: Option<&'s Sponsor>,
+        is_marked: bool,
+        trying: Trying,
+    ) -> Self {
         let mut batch = Batch::new();
         let latest = batch.ask(request::block(At::Latest));
         let transaction = pull.transaction();
-        let tries = transaction
-            .calls
-            .iter()
-            .filter_map(|called| {
-                let call = CallRequest {
-                    from: Some(pull.payer),
-                    to: called.to?,
-                    data: called.input.clone(),
-                    value: called.value,
-                };
-                Some(batch.ask(request::call(&call, At::Latest)))
-            })
-            .collect();
+        let tries = Tries::ask(&mut batch, pull.payer, &transaction.calls, trying);
         let balance = batch.ask(balance_request(pull.token, pull.payer));
         let fees = match sponsor {
             Some(sponsor) => sponsor
@@ -128,16 +133,16 @@ impl<'a, 's> Preflight<'a, 's> {
     }
 
     /// Asks, and judges what is answered.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         self,
         node: &farthing_evm::Node,
-        options: &TempoOptions,
+        rules: &Rules<'_>,
     ) -> Result<Cleared<'s>, Flaw> {
         let mut answers = node.ask_batch(&self.batch).await.map_err(Flaw::Chain)?;
         let latest = answers.take(&self.latest).map_err(Flaw::Chain)?;
         let latest = latest.ok_or_else(|| nonsense("the chain has no last block"))?;
         let transaction = self.pull.transaction();
-        self.in_time(&latest, options)?;
+        self.in_time(&latest, rules.bounds)?;
         if let Some(base) = latest.base_fee_per_gas
             && U256::from(transaction.max_fee_per_gas) < base
         {
@@ -154,28 +159,21 @@ impl<'a, 's> Preflight<'a, 's> {
         if has < needs {
             return Err(Flaw::Balance { has, needs });
         }
-        for tried in &self.tries {
-            match answers.take(tried) {
-                Ok(_) => {}
-                Err(RpcError::Unsupported { .. })
-                    if options.send_untried && self.sponsor.is_none() => {}
-                Err(RpcError::Unsupported { .. }) => return Err(Flaw::Untried),
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let untried = rules.send_untried && self.sponsor.is_none();
+        self.tries.judge(&mut answers, untried)?;
         self.key_may_spend(&mut answers, latest.time(), needs)?;
         let fee_token = self.fee(&mut answers, &latest, has, needs)?;
         Ok(Cleared { fee_token, has })
     }
 
     /// The chain goes by its own clock.
-    fn in_time(&self, latest: &Block, options: &TempoOptions) -> Result<(), Flaw> {
+    fn in_time(&self, latest: &Block, bounds: &Bounds) -> Result<(), Flaw> {
         let ends = self.pull.valid_before;
-        if ends <= latest.time().saturating_add(options.bounds.margin) {
+        if ends <= latest.time().saturating_add(bounds.margin) {
             return Err(Flaw::Over);
         }
         let begins = self.pull.transaction().valid_after;
-        let latest_allowed = latest.time().saturating_add(options.bounds.skew);
+        let latest_allowed = latest.time().saturating_add(bounds.skew);
         if begins.is_some_and(|begins| Timestamp::from_secs(begins) > latest_allowed) {
             return Err(Flaw::TooEarly);
         }

@@ -23,16 +23,16 @@ const EXPIRING: Duration = Duration::from_secs(30);
 
 /// A transaction that is the payment and nothing else, as far as its bytes say.
 #[derive(Debug)]
-pub(super) struct Pull {
-    pub(super) received: Received,
+pub(crate) struct Pull {
+    pub(crate) received: Received,
     /// The account that pays.
-    pub(super) payer: Address,
+    pub(crate) payer: Address,
     /// The token that is paid.
-    pub(super) token: Address,
+    pub(crate) token: Address,
     /// How much of it, over all legs.
-    pub(super) amount: Amount,
+    pub(crate) amount: Amount,
     /// The chain's time from which on it is not valid any more.
-    pub(super) valid_before: Timestamp,
+    pub(crate) valid_before: Timestamp,
 }
 
 impl Pull {
@@ -57,17 +57,10 @@ impl Pull {
         if source.is_some_and(|source| source != authored.sender()) {
             return Err(Flaw::OtherPayer);
         }
-        nothing_smuggled(transaction)?;
-        gas(transaction, &options.bounds)?;
-        let valid_before = validity(transaction, &demand.presented, &options.bounds)?;
-        match options
-            .sponsor
-            .as_ref()
-            .filter(|_| demand.details.fee_payer)
-        {
-            Some(sponsor) => sponsored(&received, sponsor, &demand.presented)?,
-            None => unsponsored(&received)?,
-        }
+        let sponsor = options.sponsor.as_ref();
+        let sponsor = sponsor.filter(|_| demand.details.fee_payer);
+        let Presented { now, expires, .. } = demand.presented;
+        let valid_before = frame(&received, (now, expires), &options.bounds, sponsor)?;
         match_calls(&transaction.calls, legs).map_err(Flaw::Calls)?;
         Ok(Self {
             payer: authored.sender(),
@@ -78,13 +71,32 @@ impl Pull {
         })
     }
 
-    pub(super) const fn authored(&self) -> &Authored {
+    pub(crate) const fn authored(&self) -> &Authored {
         self.received.authored()
     }
 
-    pub(super) const fn transaction(&self) -> &Transaction {
+    pub(crate) const fn transaction(&self) -> &Transaction {
         self.authored().transaction()
     }
+}
+
+/// Everything about a transaction but what its calls do: nothing smuggled in, gas, window, and who pays the
+/// fee. `between` is now and the end of its challenge. What is returned is its end.
+pub(crate) fn frame(
+    received: &Received,
+    between: (Timestamp, Timestamp),
+    bounds: &Bounds,
+    sponsor: Option<&Sponsor>,
+) -> Result<Timestamp, Flaw> {
+    let transaction = received.authored().transaction();
+    nothing_smuggled(transaction)?;
+    gas(transaction, bounds)?;
+    let valid_before = validity(transaction, between, bounds)?;
+    match sponsor {
+        Some(sponsor) => sponsored(received, sponsor, between.0)?,
+        None => unsponsored(received)?,
+    }
+    Ok(valid_before)
 }
 
 /// Everything beside the calls that a transaction can do. An access list does nothing; it costs gas, which
@@ -136,10 +148,9 @@ fn gas(transaction: &Transaction, bounds: &Bounds) -> Result<(), Flaw> {
 /// has it end with the challenge ("Request Schema"); a clock that is a little off is no reason to refuse.
 fn validity(
     transaction: &Transaction,
-    presented: &Presented<'_>,
+    (now, expires): (Timestamp, Timestamp),
     bounds: &Bounds,
 ) -> Result<Timestamp, Flaw> {
-    let Presented { now, expires, .. } = *presented;
     let valid_before = Timestamp::from_secs(transaction.valid_before.ok_or(Flaw::Endless)?);
     if valid_before <= now.saturating_add(bounds.margin) {
         return Err(Flaw::Over);
@@ -172,15 +183,11 @@ fn unsponsored(received: &Received) -> Result<(), Flaw> {
 
 /// We pay the fee: within our own bounds, and only for a transaction that cannot live long. A nonce that
 /// expires is that, and cannot be blocked by another of the same lane.
-fn sponsored(
-    received: &Received,
-    sponsor: &Sponsor,
-    presented: &Presented<'_>,
-) -> Result<(), Flaw> {
+fn sponsored(received: &Received, sponsor: &Sponsor, now: Timestamp) -> Result<(), Flaw> {
     let Received::Half(half) = received else {
         return Err(Flaw::NotSponsored);
     };
-    let (authored, now) = (half.authored(), presented.now);
+    let authored = half.authored();
     let transaction = authored.transaction();
     if authored.sender() == sponsor.key.address() {
         return Err(Flaw::OwnSponsor);

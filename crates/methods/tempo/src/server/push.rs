@@ -146,7 +146,7 @@ impl Found {
 }
 
 /// When a transaction was made: the time of its block. Nodes that do not write it with the logs are asked.
-pub(super) async fn time_of(node: &Node, receipt: &Receipt) -> Result<Timestamp, RpcError> {
+pub(crate) async fn time_of(node: &Node, receipt: &Receipt) -> Result<Timestamp, RpcError> {
     if let Some(time) = receipt.time() {
         return Ok(time);
     }

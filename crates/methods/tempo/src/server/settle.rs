@@ -219,7 +219,7 @@ impl Tempo {
 }
 
 /// What the rail calls a payment: the hash of its transaction.
-pub(super) fn reference(hash: TxHash) -> Reference {
+pub(crate) fn reference(hash: TxHash) -> Reference {
     Reference::new(format!("{hash:#x}")).expect("a hash is visible text")
 }
 

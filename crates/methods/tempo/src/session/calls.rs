@@ -75,6 +75,8 @@ pub(super) mod v2 {
         function requestClose(ChannelDescriptor descriptor);
         function withdraw(ChannelDescriptor descriptor);
         function getChannelStatesBatch(bytes32[] channelIds) returns (ChannelState[]);
+
+        error ExpiringNonceHashNotSet();
     }
 }
 

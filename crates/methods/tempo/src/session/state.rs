@@ -67,7 +67,7 @@ pub async fn read_states(node: &Node, channels: &[TempoChannel]) -> Result<State
 ///
 /// # Errors
 /// When the chain does not tell.
-pub(super) async fn newest(node: &Node) -> Result<Block, RpcError> {
+pub(crate) async fn newest(node: &Node) -> Result<Block, RpcError> {
     let block = node.ask(request::block(At::Latest)).await?;
     block.ok_or_else(|| RpcError::Nonsense {
         endpoint: format!("a node of chain {}", node.chain()),
@@ -77,10 +77,10 @@ pub(super) async fn newest(node: &Node) -> Result<Block, RpcError> {
 }
 
 /// How long a payee has at an escrow, once the payer asked for a channel's end.
-pub(super) fn grace_request(escrow: &Escrow) -> farthing_evm::Request<Bytes> {
+pub(super) fn grace_request(contract: Address) -> farthing_evm::Request<Bytes> {
     // Both contracts have it under one name.
     view(
-        escrow.contract,
+        contract,
         v2::CLOSE_GRACE_PERIODCall {}.abi_encode(),
         At::Latest,
     )
