@@ -15,7 +15,10 @@
 
 use std::sync::Arc;
 
-use super::responses::{self, Stored};
+use super::{
+    channels::Rows,
+    responses::{self, Stored},
+};
 use crate::{
     bounds,
     encoding::packed::{Packer, UnpackError, Unpacker},
@@ -39,9 +42,6 @@ const ROW: usize = 256;
 const ATTEMPTS: u8 = 3;
 /// How often room is made anew where others change the same rows.
 const TRIES: usize = 8;
-
-/// Guards and writes for the batch of a channel's step.
-pub type Rows = (Vec<Guard>, Vec<Write>);
 
 /// A request under an idempotency key, as its channel's partition keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -368,6 +368,17 @@ impl Calls {
             }
         }
         Ok(false)
+    }
+
+    /// Forgets all calls of a channel that is forgotten itself.
+    pub(super) async fn forget_all(&self, channel: &ChannelId) -> Result<(), StoreError> {
+        loop {
+            let calls = self.oldest(channel, u64::MAX).await?;
+            if calls.is_empty() {
+                return Ok(());
+            }
+            self.erase(channel, calls).await?;
+        }
     }
 
     /// The calls that are forgotten next, of those that are before a time.

@@ -5,7 +5,7 @@
 //! step is taken anew. What a caller holds in memory is a cache. A step that writes nothing — a
 //! refusal, an equal voucher that was too short — is as good as what it was read from, so it counts
 //! only when that was just read, or while a [lease](Channels::acquire) keeps all others from
-//! writing.
+//! writing. Steps of many requests are taken in one write: see [`Channels::apply`].
 //!
 //! What channels hold unsettled is bounded, of a payer and of all: see [`Caps`].
 
@@ -22,9 +22,13 @@ use crate::{
 
 mod exposure;
 mod lease;
+mod list;
 mod row;
+mod together;
 
 pub use exposure::{Caps, Exposed};
+pub use list::Listed;
+pub use together::{Buying, Rows, Stepping, Work};
 
 const CHANNELS: Table = Table::new("core.channels");
 const STATE: &str = "state";
@@ -54,6 +58,7 @@ pub struct Held {
     version: u64,
     fence: u64,
     leased_until: Timestamp,
+    active_at: Timestamp,
     is_ours: bool,
 }
 
@@ -74,6 +79,13 @@ impl Held {
     #[must_use]
     pub const fn fence(&self) -> u64 {
         self.fence
+    }
+
+    /// When a request last used it: took a voucher, was charged, or reserved. What the rail did to it,
+    /// and what is done to end what was left, does not count.
+    #[must_use]
+    pub const fn active_at(&self) -> Timestamp {
+        self.active_at
     }
 
     /// Whether nobody else may write it now.
@@ -123,7 +135,7 @@ impl<T> Step<T> {
 
     /// What it led to, and the rows that are written with it: for those who take several steps in one.
     #[must_use]
-    pub fn into_parts(self) -> (T, (Vec<Guard>, Vec<Write>)) {
+    pub fn into_parts(self) -> (T, Rows) {
         (self.outcome, (self.guards, self.writes))
     }
 
@@ -201,7 +213,8 @@ impl Channels {
         Self { backend }
     }
 
-    /// Keeps a channel that the rail showed. Whoever opens the same one again finds it as it is.
+    /// Keeps a channel that the rail showed, and lists it. Whoever opens the same one again finds it as
+    /// it is.
     ///
     /// # Errors
     /// When the store fails.
@@ -210,13 +223,15 @@ impl Channels {
         id: &ChannelId,
         terms: &Terms,
         channel: Channel,
+        now: Timestamp,
     ) -> Result<Opened, ChannelError> {
+        self.enlist(id, now).await?;
         let mut batch = Batch::new(partition(id));
         batch.guards.push(Guard::Absent {
             table: CHANNELS,
             key: Key::from(STATE),
         });
-        let (value, fence) = (row::pack(&channel, Timestamp::EPOCH), 1);
+        let (value, fence) = (row::pack(&channel, Timestamp::EPOCH, now), 1);
         let terms = serde_json::to_vec(terms).map_err(|error| StoreError::Corrupt(error.into()))?;
         batch.writes.push(put(STATE, value, fence));
         batch.writes.push(put(TERMS, terms, fence));
@@ -227,6 +242,7 @@ impl Channels {
                 version: 1,
                 fence,
                 leased_until: Timestamp::EPOCH,
+                active_at: now,
                 is_ours: false,
             })),
             Commit::Conflict(_) => {
@@ -312,23 +328,10 @@ impl Channels {
         purchase: &Purchase,
         caps: &Caps,
     ) -> Result<Admitted, ChannelError> {
-        let mut drawn = None;
-        let mut is_full = false;
-        for _ in 0..TRIES {
-            let admitted = self
-                .update(held, now, |channel| {
-                    step_of(channel, purchase, drawn, is_full)
-                })
-                .await;
-            match admitted {
-                Err(ChannelError::Refused(Refused::Unbacked { needs })) => {
-                    drawn = self.draw(held, needs, caps, now).await?;
-                    is_full = drawn.is_none();
-                }
-                other => return other,
-            }
-        }
-        Err(ChannelError::Contended)
+        let mut buying = Buying::new(purchase);
+        self.apply(held, now, Amount::ZERO, vec![&mut buying], caps)
+            .await;
+        buying.into_outcome()
     }
 
     /// Writes the next state; `false` when somebody wrote before.
@@ -337,7 +340,7 @@ impl Channels {
         held: &mut Held,
         next: Channel,
         now: Timestamp,
-        (guards, writes): (Vec<Guard>, Vec<Write>),
+        (guards, writes): Rows,
     ) -> Result<bool, ChannelError> {
         let (fence, until) = if held.is_leased(now) {
             (held.fence, held.leased_until)
@@ -347,12 +350,16 @@ impl Channels {
             // An owner whose time is over learns from the fence that it is none any more.
             (held.fence + 1, Timestamp::EPOCH)
         };
+        let active_at = if next.is_used_since(&held.channel) {
+            now
+        } else {
+            held.active_at
+        };
         let mut batch = Batch::new(partition(&held.id));
         batch.guards.push(version(held));
         batch.guards.extend(guards);
-        batch
-            .writes
-            .push(put(STATE, row::pack(&next, until), fence));
+        let value = row::pack(&next, until, active_at);
+        batch.writes.push(put(STATE, value, fence));
         batch.writes.extend(writes);
         let written = self.backend.commit(batch).await;
         if written.is_err() {
@@ -362,6 +369,7 @@ impl Channels {
         match written? {
             Commit::Committed => {
                 held.channel = next;
+                held.active_at = active_at;
                 held.version += 1;
                 held.is_ours &= held.fence == fence && until != Timestamp::EPOCH;
                 (held.fence, held.leased_until) = (fence, until);
@@ -389,34 +397,6 @@ impl Channels {
         let (partition, key) = (partition(id), Key::from(key));
         self.backend.get(&partition, CHANNELS, &key).await
     }
-}
-
-/// What a request does to its channel, with what was just drawn for it.
-fn step_of(
-    channel: &mut Channel,
-    purchase: &Purchase,
-    drawn: Option<(u64, Amount)>,
-    is_full: bool,
-) -> Result<Step<Admitted>, Refused> {
-    if let Some((number, amount)) = drawn {
-        // One that is outdated backs nothing, and the charge then says that more is needed.
-        let _is_current = channel.grant(number, amount);
-    }
-    let Purchase {
-        voucher,
-        least,
-        price,
-        guards,
-        writes,
-    } = purchase;
-    let mut admitted = channel.accept_and_charge(voucher.as_ref(), *least, *price)?;
-    match admitted.charge {
-        Ok(_) => return Ok(Step::to(admitted).with(guards.clone(), writes.clone())),
-        Err(refused @ Refused::Unbacked { .. }) if !is_full => return Err(refused),
-        Err(Refused::Unbacked { .. }) => admitted.charge = Err(Refused::ExposureFull),
-        Err(_) => {}
-    }
-    Ok(Step::to(admitted))
 }
 
 fn partition(id: &ChannelId) -> Partition {

@@ -102,7 +102,7 @@ impl Sessions {
         terms: &Terms,
         channel: Channel,
     ) -> Result<Arc<Live>, ChannelError> {
-        let (held, is_new) = match self.channels.open(id, terms, channel).await? {
+        let (held, is_new) = match self.channels.open(id, terms, channel, self.clock.now()).await? {
             Opened::New(held) => (held, true),
             Opened::Known(held) => (held, false),
         };

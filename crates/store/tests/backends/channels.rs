@@ -53,7 +53,7 @@ async fn gateway(dir: &TempDir) -> (Channels, Held) {
         details: serde_json::Map::new(),
     };
     let (Opened::New(held) | Opened::Known(held)) =
-        channels.open(&id(), &terms, channel).await.unwrap();
+        channels.open(&id(), &terms, channel, NOW).await.unwrap();
     (channels, held)
 }
 

@@ -28,8 +28,10 @@ mod claims;
 mod debits;
 mod exposures;
 mod leases;
+mod lists;
 mod payments;
 mod stored;
+mod together;
 
 pub use budgets::*;
 pub use calls::*;
@@ -38,8 +40,10 @@ pub use claims::*;
 pub use debits::*;
 pub use exposures::*;
 pub use leases::*;
+pub use lists::*;
 pub use payments::*;
 pub use stored::*;
+pub use together::*;
 
 /// Makes one test a case, each by its own name; used like [`kernel_suite!`](crate::kernel_suite).
 ///
@@ -102,6 +106,13 @@ macro_rules! domain_suite {
             a_call_that_is_not_served_leaves_nothing
             a_call_is_taken_over_by_one
             calls_of_a_channel_have_bounded_room
+            what_many_bring_is_one_write
+            rows_that_do_not_hold_hurt_nobody_else
+            what_many_need_is_drawn_within_the_caps
+            a_store_that_fails_is_told_to_all
+            channels_are_listed_and_one_that_ended_apart
+            a_channel_is_forgotten_whole_and_not_before_its_end
+            a_channel_knows_when_it_was_last_used
         }
     };
     ($make:expr ; $($name:ident)*) => {

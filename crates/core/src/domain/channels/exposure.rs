@@ -16,7 +16,7 @@ use crate::{
     value::{Amount, Currency, Did, Timestamp, Worth},
 };
 
-const EXPOSURES: Table = Table::new("core.exposures");
+pub(super) const EXPOSURES: Table = Table::new("core.exposures");
 const OPEN: &str = "open";
 const FORM: u8 = 1;
 
@@ -86,8 +86,8 @@ impl Caps {
 }
 
 /// What is drawn for a channel, and under which number.
-struct Drawn {
-    amount: Amount,
+pub(super) struct Drawn {
+    pub(super) amount: Amount,
     number: u64,
 }
 
@@ -119,6 +119,35 @@ impl Channels {
                 Commit::Conflict(Which::Guard(_)) => {}
                 Commit::Conflict(Which::Write(_)) if wanted > needs => wanted = needs,
                 Commit::Conflict(Which::Write(_)) => return Ok(None),
+            }
+        }
+        Err(ChannelError::Contended)
+    }
+
+    /// Draws for a channel until it may hold `needs` unsettled, and lets it. `false` where a cap leaves
+    /// no room. [`Channels::accept_and_charge`] does it by itself; it is for steps of other kinds that
+    /// were refused as [`Unbacked`](crate::intent::session::Refused::Unbacked).
+    ///
+    /// # Errors
+    /// When the channel is another's to write, or the store fails. It is safe to repeat.
+    pub async fn back(
+        &self,
+        held: &mut Held,
+        needs: Amount,
+        caps: &Caps,
+        now: Timestamp,
+    ) -> Result<bool, ChannelError> {
+        for _ in 0..TRIES {
+            let Some((number, amount)) = self.draw(held, needs, caps, now).await? else {
+                return Ok(false);
+            };
+            let is_current = self
+                .update(held, now, |channel| {
+                    Ok(Step::to(channel.grant(number, amount)))
+                })
+                .await?;
+            if is_current {
+                return Ok(true);
             }
         }
         Err(ChannelError::Contended)
@@ -189,7 +218,7 @@ impl Channels {
         rows.iter().map(exposed).collect()
     }
 
-    async fn drawn(&self, id: &ChannelId) -> Result<Drawn, StoreError> {
+    pub(super) async fn drawn(&self, id: &ChannelId) -> Result<Drawn, StoreError> {
         let row = self
             .backend
             .get(&Partition::Store, EXPOSURES, &id.to_key())
@@ -256,12 +285,9 @@ fn amount(row: &Row) -> Result<Amount, StoreError> {
 }
 
 fn exposed(row: &Row) -> Result<Exposed, StoreError> {
-    let id = std::str::from_utf8(row.key.as_bytes())
-        .map_err(|error| StoreError::Corrupt(error.into()))?;
-    let id = ChannelId::new(id).map_err(|error| StoreError::Corrupt(error.into()))?;
     let at = row.place.as_ref().map_or(0, |place| place.at);
     Ok(Exposed {
-        id,
+        id: super::row::id(&row.key)?,
         drawn: amount(row)?,
         since: Timestamp::from_millis(at),
     })

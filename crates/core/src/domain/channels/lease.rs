@@ -57,7 +57,7 @@ impl Channels {
     ) -> Result<bool, ChannelError> {
         let mut batch = Batch::new(partition(&held.id));
         batch.guards.push(version(held));
-        let value = row::pack(&held.channel, until);
+        let value = row::pack(&held.channel, until, held.active_at);
         batch.writes.push(put(super::STATE, value, fence));
         let written = self.backend.commit(batch).await;
         held.is_ours = matches!(written, Ok(Commit::Committed));

@@ -266,6 +266,12 @@ impl Channel {
         self.awaited = None;
     }
 
+    /// Whether a request used it since: took a voucher, was charged or taken back, or reserved.
+    pub(crate) fn is_used_since(&self, before: &Self) -> bool {
+        (self.accepted, self.spent) != (before.accepted, before.spent)
+            || self.reservations.last != before.reservations.last
+    }
+
     pub(super) const fn serves(&self) -> Result<(), Refused> {
         match self.standing() {
             Standing::Open => Ok(()),

@@ -82,8 +82,17 @@ pub(super) const fn pays(voucher: Option<Voucher>, price: u128) -> Purchase {
 }
 
 pub(super) async fn opened(channels: &Channels, name: &str, deposit: u128) -> Held {
+    opened_at(channels, name, deposit, NOW).await
+}
+
+pub(super) async fn opened_at(
+    channels: &Channels,
+    name: &str,
+    deposit: u128,
+    now: Timestamp,
+) -> Held {
     let channel = Channel::open(Protocol::V2, seen(1, deposit, 0)).expect("it is open");
-    match channels.open(&id(name), &terms(), channel, NOW).await {
+    match channels.open(&id(name), &terms(), channel, now).await {
         Ok(Opened::New(held) | Opened::Known(held)) => held,
         Err(error) => unreachable!("a healthy store opens channels: {error:?}"),
     }
