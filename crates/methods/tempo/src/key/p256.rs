@@ -3,12 +3,16 @@
 use std::fmt;
 
 use alloy_primitives::{Address, B256, keccak256};
+use farthing_core::value::Secret;
 use farthing_evm::{KeyError, SignatureError};
 use p256::ecdsa::{
     Signature, SigningKey, VerifyingKey,
     signature::hazmat::{PrehashSigner, PrehashVerifier},
 };
-use ring::digest::{SHA256, digest as hash};
+use ring::{
+    digest::{SHA256, digest as hash},
+    hmac,
+};
 
 use super::AccountSignatureError;
 
@@ -49,6 +53,14 @@ impl P256Key {
     #[must_use]
     pub fn address(&self) -> Address {
         address(&self.point)
+    }
+
+    /// Bytes that nobody else can make, the same ones each time for the same purpose. They tell nothing of
+    /// the key.
+    pub(crate) fn derive(&self, purpose: &[u8]) -> Secret {
+        let secret = Secret::new(self.secret.to_bytes().to_vec());
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.expose()), purpose);
+        Secret::new(tag.as_ref())
     }
 
     /// Signs a digest. The same digest gives the same signature (RFC 6979), with a low s.

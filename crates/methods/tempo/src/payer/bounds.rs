@@ -9,7 +9,7 @@ use farthing_core::{
     },
     value::{Amount, Timestamp},
 };
-use farthing_evm::{Address, U256, keccak256};
+use farthing_evm::{Address, B256, U256, keccak256};
 
 use super::{Nonces, TempoPayer, gas::Work, plan::unsupported, view::View};
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// For how long a payment is valid. The chain allows half a minute to a nonce that expires.
-pub(super) const VALIDITY: Duration = Duration::from_secs(25);
+pub(crate) const VALIDITY: Duration = Duration::from_secs(25);
 
 /// With less than this left, a payment would not be in a block in time.
 const LEAST: Duration = Duration::from_secs(6);
@@ -31,9 +31,10 @@ const TIP: u128 = 1_000_000_000;
 
 impl TempoPayer {
     /// The end of a payment: soon, and never after the challenge's, by the chain's time.
-    pub(super) fn until(
+    pub(crate) fn until(
         &self,
-        offer: &Offer,
+        expires: Option<Timestamp>,
+        validity: Duration,
         view: &View,
         now: Timestamp,
     ) -> Result<Timestamp, Refusal> {
@@ -43,16 +44,8 @@ impl TempoPayer {
                 "the chain's time lies far before ours: its node lies, or our clock is wrong",
             ));
         }
-        let validity = match self.options.nonces {
-            Nonces::Expiring => VALIDITY,
-            Nonces::Lanes { validity } => validity,
-        };
         let soon = view.time.saturating_add(validity);
-        let end = offer
-            .challenge
-            .expires
-            .as_ref()
-            .map_or(soon, |end| end.at().min(soon));
+        let end = expires.map_or(soon, |end| end.min(soon));
         // The chain counts whole seconds.
         let end = Timestamp::from_secs(end.as_secs());
         if end < view.time.saturating_add(LEAST) {
@@ -97,9 +90,17 @@ impl TempoPayer {
         Ok(gas)
     }
 
-    /// The most we pay for a unit of gas: half more than it costs now. Its last digits are of the
-    /// challenge, so that two payments of one second that are the same otherwise are two transactions.
-    pub(super) fn gas_price(&self, offer: &Offer, view: &View) -> Result<u128, Refusal> {
+    /// For how long a payment is valid.
+    pub(super) const fn validity(&self) -> Duration {
+        match self.options.nonces {
+            Nonces::Expiring => VALIDITY,
+            Nonces::Lanes { validity } => validity,
+        }
+    }
+
+    /// The most we pay for a unit of gas: half more than it costs now. Its last digits are of the print,
+    /// so that two payments of one second that are the same otherwise are two transactions.
+    pub(crate) fn gas_price(&self, print: B256, view: &View) -> Result<u128, Refusal> {
         let least = view.base_fee.saturating_add(tip(view.base_fee));
         if least >= self.options.max_gas_price {
             return Err(Refusal::new(
@@ -107,7 +108,6 @@ impl TempoPayer {
                 "the chain asks more for gas than this payer pays",
             ));
         }
-        let print = keccak256(offer.challenge.id.as_str());
         let print = u128::from(u32::from_be_bytes([0, print[0], print[1], print[2]]));
         let price = least
             .saturating_add(view.base_fee / 2)
@@ -149,6 +149,6 @@ impl TempoPayer {
 }
 
 /// A little for the block's maker, so that a payment does not wait behind those that give something.
-pub(super) fn tip(base_fee: u128) -> u128 {
+pub(crate) fn tip(base_fee: u128) -> u128 {
     TIP.min(base_fee / 10)
 }

@@ -8,7 +8,7 @@ use farthing_core::{
     },
     value::{Amount, ClaimKey, Secret, Timestamp},
 };
-use farthing_evm::PkhDid;
+use farthing_evm::{PkhDid, keccak256};
 
 use super::{
     TempoPayer,
@@ -81,12 +81,17 @@ impl TempoPayer {
         let view = view.map_err(|error| {
             Refusal::new(Fault::Unavailable, "the chain does not answer").caused_by(error)
         })?;
-        let (until, authorization) = (self.until(offer, &view, now)?, self.authorization(&view)?);
+        let expires = offer.challenge.expires.as_ref().map(Expires::at);
+        let (until, authorization) = (
+            self.until(expires, self.validity(), &view, now)?,
+            self.authorization(&view)?,
+        );
         if let Some(grant) = grant {
             scope::check_expiry(grant, until)?;
         }
         let gas = self.gas(legs, &view, authorization)?;
-        let price = self.gas_price(offer, &view)?;
+        let print = keccak256(offer.challenge.id.as_str());
+        let price = self.gas_price(print, &view)?;
         let mut transaction = Transaction::new(self.network.chain(), calls);
         transaction.gas_limit = gas;
         transaction.max_fee_per_gas = price;
@@ -103,7 +108,7 @@ impl TempoPayer {
                 "the chain asks a higher fee than was quoted",
             ));
         }
-        self.check_funds(plan, fee_token, most, &view)?;
+        self.check_funds(plan.token, plan.amount, fee_token, most, &view)?;
         let signed = transaction.sign(&self.key).map_err(|error| {
             Refusal::new(Fault::Internal, "the payment cannot be signed").caused_by(error)
         })?;
@@ -152,7 +157,7 @@ impl TempoPayer {
         })
     }
 
-    pub(super) fn did(&self) -> PkhDid {
+    pub(crate) fn did(&self) -> PkhDid {
         PkhDid {
             chain: self.network.chain(),
             address: self.account(),

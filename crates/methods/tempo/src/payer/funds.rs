@@ -46,24 +46,27 @@ impl TempoPayer {
                 balances.push(one);
             }
         }
-        let key = self.key.access_key().map(|key| {
-            let mut tokens = vec![plan.token.address];
-            tokens.extend(fees.map(|token| token.address));
-            KeyQuestion {
-                account,
-                key,
-                tokens,
-            }
-        });
         Wanted {
             balances,
-            key: key.filter(|_| !self.is_known_and_free()),
+            key: self.key_question(plan.token, fees),
             gas: Some(self.estimate(calls, fee_token)),
         }
     }
 
+    /// What has to be known of an access key that spends of a token, and of another for fees.
+    pub(crate) fn key_question(&self, token: &Token, fees: Option<&Token>) -> Option<KeyQuestion> {
+        let key = self.key.access_key().filter(|_| !self.is_known_and_free())?;
+        let fees = fees.filter(|fees| fees.address != token.address);
+        let tokens = std::iter::once(token).chain(fees);
+        Some(KeyQuestion {
+            account: self.account(),
+            key,
+            tokens: tokens.map(|token| token.address).collect(),
+        })
+    }
+
     /// How much gas a node thinks it takes.
-    pub(super) fn estimate(&self, calls: &[Call], fee_token: Option<&Token>) -> Request<U64> {
+    pub(crate) fn estimate(&self, calls: &[Call], fee_token: Option<&Token>) -> Request<U64> {
         let call = |call: &Call| json!({ "to": call.to, "data": call.input, "value": "0x0" });
         let (key, kind) = match &*self.key {
             AccountKey::Root(key) => (None, key.kind()),
@@ -81,19 +84,20 @@ impl TempoPayer {
     }
 
     /// Whether there is enough. A transaction that cannot pay is not signed.
-    pub(super) fn check_funds(
+    pub(crate) fn check_funds(
         &self,
-        plan: &Plan<'_>,
+        token: &Token,
+        amount: Amount,
         fee_token: Option<&Token>,
         fee: Amount,
         view: &View,
     ) -> Result<(), Refusal> {
-        let mut needed = vec![(plan.token, Some(plan.amount))];
+        let mut needed = vec![(token, Some(amount))];
         match fee_token {
-            Some(token) if token.address == plan.token.address => {
-                needed[0].1 = plan.amount.checked_add(fee);
+            Some(fees) if fees.address == token.address => {
+                needed[0].1 = amount.checked_add(fee);
             }
-            Some(token) => needed.push((token, Some(fee))),
+            Some(fees) => needed.push((fees, Some(fee))),
             None => {}
         }
         for (at, (token, amount)) in needed.iter().enumerate() {
@@ -131,7 +135,7 @@ impl TempoPayer {
     }
 
     /// The authorization that goes with the transaction: where there is one and the chain does not have it.
-    pub(super) fn authorization(
+    pub(crate) fn authorization(
         &self,
         view: &View,
     ) -> Result<Option<&SignedKeyAuthorization>, Refusal> {
@@ -178,7 +182,7 @@ impl TempoPayer {
     }
 
     /// What our access key may do, as far as it is known here.
-    pub(super) fn grant(&self) -> Option<&KeyAuthorization> {
+    pub(crate) fn grant(&self) -> Option<&KeyAuthorization> {
         let AccountKey::Access(access) = &*self.key else {
             return None;
         };

@@ -31,22 +31,22 @@ const ACCESS: u64 = 20_000;
 
 /// What a payment does, as far as it costs gas.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Work<'a> {
+pub(crate) struct Work<'a> {
     /// The transfers.
-    pub(super) transfers: u64,
+    pub(crate) transfers: u64,
     /// How many of them go to accounts that have none of the token.
-    pub(super) new: u64,
+    pub(crate) new: u64,
     /// Whether a lane of nonces is begun.
-    pub(super) lane: bool,
+    pub(crate) lane: bool,
     /// What signs.
-    pub(super) key: &'a AccountKey,
+    pub(crate) key: &'a AccountKey,
     /// A key that is authorized with it.
-    pub(super) grant: Option<&'a KeyAuthorization>,
+    pub(crate) grant: Option<&'a KeyAuthorization>,
 }
 
 impl Work<'_> {
     /// The gas it needs at the most.
-    pub(super) fn gas(&self) -> u64 {
+    pub(crate) fn gas(&self) -> u64 {
         let mut gas = BASE + TRANSFER * self.transfers + NEW * self.new;
         if self.lane {
             gas += NEW;

@@ -12,17 +12,17 @@
 //! [`PayerOptions::max_gas_price`], and both together are the fee of the [`Proof`], which counts against
 //! the budgets of its owner.
 
-mod bounds;
+pub(crate) mod bounds;
 mod build;
 mod funds;
-mod gas;
+pub(crate) mod gas;
 mod options;
-mod outcome;
+pub(crate) mod outcome;
 mod payload;
 mod plan;
-mod scope;
-mod search;
-mod view;
+pub(crate) mod scope;
+pub(crate) mod search;
+pub(crate) mod view;
 
 use std::{
     fmt,
@@ -113,6 +113,21 @@ impl TempoPayer {
     #[must_use]
     pub fn account(&self) -> Address {
         self.key.account()
+    }
+
+    /// What signs for the account.
+    pub(crate) const fn key(&self) -> &Arc<AccountKey> {
+        &self.key
+    }
+
+    /// How it pays.
+    pub(crate) const fn options(&self) -> &PayerOptions {
+        &self.options
+    }
+
+    /// What the chain was last seen to be.
+    pub(crate) const fn views(&self) -> &Views {
+        &self.views
     }
 
     /// The network it pays on.

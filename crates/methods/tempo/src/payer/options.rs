@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use farthing_evm::Address;
+
 use crate::{charge::Mode, key::KeyAuthorization, network::Network, token::Token};
 
 /// How a payer pays. [`PayerOptions::default`] is right for most.
@@ -63,6 +65,9 @@ pub enum PayerError {
     /// became of it.
     #[error("a payment in a lane of its own is valid for 10 seconds to 15 minutes")]
     Validity,
+    /// A contract on another chain than the payer's.
+    #[error("the contract {0} is not on the payer's chain")]
+    Escrow(Address),
     /// A grant for another key, or for another chain.
     #[error("the access key is not the one the grant is for")]
     Grant,
@@ -103,7 +108,7 @@ impl PayerOptions {
     }
 
     /// What the fee of a payment in a token is paid in.
-    pub(super) fn fee_token<'a>(
+    pub(crate) fn fee_token<'a>(
         &'a self,
         network: &'a Network,
         paid: &'a Token,

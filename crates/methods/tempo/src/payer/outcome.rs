@@ -39,8 +39,10 @@ impl TempoPayer {
                 Ok(Received::Whole(whole)) => self.fate(whole.hash(), ends(&whole, proof)).await,
                 Ok(Received::Half(half)) => {
                     let node = self.views.node();
+                    let trace = search::Trace::of_transfer(half.authored());
+                    let block_time = self.network.block_time();
                     let searched =
-                        search::find(node, half.authored(), self.network.block_time()).await;
+                        search::find(node, half.authored(), trace.as_ref(), block_time).await;
                     return searched.unwrap_or_else(|error| unknown(&error));
                 }
                 Err(_) => return Resolved::Unknown,
@@ -125,7 +127,7 @@ fn resolved(fate: &Fate) -> Resolved {
     }
 }
 
-pub(super) fn reference(hash: TxHash) -> Option<Reference> {
+pub(crate) fn reference(hash: TxHash) -> Option<Reference> {
     Reference::new(format!("{hash:#x}")).ok()
 }
 

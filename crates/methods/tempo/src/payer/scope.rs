@@ -40,12 +40,31 @@ pub(super) fn check_calls(
     ))
 }
 
+/// Whether a key may make calls of any kind: a rule's addresses are those of a call's first argument.
+///
+/// # Errors
+/// When the grant does not allow one of them.
+pub(crate) fn check_any(grant: &KeyAuthorization, calls: &[Call]) -> Result<(), Refusal> {
+    let Some(scopes) = &grant.calls else {
+        return Ok(());
+    };
+    let allowed = |call: &Call| {
+        let first = call.input.get(4..36).map(|word| Address::from_slice(&word[12..]));
+        let to = call.to.zip(first);
+        to.is_some_and(|(to, first)| scopes.iter().any(|scope| admits(scope, to, first, call)))
+    };
+    if calls.iter().all(allowed) {
+        return Ok(());
+    }
+    Err(refused("the access key may not lock tokens in this contract"))
+}
+
 /// Whether a key's limit of a token leaves room for an amount. What it spent of it before is the chain's to
 /// know.
 ///
 /// # Errors
 /// When it does not.
-pub(super) fn check_limit(
+pub(crate) fn check_limit(
     grant: &KeyAuthorization,
     token: &Token,
     amount: Amount,
@@ -68,7 +87,7 @@ pub(super) fn check_limit(
 ///
 /// # Errors
 /// When it ran out.
-pub(super) fn check_expiry(grant: &KeyAuthorization, until: Timestamp) -> Result<(), Refusal> {
+pub(crate) fn check_expiry(grant: &KeyAuthorization, until: Timestamp) -> Result<(), Refusal> {
     let ends = grant.expiry.map(|end| Timestamp::from_secs(end.get()));
     if ends.is_some_and(|ends| ends <= until) {
         return Err(refused("the access key has run out"));

@@ -6,7 +6,7 @@ use alloy_primitives::U64;
 use alloy_sol_types::SolEvent;
 use farthing_core::{port::payer::Resolved, value::Timestamp};
 use farthing_evm::{
-    Address, At, B256, Block, Bytes, Node, Request, RpcError, TxHash, U256, request,
+    Address, At, B256, Block, Log, Node, Request, RpcError, TxHash, U256, request,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -31,9 +31,10 @@ const STEPS: usize = 48;
 const SPAN: u64 = 1_000;
 
 /// Looks for the transaction: it is there, it can never be, or neither is known.
-pub(super) async fn find(
+pub(crate) async fn find(
     node: &Node,
     authored: &Authored,
+    trace: Option<&Trace>,
     block_time: Duration,
 ) -> Result<Resolved, RpcError> {
     let transaction = authored.transaction();
@@ -49,7 +50,9 @@ pub(super) async fn find(
             return Ok(Resolved::Unknown);
         };
         let blocks = span(node, &latest, end, transaction, block_time).await?;
-        if let Some(hash) = in_blocks(node, authored, blocks).await? {
+        if let Some(trace) = trace
+            && let Some(hash) = in_blocks(node, authored.transaction(), trace, blocks).await?
+        {
             let found = reference(hash);
             return Ok(found.map_or(Resolved::Unknown, |reference| Resolved::Moved { reference }));
         }
@@ -125,9 +128,8 @@ async fn block_at(
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Found {
-    address: Address,
-    topics: Vec<B256>,
-    data: Bytes,
+    #[serde(flatten)]
+    log: Log,
     transaction_hash: TxHash,
     #[serde(default)]
     removed: bool,
@@ -144,45 +146,62 @@ struct Sent {
     max_fee_per_gas: Option<U256>,
 }
 
+/// What a transaction leaves behind when it did what it was for: a log.
+pub(crate) struct Trace {
+    /// Who logs it.
+    pub(crate) contract: Address,
+    /// The first of its topics, where they are known.
+    pub(crate) topics: Vec<Option<B256>>,
+    /// Whether such a log is it.
+    pub(crate) is: Box<dyn Fn(&Log) -> bool + Send + Sync>,
+}
+
+impl Trace {
+    /// The log of a payment's first transfer.
+    pub(super) fn of_transfer(authored: &Authored) -> Option<Self> {
+        let call = authored.transaction().calls.first()?;
+        let transfer = read_transfer(&call.input)?;
+        let (from, to) = (
+            authored.sender().into_word(),
+            transfer.recipient.into_word(),
+        );
+        let topics = [TransferWithMemo::SIGNATURE_HASH, from, to, transfer.memo?.0];
+        Some(Self {
+            contract: call.to?,
+            topics: topics.map(Some).to_vec(),
+            is: Box::new(move |log| {
+                let amount = <[u8; 32]>::try_from(&log.data[..]).ok();
+                log.topics == topics
+                    && amount.map(U256::from_be_bytes) == Some(transfer.amount)
+            }),
+        })
+    }
+
+    fn left(&self, found: &Found) -> bool {
+        found.log.address == self.contract && !found.removed && (self.is)(&found.log)
+    }
+}
+
 async fn in_blocks(
     node: &Node,
-    authored: &Authored,
+    transaction: &Transaction,
+    trace: &Trace,
     (first, last): (u64, u64),
 ) -> Result<Option<TxHash>, RpcError> {
-    let transaction = authored.transaction();
-    let Some((token, transfer)) = transaction
-        .calls
-        .first()
-        .and_then(|call| Some((call.to?, read_transfer(&call.input)?)))
-    else {
-        return Ok(None);
-    };
-    let Some(memo) = transfer.memo else {
-        return Ok(None);
-    };
-    let (from, to) = (
-        authored.sender().into_word(),
-        transfer.recipient.into_word(),
-    );
-    let topics = [TransferWithMemo::SIGNATURE_HASH, from, to, memo.0];
     let mut at = first;
     while at <= last {
         let end = last.min(at.saturating_add(SPAN - 1));
         let filter = json!([{
-            "address": token,
-            "topics": topics,
+            "address": trace.contract,
+            "topics": trace.topics,
             "fromBlock": format!("0x{at:x}"),
             "toBlock": format!("0x{end:x}"),
         }]);
         let logs: Vec<Found> = node.ask(Request::new("eth_getLogs", filter)).await?;
-        for log in logs {
-            let amount = <[u8; 32]>::try_from(&log.data[..]).ok();
-            let ours = log.address == token
-                && !log.removed
-                && log.topics == topics
-                && amount.map(U256::from_be_bytes) == Some(transfer.amount);
-            if ours && is_the_one(node, log.transaction_hash, transaction).await? {
-                return Ok(Some(log.transaction_hash));
+        for found in logs {
+            let hash = found.transaction_hash;
+            if trace.left(&found) && is_the_one(node, hash, transaction).await? {
+                return Ok(Some(hash));
             }
         }
         at = end + 1;

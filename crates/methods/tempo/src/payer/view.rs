@@ -24,7 +24,7 @@ const REMEMBERED: usize = 1024;
 
 /// What the chain was last seen to be.
 #[derive(Debug)]
-pub(super) struct Views {
+pub(crate) struct Views {
     node: Node,
     block_time: Duration,
     kept: Mutex<Kept>,
@@ -39,39 +39,39 @@ struct Kept {
 
 /// What is to be known.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// How much of these tokens these accounts have.
-    pub(super) balances: Vec<(Address, Address)>,
+    pub(crate) balances: Vec<(Address, Address)>,
     /// What the chain knows of an account's access key, and what it may still spend of these tokens.
-    pub(super) key: Option<KeyQuestion>,
+    pub(crate) key: Option<KeyQuestion>,
     /// How much gas the payment would take. A node that cannot say is not asked twice.
-    pub(super) gas: Option<Request<U64>>,
+    pub(crate) gas: Option<Request<U64>>,
 }
 
 /// A question about an access key.
 #[derive(Debug)]
-pub(super) struct KeyQuestion {
-    pub(super) account: Address,
-    pub(super) key: Address,
-    pub(super) tokens: Vec<Address>,
+pub(crate) struct KeyQuestion {
+    pub(crate) account: Address,
+    pub(crate) key: Address,
+    pub(crate) tokens: Vec<Address>,
 }
 
 /// The chain at one moment.
 #[derive(Debug)]
-pub(super) struct View {
+pub(crate) struct View {
     /// Its time.
-    pub(super) time: Timestamp,
+    pub(crate) time: Timestamp,
     /// What a unit of gas costs in a block, in attodollars.
-    pub(super) base_fee: u128,
+    pub(crate) base_fee: u128,
     balances: HashMap<(Address, Address), Amount>,
     /// The raw answers about the key: its state, then what is left of each token.
-    pub(super) key: Option<(Bytes, Vec<Bytes>)>,
-    pub(super) gas: Option<u64>,
+    pub(crate) key: Option<(Bytes, Vec<Bytes>)>,
+    pub(crate) gas: Option<u64>,
 }
 
 /// Why the chain is not known.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ViewError {
+pub(crate) enum ViewError {
     #[error("the chain does not tell")]
     Rpc(#[from] RpcError),
     #[error("the chain tells nonsense: {0}")]
@@ -80,7 +80,7 @@ pub(super) enum ViewError {
 
 impl View {
     /// How much of a token an account has. Whatever was wanted is there.
-    pub(super) fn balance(&self, token: Address, account: Address) -> Amount {
+    pub(crate) fn balance(&self, token: Address, account: Address) -> Amount {
         self.balances
             .get(&(token, account))
             .copied()
@@ -89,7 +89,7 @@ impl View {
 }
 
 impl Views {
-    pub(super) fn new(node: Node, block_time: Duration) -> Self {
+    pub(crate) fn new(node: Node, block_time: Duration) -> Self {
         Self {
             node,
             block_time,
@@ -97,12 +97,12 @@ impl Views {
         }
     }
 
-    pub(super) const fn node(&self) -> &Node {
+    pub(crate) const fn node(&self) -> &Node {
         &self.node
     }
 
     /// What a balance was when it was seen last.
-    pub(super) fn remembered(&self, token: Address, account: Address) -> Option<Amount> {
+    pub(crate) fn remembered(&self, token: Address, account: Address) -> Option<Amount> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.balances
             .get(&(token, account))
@@ -111,7 +111,7 @@ impl Views {
 
     /// Takes what is about to be spent off what is remembered, so that many payments within a block do not
     /// count on the same money.
-    pub(super) fn spend(&self, token: Address, account: Address, amount: Amount) {
+    pub(crate) fn spend(&self, token: Address, account: Address, amount: Amount) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, left)) = kept.balances.get_mut(&(token, account)) {
             *left = left.checked_sub(amount).unwrap_or_default();
@@ -119,13 +119,13 @@ impl Views {
     }
 
     /// Takes down what was asked otherwise. A payment asks again.
-    pub(super) fn remember(&self, token: &Token, account: Address, amount: Amount) {
+    pub(crate) fn remember(&self, token: &Token, account: Address, amount: Amount) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.put((token.address, account), Timestamp::EPOCH, amount);
     }
 
     /// The chain as it is, or was less than a block ago: no round trip, or one.
-    pub(super) async fn look(&self, wanted: Wanted, now: Timestamp) -> Result<View, ViewError> {
+    pub(crate) async fn look(&self, wanted: Wanted, now: Timestamp) -> Result<View, ViewError> {
         if wanted.key.is_none()
             && let Some(view) = self.fresh(&wanted, now)
         {
