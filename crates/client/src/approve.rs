@@ -32,6 +32,9 @@ pub struct Ask {
     pub shares: Vec<Share>,
     /// What the rail may take beside it.
     pub fee: Option<Fee>,
+    /// Whether it is locked in a channel, out of which requests are paid later, and not spent yet. What of
+    /// it is not spent comes back.
+    pub is_deposit: bool,
     /// What the server says it is for. Nothing holds it to that.
     pub description: Option<Box<str>>,
 }

@@ -1,13 +1,17 @@
 //! The client, and how one is put together.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{
+    fmt,
+    future::Future,
+    sync::{Arc, Weak},
+};
 
 use farthing_core::{
     bounds,
     domain::{budgets::Budgets, receipts::Receipts},
     header::accept_payment::{AcceptPayment, Range, Weight},
-    intent::charge,
-    port::{backend::Backend, clock::Clock, payer::Payer},
+    intent::{charge, session},
+    port::{backend::Backend, clock::Clock, payer::Payer, session_payer::SessionPayer},
     value::PaymentId,
 };
 use http::{HeaderValue, Method};
@@ -19,7 +23,8 @@ use crate::{
     options::Options,
     outgoing::Book,
     pay::payment_id,
-    policy::Policy,
+    policy::{Policy, UseSessions},
+    session::{Keepers, Purses},
     work::Works,
 };
 
@@ -31,9 +36,14 @@ pub struct Client {
 
 /// What clones of a client share.
 pub(crate) struct Inner {
+    /// Itself, for work that goes on beside a call.
+    pub(crate) me: Weak<Inner>,
     /// Tells this client's work from that of other processes on the same store.
     pub(crate) id: PaymentId,
     pub(crate) payers: Vec<Arc<dyn Payer>>,
+    pub(crate) session_payers: Vec<Arc<dyn SessionPayer>>,
+    pub(crate) purses: Purses,
+    pub(crate) keepers: Keepers,
     pub(crate) policy: Policy,
     pub(crate) options: Options,
     pub(crate) approver: Approver,
@@ -89,6 +99,7 @@ impl Client {
 #[derive(Default)]
 pub struct ClientBuilder {
     payers: Vec<Arc<dyn Payer>>,
+    session_payers: Vec<Arc<dyn SessionPayer>>,
     policy: Policy,
     options: Options,
     approver: Approver,
@@ -118,6 +129,13 @@ impl ClientBuilder {
     #[must_use]
     pub fn shared_payer(mut self, payer: Arc<dyn Payer>) -> Self {
         self.payers.push(payer);
+        self
+    }
+
+    /// Adds something to keep channels with. Of two of a method, the first that can pay does.
+    #[must_use]
+    pub fn session_payer(mut self, payer: Arc<dyn SessionPayer>) -> Self {
+        self.session_payers.push(payer);
         self
     }
 
@@ -175,7 +193,7 @@ impl ClientBuilder {
     /// # Errors
     /// When a part is missing, or two do not fit.
     pub fn build(self) -> Result<Client, BuildError> {
-        if self.payers.is_empty() {
+        if self.payers.is_empty() && self.session_payers.is_empty() {
             return Err(BuildError::NoPayer);
         }
         self.options.check()?;
@@ -190,10 +208,16 @@ impl ClientBuilder {
             .unwrap_or_else(crate::dial::http_builder)
             .redirect(reqwest::redirect::Policy::none());
         crate::dial::provide_crypto();
-        let inner = Inner {
-            id: payment_id().map_err(|_: Error| BuildError::Randomness)?,
-            accept: accept(&self.payers, &self.policy),
+        let id = payment_id().map_err(|_: Error| BuildError::Randomness)?;
+        let http = http.build().map_err(BuildError::Http)?;
+        let inner = Arc::new_cyclic(|me| Inner {
+            me: me.clone(),
+            id,
+            accept: accept(&self.payers, &self.session_payers, &self.policy),
             payers: self.payers,
+            session_payers: self.session_payers,
+            purses: Purses::new(Arc::clone(&backend)),
+            keepers: Keepers::default(),
             policy: self.policy,
             options: self.options,
             approver: self.approver,
@@ -202,26 +226,36 @@ impl ClientBuilder {
             receipts: Receipts::new(Arc::clone(&backend)),
             budgets: Budgets::new(backend),
             works: Works::default(),
-            http: http.build().map_err(BuildError::Http)?,
-        };
-        Ok(Client {
-            inner: Arc::new(inner),
-        })
+            http,
+        });
+        Ok(Client { inner })
     }
 }
 
 /// What the payers can pay, the preferred first and with more weight.
-fn accept(payers: &[Arc<dyn Payer>], policy: &Policy) -> HeaderValue {
-    let mut methods: Vec<_> = payers.iter().map(|payer| payer.method().clone()).collect();
-    methods.sort_by_key(|method| policy.method_rank(method));
-    methods.dedup();
-    let least = methods.last().map_or(0, |last| policy.method_rank(last));
-    let ranges = methods.into_iter().map(|method| {
+fn accept(
+    payers: &[Arc<dyn Payer>],
+    session_payers: &[Arc<dyn SessionPayer>],
+    policy: &Policy,
+) -> HeaderValue {
+    let charges = payers.iter().map(|payer| (payer.method(), charge::id()));
+    let sessions = session_payers
+        .iter()
+        .filter(|_| policy.uses_sessions() != UseSessions::Never);
+    let sessions = sessions.map(|payer| (payer.method(), session::id()));
+    let mut kinds: Vec<_> = charges
+        .chain(sessions)
+        .map(|(method, intent)| (method.clone(), intent))
+        .collect();
+    kinds.sort_by_key(|(method, _)| policy.method_rank(method));
+    kinds.dedup();
+    let least = kinds.last().map_or(0, |(last, _)| policy.method_rank(last));
+    let ranges = kinds.into_iter().map(|(method, intent)| {
         let weight = 1000 - 100 * policy.method_rank(&method).min(9).min(least);
         Range {
             weight: Weight::from_thousandths(u16::try_from(weight).unwrap_or(1000)),
             method: Some(method),
-            intent: Some(charge::id()),
+            intent: Some(intent),
         }
     });
     let text = AcceptPayment::new(ranges.collect()).to_string();

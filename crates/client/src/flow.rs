@@ -6,7 +6,8 @@
 //!    this very request is already signed and open, that one is sent, and nothing is signed.
 //! 3. Otherwise an offer is chosen, reserved, approved, signed and kept ([`crate::pay`]); what the
 //!    payer has to hand to its rail itself is handed over ([`crate::errand`]); and the payment is
-//!    sent until its outcome is known ([`crate::present`]).
+//!    sent until its outcome is known ([`crate::present`]). Where a session is offered and is to be
+//!    used, the request is paid for out of a channel instead ([`crate::session`]).
 //!
 //! What a process that dies on the way leaves behind, and what becomes of it, is written down in
 //! [`crate::outgoing`].
@@ -15,19 +16,20 @@ use farthing_core::header::{
     ACCEPT_PAYMENT,
     authorization::{self, Found},
 };
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::{Request, Response};
 
 use crate::{
     carry::Carrier,
     client::Inner,
-    error::{Error, RequestFault, ServerFault, TransportError},
+    error::{Error, PayerFault, RequestFault, ServerFault, TransportError},
     offers::{self, Choice},
     outgoing::{Claimed, Loss, Standing},
     pay::{Ticket, store_error},
     present::Presented,
     redirect,
     response::Outlay,
+    session::{Bill, SessionChoice},
     target::Target,
     work::Taken,
 };
@@ -37,6 +39,9 @@ pub(crate) struct Answered {
     pub(crate) response: Response,
     pub(crate) outlay: Option<Outlay>,
     pub(crate) plan: Option<Choice>,
+    pub(crate) session_plan: Option<SessionChoice>,
+    /// What it costs out of a channel.
+    pub(crate) bill: Option<Bill>,
     /// What fetches the answer again, should its body break off.
     pub(crate) again: Option<(Request, (HeaderName, HeaderValue))>,
 }
@@ -47,7 +52,29 @@ impl Answered {
             response,
             outlay: None,
             plan: None,
+            session_plan: None,
+            bill: None,
             again: None,
+        }
+    }
+
+    pub(crate) fn paid_by(response: Response, outlay: Outlay) -> Self {
+        Self {
+            outlay: Some(outlay),
+            ..Self::free(response)
+        }
+    }
+
+    pub(crate) fn by_session(
+        response: Response,
+        outlay: Outlay,
+        bill: Bill,
+        again: Option<(Request, (HeaderName, HeaderValue))>,
+    ) -> Self {
+        Self {
+            bill: Some(bill),
+            again,
+            ..Self::paid_by(response, outlay)
         }
     }
 }
@@ -83,22 +110,49 @@ impl Inner {
                 .await?;
             return self.answered(presented, carrier, &request, &target).await;
         }
-        let choices = self.judge().choices(&target, response.headers())?;
+        let choices = self.judge().choices(&target, response.headers());
+        let session = self
+            .session_for(&target, response.headers(), &choices)
+            .await?;
         if self.policy.is_dry() {
-            let plan = choices.into_iter().next();
+            let plan = match session {
+                Some(_) => None,
+                None => choices?.into_iter().next(),
+            };
             return Ok(Answered {
-                response,
-                outlay: None,
                 plan,
-                again: None,
+                session_plan: session,
+                ..Answered::free(response)
             });
         }
+        if let Some(session) = session {
+            drop(response);
+            return self.buy(carrier, &request, &target, session).await;
+        }
+        let choices = choices?;
         drop(response);
         let ticket = self.pay(&target, self.usable(carrier, choices)?).await?;
         let presented = self
             .present(carrier, &request, ticket, self.options.sends)
             .await?;
         self.answered(presented, carrier, &request, &target).await
+    }
+
+    /// The session to pay by, if any. Where sessions are all that is offered and none can be paid, the
+    /// error says why.
+    async fn session_for(
+        &self,
+        target: &Target,
+        headers: &HeaderMap,
+        charges: &Result<Vec<Choice>, Error>,
+    ) -> Result<Option<SessionChoice>, Error> {
+        match self.sessions_offered(target, headers) {
+            Ok(sessions) => self.session_to_use(sessions, charges.is_ok()).await,
+            Err(Some(error)) if matches!(charges, Err(Error::Payer(PayerFault::Intent(_)))) => {
+                Err(error)
+            }
+            Err(_) => Ok(None),
+        }
     }
 
     /// Hands the answer out, or pays a new challenge once where the first payment is dead and the
@@ -253,10 +307,8 @@ fn delivered(presented: Presented, request: &Request) -> Result<Answered, Error>
     };
     let again = header.and_then(|header| Some((request.try_clone()?, header)));
     Ok(Answered {
-        response,
-        outlay: Some(outlay),
-        plan: None,
         again,
+        ..Answered::paid_by(response, outlay)
     })
 }
 

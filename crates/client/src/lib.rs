@@ -104,6 +104,7 @@ mod present;
 mod redirect;
 mod response;
 mod resume;
+mod session;
 mod steps;
 mod target;
 mod work;
@@ -123,9 +124,16 @@ pub use offers::Choice;
 pub use options::Options;
 pub use outgoing::{Claimed, Outgoing, Standing, Toll};
 pub use pay::Ticket;
-pub use policy::{DEFAULT_MAX_FEE, DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL, Limit, Policy};
+pub use policy::{
+    DEFAULT_MAX_DEPOSIT, DEFAULT_MAX_FEE, DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL, Limit, Policy,
+    UseSessions,
+};
 pub use response::{Outlay, Response};
 pub use resume::Resumed;
+pub use session::{
+    Bill, CloseHow, Closing, Flying, Found, Purse, SessionChoice, SessionFault, Sessions, Stage,
+    Synced,
+};
 pub use steps::Step;
 pub use target::Target;
 pub use write_off::WriteOffError;

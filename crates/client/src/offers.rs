@@ -211,7 +211,7 @@ fn weight(error: &Error) -> u8 {
     }
 }
 
-fn lines(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn lines(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers
         .get_all(WWW_AUTHENTICATE)
         .iter()

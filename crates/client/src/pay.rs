@@ -93,7 +93,7 @@ impl Inner {
         let id = payment_id()?;
         let work = self.works.begin(id).ok_or(Error::Randomness)?;
         let debits = self
-            .debits(target, &quote.currency, offer.request.amount, now)
+            .debits(target.host(), &quote.currency, offer.request.amount, now)
             .await?;
         let record = self.record(id, target, choice, now);
         let key = ClaimKey::new(format!(
@@ -107,15 +107,15 @@ impl Inner {
             Reserved::Answered => Err(ServerFault::Reused(offer.challenge.id.clone()).into()),
             Reserved::Exceeded(debit) => {
                 let asked = choice.price();
-                Err(self.exceeded(target, &quote.currency, &debit, asked, now))
+                Err(self.exceeded(target.host(), &quote.currency, &debit, asked, now))
             }
         }
     }
 
     /// What an amount reserves, on every budget it is within.
-    async fn debits(
+    pub(crate) async fn debits(
         &self,
-        target: &Target,
+        host: &str,
         currency: &Currency,
         amount: Amount,
         now: Timestamp,
@@ -124,7 +124,7 @@ impl Inner {
             let text = currency.display(amount).into();
             Refused::Limit(PriceError::Overflow { text })
         })?;
-        let bounds = self.policy.budgets(target.host(), &currency.symbol)?;
+        let bounds = self.policy.budgets(host, &currency.symbol)?;
         let budgets = bounds.into_iter().map(|bound| bound.budget);
         let day = self.policy.day_count(&currency.symbol);
         let mut debits: Vec<Debit> = Vec::new();
@@ -151,15 +151,15 @@ impl Inner {
         Ok(())
     }
 
-    fn exceeded(
+    pub(crate) fn exceeded(
         &self,
-        target: &Target,
+        host: &str,
         currency: &Currency,
         debit: &Debit,
         asked: String,
         now: Timestamp,
     ) -> Error {
-        let bounds = self.policy.budgets(target.host(), &currency.symbol);
+        let bounds = self.policy.budgets(host, &currency.symbol);
         let which = bounds
             .unwrap_or_default()
             .iter()
@@ -222,7 +222,10 @@ impl Inner {
         };
         let credential = KeptCredential::new(&choice.offer().challenge, choice.header(), &proof);
         let now = self.clock.now();
-        let debits = match self.fee_debits(target, proof.fee.as_ref(), now).await {
+        let debits = match self
+            .fee_debits(target.host(), proof.fee.as_ref(), now)
+            .await
+        {
             Ok(debits) => debits,
             Err(error) => return Err(self.release(held, error).await),
         };
@@ -244,7 +247,7 @@ impl Inner {
                 let error = match (error, &proof.fee) {
                     (ChangeError::Exceeded(debit), Some(fee)) => {
                         let asked = format!("a fee of {}", fee.currency.display(fee.most));
-                        self.exceeded(target, &fee.currency, &debit, asked, now)
+                        self.exceeded(target.host(), &fee.currency, &debit, asked, now)
                     }
                     (error, _) => Error::Store {
                         source: store_error(error),
@@ -258,9 +261,9 @@ impl Inner {
 
     /// What the rail takes for itself counts as spent. How much that is at the most is known only
     /// when it is signed; a proof whose fee has no room is thrown away.
-    async fn fee_debits(
+    pub(crate) async fn fee_debits(
         &self,
-        target: &Target,
+        host: &str,
         fee: Option<&Fee>,
         now: Timestamp,
     ) -> Result<Vec<Debit>, Error> {
@@ -268,7 +271,7 @@ impl Inner {
             return Ok(Vec::new());
         };
         self.policy.check_fee(fee)?;
-        self.debits(target, &fee.currency, fee.most, now).await
+        self.debits(host, &fee.currency, fee.most, now).await
     }
 
     async fn proof(&self, target: &Target, choice: &Choice) -> Result<Proof, Error> {
@@ -351,6 +354,7 @@ fn ask(target: &Target, choice: &Choice) -> Ask {
         recipient: offer.request.recipient.clone(),
         shares: choice.quote().shares.clone(),
         fee: choice.quote().fee.clone(),
+        is_deposit: false,
         description: offer
             .challenge
             .description

@@ -21,6 +21,7 @@ use crate::{
     offers::Choice,
     outgoing::{Outgoing, Standing},
     present::Sent,
+    session::{Bill, SessionChoice},
 };
 
 /// What was paid for an answer.
@@ -88,6 +89,8 @@ pub struct Response {
     inner: reqwest::Response,
     outlay: Option<Outlay>,
     plan: Option<Choice>,
+    session_plan: Option<SessionChoice>,
+    bill: Option<Bill>,
     again: Option<Again>,
 }
 
@@ -115,6 +118,8 @@ impl Response {
             inner: answered.response,
             outlay: answered.outlay,
             plan: answered.plan,
+            session_plan: answered.session_plan,
+            bill: answered.bill,
             again,
         }
     }
@@ -124,6 +129,8 @@ impl Response {
             inner,
             outlay: Some(outlay),
             plan: None,
+            session_plan: None,
+            bill: None,
             again: None,
         }
     }
@@ -168,6 +175,19 @@ impl Response {
     #[must_use]
     pub const fn would_pay(&self) -> Option<&Choice> {
         self.plan.as_ref()
+    }
+
+    /// What it costs out of a channel, where it is paid for so. Of a stream it grows while the body is
+    /// read.
+    #[must_use]
+    pub const fn bill(&self) -> Option<&Bill> {
+        self.bill.as_ref()
+    }
+
+    /// The session that would have been used, in a dry run.
+    #[must_use]
+    pub const fn would_use(&self) -> Option<&SessionChoice> {
+        self.session_plan.as_ref()
     }
 
     /// The next piece of the body, as it comes in.

@@ -16,7 +16,7 @@ use farthing_core::{
 
 pub use fault::{PayerFault, Refused, RequestFault, ServerFault};
 
-use crate::{judge, response::Outlay};
+use crate::{judge, response::Outlay, session::SessionFault};
 
 /// Why a request was not served, or not paid for.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,9 @@ pub enum Error {
     /// A payment was signed and what became of it is not known, or it was made and not served.
     #[error(transparent)]
     Unresolved(Box<Unresolved>),
+    /// A session does not pay.
+    #[error(transparent)]
+    Session(#[from] Box<SessionFault>),
     /// The store failed.
     #[error("the store failed")]
     Store {
@@ -137,6 +140,7 @@ impl Error {
     pub fn moved(&self) -> Moved {
         match self {
             Self::Unresolved(unresolved) => unresolved.moved,
+            Self::Session(fault) => fault.moved(),
             Self::Store { moved, .. } => *moved,
             Self::Body { payment, .. } => {
                 payment.as_ref().map_or(Moved::No, |outlay| outlay.moved())
@@ -173,6 +177,7 @@ impl Error {
                 "repeat the same request: the same payment is sent, never a second one; \
                  see `receipts list --pending`"
             }
+            Self::Session(fault) => fault.hint(),
             Self::Store { .. } => {
                 "check the store; see `receipts list --pending` for what was signed"
             }
@@ -221,5 +226,11 @@ impl From<StoreError> for Error {
             source,
             moved: Moved::No,
         }
+    }
+}
+
+impl From<SessionFault> for Error {
+    fn from(fault: SessionFault) -> Self {
+        Self::Session(Box::new(fault))
     }
 }

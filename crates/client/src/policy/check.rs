@@ -3,10 +3,12 @@
 use farthing_core::{
     domain::budgets::{Budget, Window},
     port::payer::{Fee, Offer, Quote},
-    value::{Currency, CurrencyCode, MethodId, Price, PriceError, Realm, Recipient, Worth},
+    value::{Amount, Currency, CurrencyCode, MethodId, Price, PriceError, Realm, Recipient, Worth},
 };
 
-use super::{DEFAULT_MAX_FEE, DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL, Limit, Policy};
+use super::{
+    DEFAULT_MAX_DEPOSIT, DEFAULT_MAX_FEE, DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL, Limit, Policy,
+};
 use crate::{error::Refused, target::Target};
 
 /// Bytes of a currency's code at the most: with a host's name it is part of a counter's.
@@ -80,6 +82,40 @@ impl Policy {
         })
     }
 
+    /// What may be locked in a channel; `None` where no limit is in the currency's unit.
+    pub(crate) fn deposit_in(&self, currency: &Currency) -> Option<(Amount, Price)> {
+        let default = || constant(DEFAULT_MAX_DEPOSIT);
+        let cap = self.max_deposit.clone().unwrap_or_else(default);
+        let worth = cap.worth().filter(|_| is_in(&cap, currency))?;
+        Some((worth.rounded_down(currency), cap))
+    }
+
+    /// How far vouchers may be signed ahead.
+    pub(crate) fn ahead_in(&self, currency: &Currency) -> Amount {
+        let ahead = self.ahead.as_ref().filter(|ahead| is_in(ahead, currency));
+        let worth = ahead.and_then(Price::worth).unwrap_or_default();
+        worth.rounded_down(currency)
+    }
+
+    /// What one request to a host may cost; `None` where only budgets bound it.
+    pub(crate) fn request_cap(&self, host: &str, currency: &Currency) -> Option<Amount> {
+        let caps = self.caps_on(&host.to_ascii_lowercase(), currency);
+        let caps = caps.iter().chain(self.ceiling.as_ref());
+        let worths = caps.filter_map(|cap| Some(cap.worth()?.rounded_down(currency)));
+        worths.min()
+    }
+
+    /// The caps on a request to a host, in a currency's unit.
+    fn caps_on(&self, host: &str, currency: &Currency) -> Vec<Price> {
+        let default = self.is_default().then(|| constant(DEFAULT_MAX_PER_REQUEST));
+        let on_host = self.host_caps.iter().filter(|(on, _)| **on == *host);
+        let caps = self.caps.iter().chain(on_host.map(|(_, cap)| cap));
+        caps.chain(&default)
+            .filter(|cap| is_in(cap, currency))
+            .cloned()
+            .collect()
+    }
+
     /// The budgets a payment to a host in a unit reserves on.
     pub(crate) fn budgets(&self, host: &str, unit: &str) -> Result<Vec<Bound>, Refused> {
         let host = host.to_ascii_lowercase();
@@ -141,15 +177,7 @@ impl Policy {
     /// Every cap in the currency's unit has to hold, and at least one limit has to be in it.
     fn check_cap(&self, host: &str, offer: &Offer, currency: &Currency) -> Result<(), Refused> {
         let host = host.to_ascii_lowercase();
-        let default = self.is_default().then(|| constant(DEFAULT_MAX_PER_REQUEST));
-        let on_host = self.host_caps.iter().filter(|(on, _)| **on == *host);
-        let caps: Vec<_> = self
-            .caps
-            .iter()
-            .chain(on_host.map(|(_, cap)| cap))
-            .chain(&default)
-            .filter(|cap| is_in(cap, currency))
-            .collect();
+        let caps = self.caps_on(&host, currency);
         let mut budgets = self.budgets.iter();
         // A budget in this unit bounds a request as well.
         let is_bounded = !caps.is_empty()
@@ -164,7 +192,7 @@ impl Policy {
         let too_large = |text: String| Refused::Limit(PriceError::Overflow { text: text.into() });
         let worth = currency.worth(asked);
         let worth = worth.ok_or_else(|| too_large(currency.display(asked)))?;
-        for cap in caps.into_iter().chain(ceiling) {
+        for cap in caps.iter().chain(ceiling) {
             if worth > cap.worth().ok_or_else(|| too_large(cap.to_string()))? {
                 return Err(Refused::Cap {
                     asked: currency.display(asked).into(),

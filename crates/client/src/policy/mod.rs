@@ -40,6 +40,22 @@ pub const DEFAULT_TOTAL: &str = "$1";
 /// What a rail may take for one payment where the owner did not say.
 pub const DEFAULT_MAX_FEE: &str = "$0.10";
 
+/// What may be locked in one channel where the owner did not say.
+pub const DEFAULT_MAX_DEPOSIT: &str = "$1";
+
+/// When a request is paid for out of a channel, where a server offers that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum UseSessions {
+    /// Never.
+    Never,
+    /// Where a channel is open already, and where nothing else can be paid. Opening one costs a
+    /// transaction and locks a deposit.
+    #[default]
+    WhenOpen,
+    /// Wherever one is offered: for whoever makes many requests.
+    Always,
+}
+
 /// The rules of spending. Without any rule, [`DEFAULT_MAX_PER_REQUEST`] and [`DEFAULT_TOTAL`]
 /// hold; any cap or budget of one's own takes the place of both.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +64,9 @@ pub struct Policy {
     host_caps: Vec<(Box<str>, Price)>,
     ceiling: Option<Price>,
     max_fee: Option<Price>,
+    max_deposit: Option<Price>,
+    ahead: Option<Price>,
+    sessions: UseSessions,
     counts_days: bool,
     budgets: Vec<Limit>,
     currencies: Vec<(MethodId, CurrencyCode)>,
@@ -100,6 +119,31 @@ impl Policy {
     #[must_use]
     pub fn max_fee(mut self, price: Price) -> Self {
         self.max_fee = Some(price);
+        self
+    }
+
+    /// What may be locked in one channel, with what was paid out of it; [`DEFAULT_MAX_DEPOSIT`] without
+    /// this. What is locked is not spent: budgets count what vouchers say, and bound what is locked only
+    /// in that no more is than they leave. Channels in another unit are not opened.
+    #[must_use]
+    pub fn max_deposit(mut self, price: Price) -> Self {
+        self.max_deposit = Some(price);
+        self
+    }
+
+    /// How far a voucher may go beyond what is owed, so that fewer have to be signed; nothing without
+    /// this. It counts in the budgets. Only channels that can be closed for less than their vouchers
+    /// say (`v2`) are signed ahead: of others, a seller could take it.
+    #[must_use]
+    pub fn sign_ahead(mut self, price: Price) -> Self {
+        self.ahead = Some(price);
+        self
+    }
+
+    /// When requests are paid for out of a channel.
+    #[must_use]
+    pub const fn sessions(mut self, when: UseSessions) -> Self {
+        self.sessions = when;
         self
     }
 
@@ -185,6 +229,10 @@ impl Policy {
 
     pub(crate) const fn is_dry(&self) -> bool {
         self.dry_run
+    }
+
+    pub(crate) const fn uses_sessions(&self) -> UseSessions {
+        self.sessions
     }
 
     pub(crate) const fn retries_fresh(&self) -> bool {

@@ -1,0 +1,389 @@
+//! Paying for one request out of a channel.
+//!
+//! ```text
+//!            ┌─ opening ─▶ presented with the request ─┐
+//!  door ─────┤                                          ├─▶ served ─▶ the receipt is weighed
+//!            └─ open ────▶ counted, signed, sent ───────┤
+//!                                 ▲                     └─▶ refused ─▶ mended: another voucher, a
+//!                                 └──────────────────────────────────── top-up, a new channel
+//! ```
+
+use std::sync::Arc;
+
+use farthing_core::value::{Amount, PaymentId};
+use http::header::CONTENT_TYPE;
+use reqwest::{Request, Response};
+
+use super::{
+    bill::Bill,
+    fault::SessionFault,
+    funding::Door,
+    keeper::{Flight, How, Keeper, Refusal},
+    mend::{Mended, is_metered},
+    offer::SessionChoice,
+    present::{Shown, keyed},
+    purse::{Purse, Stage},
+    receipt::{self, Word},
+};
+use crate::{
+    carry::Carrier,
+    client::Inner,
+    error::{Error, RequestFault, Said},
+    flow::Answered,
+    outgoing::Standing,
+    policy::UseSessions,
+    response::Outlay,
+    target::Target,
+};
+
+/// Steps after which a request is given up that a seller goes on refusing for another reason each time.
+const ROUNDS: usize = 12;
+
+/// A request that is being paid for.
+pub(super) struct Trade<'a> {
+    pub(super) keeper: Arc<Keeper>,
+    pub(super) choice: SessionChoice,
+    pub(super) target: &'a Target,
+    pub(super) request: Request,
+    /// What the voucher says that was sent last.
+    pub(super) said: Amount,
+    /// How often a voucher was overtaken by a higher one.
+    pub(super) overtaken: u32,
+    /// Whether a new challenge was taken.
+    pub(super) renewed: bool,
+    /// Whether the channel is the second one.
+    pub(super) reopened: bool,
+}
+
+impl Inner {
+    /// The session to pay by, where one is offered and is to be used. `else_payable` says whether
+    /// the request can be paid for otherwise.
+    pub(crate) async fn session_to_use(
+        &self,
+        choices: Vec<SessionChoice>,
+        else_payable: bool,
+    ) -> Result<Option<SessionChoice>, Error> {
+        let when = self.policy.uses_sessions();
+        if when == UseSessions::Never {
+            return Ok(None);
+        }
+        let mut first = None;
+        for choice in choices {
+            let keeper = self.keepers.of(&choice.scope);
+            let known = self.known(&keeper).await?;
+            if known.is_some_and(|held| {
+                held.record.stage == Stage::Open && held.record.dispute.is_none()
+            }) {
+                return Ok(Some(choice));
+            }
+            first.get_or_insert(choice);
+        }
+        Ok(first.filter(|_| when == UseSessions::Always || !else_payable))
+    }
+
+    /// Pays for a request out of a channel, which is opened where there is none.
+    pub(crate) async fn buy<C: Carrier>(
+        &self,
+        carrier: &mut C,
+        request: &Request,
+        target: &Target,
+        choice: SessionChoice,
+    ) -> Result<Answered, Error> {
+        let mut request = request.try_clone().ok_or(RequestFault::BodyOnce)?;
+        keyed(&mut request)?;
+        let mut trade = Trade {
+            keeper: self.keepers.of(&choice.scope),
+            choice,
+            target,
+            request,
+            said: Amount::ZERO,
+            overtaken: 0,
+            renewed: false,
+            reopened: false,
+        };
+        let (mut flight, mut cumulative) = (None, None);
+        for _ in 0..ROUNDS {
+            let keeper = Arc::clone(&trade.keeper);
+            let purse = match self.door(&keeper, &trade.choice, target).await? {
+                Door::Open(purse) => purse,
+                Door::Opening {
+                    door,
+                    purse,
+                    transaction,
+                } => {
+                    let mine = match flight.take() {
+                        Some(flight) => flight,
+                        None => self.count_first(&keeper, trade.choice.amount()).await?,
+                    };
+                    trade.said = purse.signed;
+                    let keeping = purse.keeping().ok_or(SessionFault::NoChannel)?;
+                    let payload =
+                        trade
+                            .choice
+                            .payer
+                            .present_opening(&keeping, &transaction, purse.signed);
+                    let payload = payload.map_err(SessionFault::Rail)?;
+                    let header = Self::session_header(&trade.choice, payload)?;
+                    let showing = self.show(carrier, &trade.request, &header);
+                    let shown = self.at_work(&keeper, showing).await?;
+                    if let Shown::Served(response) = shown {
+                        self.opened(&keeper).await?;
+                        drop(door);
+                        return self
+                            .delivered(&trade, mine, &purse, response, &header)
+                            .await;
+                    }
+                    let over = self.mend_opening(&mut trade, shown, &transaction).await;
+                    drop(door);
+                    match over? {
+                        Mended::Again => flight = Some(mine),
+                        Mended::Anew => mine.land(How::Free, None),
+                        Mended::Answer(response) => {
+                            return Ok(self.unsure(&trade, mine, &purse, response));
+                        }
+                        Mended::Voucher(voucher) => {
+                            (flight, cumulative) = (Some(mine), Some(voucher));
+                        }
+                    }
+                    continue;
+                }
+            };
+            let (mine, signed) = match (flight.take(), cumulative.take()) {
+                (Some(flight), Some(cumulative)) => (flight, cumulative),
+                (Some(flight), None) => {
+                    // It was counted already: with the opening, or before a top-up.
+                    (flight, self.highest(&keeper).await?.0)
+                }
+                (None, _) => match self.counted(&trade).await? {
+                    Some(counted) => counted,
+                    None => continue,
+                },
+            };
+            match self
+                .offer_voucher(carrier, &mut trade, mine, &purse, signed)
+                .await?
+            {
+                Next::Done(answered) => return Ok(*answered),
+                Next::Round(next, voucher) => (flight, cumulative) = (next, voucher),
+            }
+        }
+        let last = Said::default();
+        Err(SessionFault::Refused(Box::new(last)).into())
+    }
+
+    /// Counts the request and signs for it; `None` where the channel does not pay just now.
+    async fn counted(&self, trade: &Trade<'_>) -> Result<Option<(Flight, Amount)>, Error> {
+        let wish = (trade.choice.amount(), trade.choice.least);
+        let host = trade.target.host();
+        match self.board(&trade.keeper, host, wish).await {
+            Ok((mut flight, signed)) => {
+                if is_metered(trade) {
+                    let cap = self.policy.request_cap(host, &trade.choice.quote.currency);
+                    flight.may_use(cap.unwrap_or(trade.choice.offer.protocol.most()));
+                }
+                Ok(Some((flight, signed)))
+            }
+            Err(Refusal::Shut) => {
+                self.fresh(&trade.keeper).await?;
+                Ok(None)
+            }
+            Err(Refusal::Deposit(needed)) => {
+                let what = (trade.target, &trade.request);
+                self.top_up(&trade.keeper, &trade.choice, what, needed)
+                    .await?;
+                Ok(None)
+            }
+            Err(Refusal::Error(error)) => Err(error),
+        }
+    }
+
+    /// Sends the request with a voucher.
+    async fn offer_voucher<C: Carrier>(
+        &self,
+        carrier: &mut C,
+        trade: &mut Trade<'_>,
+        mut flight: Flight,
+        purse: &Purse,
+        signed: Amount,
+    ) -> Result<Next, Error> {
+        let keeping = purse.keeping().ok_or(SessionFault::NoChannel)?;
+        let keeper = Arc::clone(&trade.keeper);
+        // Overtaken twice, it goes alone: nothing higher is signed until its answer is there.
+        let (signed, _alone) = match trade.overtaken {
+            0 | 1 => (signed, None),
+            _ => {
+                let (highest, alone) = self.highest(&keeper).await?;
+                (highest.max(signed), Some(alone))
+            }
+        };
+        trade.said = signed;
+        let payload = trade.choice.payer.voucher(&keeping, signed, false);
+        let header = Self::session_header(&trade.choice, payload.map_err(SessionFault::Rail)?)?;
+        let shown = self.show(carrier, &trade.request, &header).await?;
+        drop(_alone);
+        match shown {
+            Shown::Served(response) => {
+                let answered = self
+                    .delivered(trade, flight, purse, response, &header)
+                    .await?;
+                Ok(Next::Done(Box::new(answered)))
+            }
+            Shown::Other(response, _) => {
+                let answered = self.unsure(trade, flight, purse, response);
+                self.settle_down(&keeper).await;
+                Ok(Next::Done(Box::new(answered)))
+            }
+            Shown::Silent(said) => {
+                flight.land(How::Unsure, None);
+                self.settle_down(&keeper).await;
+                Err(SessionFault::Unanswered(Box::new(said)).into())
+            }
+            Shown::Refused(said, headers) => {
+                match self.mend(trade, &mut flight, purse, said, &headers).await {
+                    Ok(Mended::Voucher(voucher)) => Ok(Next::Round(Some(flight), Some(voucher))),
+                    Ok(Mended::Again) => Ok(Next::Round(Some(flight), None)),
+                    Ok(Mended::Anew) => {
+                        flight.land(How::Free, None);
+                        Ok(Next::Round(None, None))
+                    }
+                    Ok(Mended::Answer(response)) => Ok(Next::Done(Box::new(
+                        self.unsure(trade, flight, purse, response),
+                    ))),
+                    Err(error) => {
+                        // A refusal is no charge: whoever charges all the same is found out by
+                        // what it says was spent.
+                        flight.land(How::Free, None);
+                        self.settle_down(&keeper).await;
+                        Err(error)
+                    }
+                }
+            }
+        }
+    }
+
+    /// The seller served.
+    async fn delivered(
+        &self,
+        trade: &Trade<'_>,
+        flight: Flight,
+        purse: &Purse,
+        response: Response,
+        header: &(http::HeaderName, http::HeaderValue),
+    ) -> Result<Answered, Error> {
+        let channel = purse.channel.clone().ok_or(SessionFault::NoChannel)?;
+        let bill = Bill::new(
+            purse.id,
+            channel.clone(),
+            purse.currency(),
+            trade.choice.amount(),
+        );
+        bill.costs(flight.amount);
+        let said = receipt::of(response.headers());
+        let word = match &said {
+            Some((_, session)) => self.weigh(&trade.keeper, &channel, session).await?,
+            None => Word::Foreign,
+        };
+        let mut outlay = outlay(trade, purse, flight.amount);
+        match (word, said) {
+            (Word::Good(..), Some((receipt, session))) => {
+                outlay.standing = Standing::Paid;
+                outlay.receipt = Some(receipt);
+                bill.keep(&session);
+            }
+            (Word::Lie, _) => {
+                outlay.standing = Standing::Doubtful;
+                bill.fail(&"the seller's receipt says more than was signed or owed");
+            }
+            _ => outlay.standing = Standing::Unconfirmed,
+        }
+        if is_stream(&response) && word != Word::Lie {
+            let response = self.follow(trade, flight, response, bill.clone())?;
+            return Ok(Answered::by_session(response, outlay, bill, None));
+        }
+        let told = match word {
+            Word::Good(accepted, spent) => Some((accepted, spent)),
+            _ => None,
+        };
+        let how = self.used(trade, &flight, &bill);
+        if let How::Used(used) = how {
+            outlay.amount = used;
+            bill.costs(used);
+        }
+        flight.land(how, told);
+        self.settle_down(&trade.keeper).await;
+        let again = trade
+            .request
+            .try_clone()
+            .map(|request| (request, header.clone()));
+        Ok(Answered::by_session(response, outlay, bill, again))
+    }
+
+    /// How much of what was counted a request used, where its receipt says so.
+    pub(super) fn used(&self, trade: &Trade<'_>, flight: &Flight, bill: &Bill) -> How {
+        used(trade.choice.amount(), flight.amount, bill)
+    }
+
+    /// An answer that says nothing about the payment: the request may have been charged.
+    fn unsure(
+        &self,
+        trade: &Trade<'_>,
+        flight: Flight,
+        purse: &Purse,
+        response: Response,
+    ) -> Answered {
+        let mut outlay = outlay(trade, purse, flight.amount);
+        outlay.standing = Standing::Doubtful;
+        let channel = purse.channel.clone();
+        let bill = channel.map(|channel| {
+            let bill = Bill::new(purse.id, channel, purse.currency(), trade.choice.amount());
+            bill.costs(flight.amount);
+            bill
+        });
+        flight.land(How::Unsure, None);
+        Answered {
+            bill,
+            ..Answered::paid_by(response, outlay)
+        }
+    }
+}
+
+/// How much of what was counted was used, where the last receipt says so.
+pub(super) fn used(unit_price: Amount, counted: Amount, bill: &Bill) -> How {
+    let units = bill.receipt().and_then(|receipt| receipt.units);
+    let cost = units.and_then(|units| unit_price.checked_mul(u128::from(units)));
+    match cost {
+        Some(cost) if cost < counted => How::Used(cost),
+        _ => How::Charged,
+    }
+}
+
+enum Next {
+    Done(Box<Answered>),
+    /// Another round, with what was counted and what to sign.
+    Round(Option<Flight>, Option<Amount>),
+}
+
+fn is_stream(response: &Response) -> bool {
+    let media = response.headers().get(CONTENT_TYPE);
+    let media = media
+        .and_then(|media| media.to_str().ok())
+        .unwrap_or_default();
+    let essence = media.split(';').next().unwrap_or_default();
+    essence
+        .trim()
+        .eq_ignore_ascii_case(farthing_core::encoding::sse::MEDIA_TYPE)
+}
+
+fn outlay(trade: &Trade<'_>, purse: &Purse, amount: Amount) -> Outlay {
+    let id: PaymentId = purse.id;
+    Outlay {
+        payment: id,
+        amount,
+        currency: purse.currency(),
+        payee: Some(trade.choice.offer.request.recipient.clone()),
+        standing: Standing::Unconfirmed,
+        reference: None,
+        receipt: None,
+        recorded: true,
+    }
+}

@@ -1,0 +1,329 @@
+//! Closing a channel: with its seller, or without.
+//!
+//! With its seller it costs nothing and is done at once: the seller hands in what it is owed, and the
+//! rest comes back. A seller that does not answer, or will not, is not needed: the rail is asked for the
+//! channel's end, the seller has the rail's grace to hand in what it has, and then what is left is
+//! withdrawn. Each of these is one job of the rail, however often it is asked for.
+
+use std::sync::Arc;
+
+use farthing_core::{
+    domain::claims::ChangeError,
+    intent::session::{OnChain, Protocol},
+    port::{method::Outcome, session_payer::SessionPayer},
+    value::{Amount, MethodId, PaymentId, Timestamp},
+};
+use http::Method;
+use reqwest::Request;
+use url::Url;
+
+use super::{
+    fault::SessionFault,
+    offer::SessionChoice,
+    present::{Shown, bare},
+    purse::{Purse, Stage},
+    receipt,
+    store::{HeldPurse, Step, Which},
+};
+use crate::{
+    client::Inner,
+    error::{Error, RequestFault, Said, TransportError},
+    pay::store_error,
+    target::Target,
+};
+
+/// How a channel is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum How {
+    /// By its seller, who is asked to.
+    Together,
+    /// Without its seller: the rail is asked, and after its grace what is left is withdrawn.
+    Alone,
+}
+
+/// How far a closing is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Closing {
+    /// The rail closed it.
+    Closed(Box<Purse>),
+    /// The seller says that it closes it, and the rail does not show it yet.
+    Asked(Box<Purse>),
+    /// The rail was asked for its end. What is left can be withdrawn then.
+    Waits {
+        /// The purse.
+        purse: Box<Purse>,
+        /// From when on.
+        until: Timestamp,
+    },
+}
+
+impl Inner {
+    /// A payer that can look at a purse's channel.
+    pub(super) fn payer_of(&self, rail: &MethodId) -> Result<Arc<dyn SessionPayer>, Error> {
+        let mut payers = self.session_payers.iter();
+        let payer = payers.find(|payer| payer.method() == rail).cloned();
+        payer.ok_or_else(|| SessionFault::NoPayer(rail.as_str().into()).into())
+    }
+
+    pub(super) async fn close(&self, id: PaymentId, how: How) -> Result<Closing, Error> {
+        let held = self.purses.load(id).await?.ok_or(SessionFault::NoChannel)?;
+        let payer = self.payer_of(&held.record.rail)?;
+        let held = self.to_be_closed(held, &payer).await?;
+        if let Some(closed) = self.if_finalized(&held, &payer).await? {
+            return Ok(closed);
+        }
+        match how {
+            How::Together => self.close_together(held, &payer).await,
+            How::Alone => self.close_alone(held, &payer).await,
+        }
+    }
+
+    /// Ends what a purse pays: its scope is free for another one from then on.
+    async fn to_be_closed(
+        &self,
+        held: HeldPurse,
+        payer: &Arc<dyn SessionPayer>,
+    ) -> Result<HeldPurse, Error> {
+        let mut held = held;
+        loop {
+            let id = held.record.id;
+            match held.record.stage {
+                Stage::Closing => return Ok(held),
+                stage @ (Stage::Closed | Stage::Lost) => {
+                    return Err(SessionFault::Stage(stage.as_str()).into());
+                }
+                Stage::Opening => {
+                    let kept = self.purses.locking(id, Which::Opening).await?;
+                    let kept = kept.ok_or(SessionFault::Stage("being opened"))?;
+                    let after = self
+                        .opening_outcome(held, &**payer, &kept.transaction)
+                        .await?;
+                    let still = after.filter(|held| held.record.stage == Stage::Open);
+                    held = still.ok_or(SessionFault::Stage("being opened, or was never there"))?;
+                }
+                Stage::Open => {
+                    let purse = Purse {
+                        stage: Stage::Closing,
+                        ..held.record.clone()
+                    };
+                    let step = Step {
+                        frees: true,
+                        ..Step::to(purse)
+                    };
+                    match self.purses.step(held, step).await {
+                        Ok(closing) => return Ok(closing),
+                        Err(ChangeError::Stale) => {
+                            let again = self.purses.load(id).await?;
+                            held = again.ok_or(SessionFault::NoChannel)?;
+                        }
+                        Err(error) => return Err(store_error(error).into()),
+                    }
+                }
+            }
+        }
+    }
+
+    /// The rail's word that it is over already, written down.
+    async fn if_finalized(
+        &self,
+        held: &HeldPurse,
+        payer: &Arc<dyn SessionPayer>,
+    ) -> Result<Option<Closing>, Error> {
+        let keeping = held.record.keeping().ok_or(SessionFault::NoChannel)?;
+        let seen = self.within(payer.look(&keeping)).await?;
+        let Some(seen) = seen.filter(|seen| matches!(seen.state, OnChain::Finalized { .. })) else {
+            return Ok(None);
+        };
+        let ended = self.end(held.clone(), Some(seen)).await?;
+        let purse = match ended {
+            Some(held) => held.record,
+            None => self.reload(held.record.id).await?.record,
+        };
+        Ok(Some(Closing::Closed(Box::new(purse))))
+    }
+
+    async fn reload(&self, id: PaymentId) -> Result<HeldPurse, Error> {
+        let held = self.purses.load(id).await?;
+        held.ok_or_else(|| SessionFault::NoChannel.into())
+    }
+
+    /// Asks the seller. What it is shown says no more than is owed, where what it says is what moves.
+    async fn close_together(
+        &self,
+        held: HeldPurse,
+        payer: &Arc<dyn SessionPayer>,
+    ) -> Result<Closing, Error> {
+        let purse = held.record.clone();
+        let keeping = purse.keeping().ok_or(SessionFault::NoChannel)?;
+        let (choice, request) = self.offer_for(&purse).await?;
+        let request = bare(&request, request.method().clone());
+        let mut says = farewell(&purse);
+        let mut tried = Vec::new();
+        let said = loop {
+            tried.push(says);
+            let payload = choice.payer.voucher(&keeping, says, true);
+            let header = Self::session_header(&choice, payload.map_err(SessionFault::Rail)?)?;
+            match self.show_aside(&request, &header).await? {
+                Shown::Served(response) => {
+                    return self.closed_by_seller(held, payer, response.headers()).await;
+                }
+                Shown::Other(_, said) | Shown::Silent(said) => break said,
+                Shown::Refused(said, _) => match next_farewell(&purse, &said, &tried) {
+                    Some(next) => says = next,
+                    None => break said,
+                },
+            }
+        };
+        if let Some(closed) = self.if_finalized(&held, payer).await? {
+            return Ok(closed);
+        }
+        Err(SessionFault::Refused(Box::new(said)).into())
+    }
+
+    async fn closed_by_seller(
+        &self,
+        held: HeldPurse,
+        payer: &Arc<dyn SessionPayer>,
+        headers: &http::HeaderMap,
+    ) -> Result<Closing, Error> {
+        let reference = receipt::of(headers)
+            .filter(|(_, said)| Some(&said.channel) == held.record.channel.as_ref())
+            .and_then(|(_, said)| said.transaction);
+        let purse = Purse {
+            reference,
+            ..held.record.clone()
+        };
+        let held = match self.purses.step(held, Step::to(purse.clone())).await {
+            Ok(held) => held,
+            Err(ChangeError::Stale) => self.reload(purse.id).await?,
+            Err(error) => return Err(store_error(error).into()),
+        };
+        // That it is closed is the rail's to say.
+        match self.if_finalized(&held, payer).await {
+            Ok(Some(closed)) => Ok(closed),
+            Ok(None) | Err(Error::Rail(_)) => Ok(Closing::Asked(Box::new(held.record))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks the rail, and withdraws what is left once its grace is over.
+    pub(super) async fn close_alone(
+        &self,
+        held: HeldPurse,
+        payer: &Arc<dyn SessionPayer>,
+    ) -> Result<Closing, Error> {
+        let purse = held.record.clone();
+        let keeping = purse.keeping().ok_or(SessionFault::NoChannel)?;
+        let now = self.clock.now();
+        let Some(asked) = purse.close_requested_at else {
+            let at = match payer.request_close(&keeping, job(purse.id, b'c')).await {
+                Outcome::Settled { at, .. } => at,
+                outcome => return self.not_done(&held, payer, outcome).await,
+            };
+            let purse = Purse {
+                close_requested_at: Some(at),
+                ..purse
+            };
+            let written = self.purses.step(held, Step::to(purse.clone())).await;
+            // Asking again is the same job, so nothing is lost where somebody was faster.
+            if let Err(error) = written {
+                tracing::debug!(%error, "when a channel's end was asked for is written down later");
+            }
+            return Ok(Closing::Waits {
+                until: at.saturating_add(payer.grace()),
+                purse: Box::new(purse),
+            });
+        };
+        let until = asked.saturating_add(payer.grace());
+        if now < until {
+            let purse = Box::new(purse);
+            return Ok(Closing::Waits { purse, until });
+        }
+        let outcome = payer.withdraw(&keeping, job(purse.id, b'w')).await;
+        if !matches!(outcome, Outcome::Settled { .. }) {
+            return self.not_done(&held, payer, outcome).await;
+        }
+        let closed = self.if_finalized(&held, payer).await?;
+        Ok(closed.unwrap_or_else(|| Closing::Asked(Box::new(purse))))
+    }
+
+    /// What the rail was asked for is not done: perhaps because the seller was faster.
+    async fn not_done(
+        &self,
+        held: &HeldPurse,
+        payer: &Arc<dyn SessionPayer>,
+        outcome: Outcome,
+    ) -> Result<Closing, Error> {
+        if let Some(closed) = self.if_finalized(held, payer).await? {
+            return Ok(closed);
+        }
+        Err(match outcome {
+            Outcome::Refused(refusal) => SessionFault::Rail(refusal).into(),
+            _ => SessionFault::Waits {
+                doing: "closed",
+                said: Box::new(Said::default()),
+            }
+            .into(),
+        })
+    }
+
+    /// A challenge for a purse, from where it paid last.
+    async fn offer_for(&self, purse: &Purse) -> Result<(SessionChoice, Request), Error> {
+        let wrong = |error: TransportError| RequestFault::Build(error);
+        let url: Url = purse
+            .url
+            .parse()
+            .map_err(|e: url::ParseError| wrong(e.into()))?;
+        let method = Method::from_bytes(purse.method.as_bytes()).map_err(|e| wrong(e.into()))?;
+        let target = Target::new(method.clone(), url.clone());
+        let mut request = Request::new(method, url);
+        request
+            .headers_mut()
+            .insert(farthing_core::header::ACCEPT_PAYMENT, self.accept.clone());
+        let asked = request.try_clone().ok_or(RequestFault::BodyOnce)?;
+        let response = self.ask_unpaid(asked).await?;
+        let choices = match self.sessions_offered(&target, response.headers()) {
+            Ok(choices) => choices,
+            Err(Some(error)) => return Err(error),
+            Err(None) => Vec::new(),
+        };
+        let same = choices
+            .into_iter()
+            .find(|choice| choice.scope == purse.scope);
+        let said = Said {
+            status: Some(response.status()),
+            problem: None,
+        };
+        let choice = same.ok_or_else(|| SessionFault::Refused(Box::new(said)))?;
+        Ok((choice, request))
+    }
+}
+
+/// What the closing voucher says. Where a close may capture less than its voucher says, the highest that
+/// was signed does; else no more than what is owed for certain, and never less than was acknowledged.
+fn farewell(purse: &Purse) -> Amount {
+    match purse.protocol {
+        Protocol::V2 => purse.signed,
+        Protocol::V1 => purse.due().max(purse.spent).min(purse.signed),
+    }
+}
+
+/// What to say where a farewell was refused: what the seller says is missing, as far as it may be owed,
+/// or the highest that was signed.
+fn next_farewell(purse: &Purse, said: &Said, tried: &[Amount]) -> Option<Amount> {
+    let problem = said.problem.as_ref()?;
+    let lacks = problem.extra.get("requiredCumulative");
+    let lacks: Option<Amount> = lacks.and_then(|lacks| lacks.as_str()?.parse().ok());
+    let owed = purse.owed.min(purse.signed);
+    let options = [lacks.filter(|lacks| *lacks <= owed), Some(owed)];
+    let mut options = options.into_iter().flatten();
+    options.find(|option| !tried.contains(option))
+}
+
+/// The id of one of a purse's jobs. The same job is done once.
+fn job(id: PaymentId, what: u8) -> [u8; 16] {
+    let mut job = *id.as_bytes();
+    job[15] ^= what;
+    job
+}

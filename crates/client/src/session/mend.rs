@@ -1,0 +1,334 @@
+//! What to do when a seller refuses a session's payment.
+
+use farthing_core::{
+    domain::claims::{ChangeError, Debts},
+    intent::session::{OnChain, Seen},
+    noun::{
+        problem::{Problem, ProblemKind},
+        session::NeedVoucher,
+    },
+    value::{Amount, Secret},
+};
+use http::HeaderMap;
+use reqwest::Response;
+
+use super::{
+    buy::Trade,
+    fault::SessionFault,
+    keeper::{Flight, Keeper, Refusal},
+    present::Shown,
+    purse::{Purse, Stage, more},
+    store::{HeldPurse, Step, Which, erase_locking},
+};
+use crate::{
+    client::Inner,
+    error::{Error, Said},
+    pay::store_error,
+};
+
+/// How a refusal is mended.
+pub(super) enum Mended {
+    /// The same, with a voucher of this amount.
+    Voucher(Amount),
+    /// The same, with the highest that is signed by now.
+    Again,
+    /// Nothing was charged: the request is counted anew.
+    Anew,
+    /// It was no refusal of the payment.
+    Answer(Response),
+}
+
+impl Inner {
+    /// Mends what a voucher was refused for.
+    pub(super) async fn mend(
+        &self,
+        trade: &mut Trade<'_>,
+        flight: &mut Flight,
+        purse: &Purse,
+        said: Said,
+        headers: &HeaderMap,
+    ) -> Result<Mended, Error> {
+        let kind = said.problem.as_ref().and_then(Problem::kind);
+        if is_about_another(&said, purse) {
+            return Err(refused(said));
+        }
+        match kind {
+            Some(ProblemKind::SessionChannelNotFound | ProblemKind::SessionChannelFinalized) => {
+                self.gone(trade, purse, said).await
+            }
+            Some(ProblemKind::SessionInsufficientBalance) => {
+                let required = required(&said);
+                let Some(required) = required.filter(|required| *required > trade.said) else {
+                    return self.overtaken(trade, said).await;
+                };
+                self.more(trade, flight, required).await
+            }
+            Some(ProblemKind::SessionAmountExceedsDeposit) => {
+                self.look_at_deposit(trade, purse).await?;
+                let needed = trade.said;
+                let what = (trade.target, &trade.request);
+                self.top_up(&trade.keeper, &trade.choice, what, needed)
+                    .await?;
+                match std::mem::replace(&mut trade.renewed, true) {
+                    true => Err(refused(said)),
+                    false => Ok(Mended::Again),
+                }
+            }
+            _ => {
+                let (highest, state) = self.highest(&trade.keeper).await?;
+                drop(state);
+                if highest > trade.said {
+                    trade.overtaken += 1;
+                    return Ok(Mended::Voucher(highest));
+                }
+                self.renew(trade, said, headers)
+            }
+        }
+    }
+
+    async fn overtaken(&self, trade: &mut Trade<'_>, said: Said) -> Result<Mended, Error> {
+        trade.overtaken += 1;
+        if trade.overtaken > 3 {
+            return Err(refused(said));
+        }
+        let highest = self.highest(&trade.keeper).await?.0;
+        Ok(Mended::Voucher(highest))
+    }
+
+    /// Signs what a seller says is missing, as far as our own count allows it; for a unit that is not
+    /// a request, also what one request may cost.
+    async fn more(
+        &self,
+        trade: &mut Trade<'_>,
+        flight: &mut Flight,
+        required: Amount,
+    ) -> Result<Mended, Error> {
+        let host = trade.target.host();
+        for _ in 0..2 {
+            let healed = match is_metered(trade) {
+                true => {
+                    self.raise(&trade.keeper, flight, host, required, &trade.choice)
+                        .await
+                }
+                false => self.heal(&trade.keeper, host, required).await,
+            };
+            match healed {
+                Ok(signed) => return Ok(Mended::Voucher(signed)),
+                Err(Refusal::Shut) => return Ok(Mended::Anew),
+                Err(Refusal::Error(error)) => return Err(error),
+                Err(Refusal::Deposit(needed)) => {
+                    let what = (trade.target, &trade.request);
+                    self.top_up(&trade.keeper, &trade.choice, what, needed)
+                        .await?;
+                }
+            }
+        }
+        Err(SessionFault::Contended.into())
+    }
+
+    /// Takes the challenge that came with a refusal, once.
+    fn renew(
+        &self,
+        trade: &mut Trade<'_>,
+        said: Said,
+        headers: &HeaderMap,
+    ) -> Result<Mended, Error> {
+        if std::mem::replace(&mut trade.renewed, true) {
+            return Err(refused(said));
+        }
+        let choices = match self.sessions_offered(trade.target, headers) {
+            Ok(choices) => choices,
+            Err(Some(error)) => return Err(error),
+            Err(None) => return Err(refused(said)),
+        };
+        let same = choices
+            .into_iter()
+            .find(|choice| choice.scope == trade.choice.scope);
+        let Some(choice) = same else {
+            return Err(refused(said));
+        };
+        let same_price = choice.amount() == trade.choice.amount();
+        trade.choice = choice;
+        Ok(match same_price {
+            true => Mended::Again,
+            false => Mended::Anew,
+        })
+    }
+
+    /// The seller says that there is no such channel, or that it is over. The rail decides; then a
+    /// new one is opened, once.
+    async fn gone(
+        &self,
+        trade: &mut Trade<'_>,
+        purse: &Purse,
+        said: Said,
+    ) -> Result<Mended, Error> {
+        let keeping = purse.keeping().ok_or(SessionFault::NoChannel)?;
+        let seen = self.within(trade.choice.payer.look(&keeping)).await?;
+        let serves = seen.is_some_and(|seen| {
+            matches!(
+                seen.state,
+                OnChain::Open {
+                    close_requested_at: None,
+                    ..
+                }
+            )
+        });
+        if serves {
+            // Its seller will not take it, so that it is closed without it.
+            self.note(&trade.keeper, |purse| {
+                purse.dispute = Some("its seller says that there is no such channel".into());
+                true
+            })
+            .await?;
+            return Err(SessionFault::Denied.into());
+        }
+        self.ended(&trade.keeper, seen).await?;
+        if std::mem::replace(&mut trade.reopened, true) {
+            return Err(SessionFault::Unknown(Box::new(said)).into());
+        }
+        Ok(Mended::Anew)
+    }
+
+    /// The rail says that a channel is over, or that it does not have it.
+    pub(super) async fn ended(&self, keeper: &Keeper, seen: Option<Seen>) -> Result<(), Error> {
+        while let Some(held) = self.fresh(keeper).await? {
+            if let Some(_done) = self.end(held, seen).await? {
+                break;
+            }
+        }
+        self.fresh(keeper).await.map(drop)
+    }
+
+    /// The same for one that was read; `None` where it changed meanwhile.
+    pub(super) async fn end(
+        &self,
+        held: HeldPurse,
+        seen: Option<Seen>,
+    ) -> Result<Option<HeldPurse>, Error> {
+        let mut purse = held.record.clone();
+        match seen.map(|seen| seen.state) {
+            None => purse.stage = Stage::Lost,
+            Some(OnChain::Finalized { settled }) => {
+                purse.stage = Stage::Closed;
+                purse.paid_out = settled;
+            }
+            // It was asked to end: it pays nothing more.
+            Some(OnChain::Open {
+                deposit,
+                close_requested_at,
+                ..
+            }) => {
+                purse.stage = Stage::Closing;
+                purse.deposit = deposit;
+                purse.close_requested_at = close_requested_at.or(purse.close_requested_at);
+            }
+        }
+        let mut writes = Vec::new();
+        if !purse.stage.is_live() {
+            for which in [Which::Opening, Which::TopUp] {
+                writes.push(erase_locking(purse.id, which));
+            }
+        }
+        let step = Step {
+            debts: Debts::Settle,
+            frees: true,
+            writes,
+            ..Step::to(purse)
+        };
+        match self.purses.step(held, step).await {
+            Ok(held) => Ok(Some(held)),
+            Err(ChangeError::Stale) => Ok(None),
+            Err(error) => Err(store_error(error).into()),
+        }
+    }
+
+    /// Takes over how much the rail says is locked.
+    async fn look_at_deposit(&self, trade: &Trade<'_>, purse: &Purse) -> Result<(), Error> {
+        let keeping = purse.keeping().ok_or(SessionFault::NoChannel)?;
+        let seen = self.within(trade.choice.payer.look(&keeping)).await?;
+        let Some(OnChain::Open { deposit, .. }) = seen.map(|seen| seen.state) else {
+            return Ok(());
+        };
+        let noted = self.note(&trade.keeper, |purse| {
+            let changed = purse.deposit != deposit;
+            purse.deposit = deposit;
+            changed
+        });
+        noted.await.map(drop)
+    }
+
+    /// What an opening came to that was not served.
+    pub(super) async fn mend_opening(
+        &self,
+        trade: &mut Trade<'_>,
+        shown: Shown,
+        transaction: &Secret,
+    ) -> Result<Mended, Error> {
+        let held = self
+            .fresh(&trade.keeper)
+            .await?
+            .ok_or(SessionFault::NoChannel)?;
+        let keeper = std::sync::Arc::clone(&trade.keeper);
+        let after = self
+            .opened_or_dead(&keeper, held, &trade.choice, transaction)
+            .await?;
+        let said = match shown {
+            Shown::Other(response, _) => return Ok(Mended::Answer(response)),
+            Shown::Refused(said, _) | Shown::Silent(said) => said,
+            Shown::Served(_) => Said::default(),
+        };
+        match after.map(|held| held.record.stage) {
+            // It is there: the request was refused for another reason, or not at all.
+            Some(Stage::Open) => match required(&said).filter(|required| *required > trade.said) {
+                Some(required) => {
+                    let host = trade.target.host();
+                    match self.heal(&keeper, host, required).await {
+                        Ok(signed) => Ok(Mended::Voucher(signed)),
+                        Err(Refusal::Error(error)) => Err(error),
+                        Err(_) => Ok(Mended::Again),
+                    }
+                }
+                None => Ok(Mended::Again),
+            },
+            None if std::mem::replace(&mut trade.reopened, true) => Err(refused(said)),
+            None => Ok(Mended::Anew),
+            Some(_) => Err(SessionFault::Waits {
+                doing: "opened",
+                said: Box::new(said),
+            }
+            .into()),
+        }
+    }
+}
+
+/// Whether a unit is something else than a request, so that one request may cost several.
+pub(super) fn is_metered(trade: &Trade<'_>) -> bool {
+    let unit = trade.choice.offer.request.unit_type.as_deref();
+    unit.is_some_and(|unit| unit != "request")
+}
+
+/// What a voucher has to say, by a seller's word.
+fn required(said: &Said) -> Option<Amount> {
+    let problem = said.problem.as_ref()?;
+    if let Some(need) = NeedVoucher::from_problem(problem) {
+        return Some(need.required);
+    }
+    let accepted = problem.extra.get("acceptedCumulative")?;
+    let accepted = accepted.as_str()?.parse().ok()?;
+    Some(more(accepted, problem.required_top_up?))
+}
+
+/// Whether a problem speaks of a channel that is not the one that was used.
+fn is_about_another(said: &Said, purse: &Purse) -> bool {
+    let named = said
+        .problem
+        .as_ref()
+        .and_then(|problem| problem.channel.as_deref());
+    let ours = purse.channel.as_ref().map(|id| id.as_str());
+    named.is_some_and(|named| ours.is_none_or(|ours| !ours.eq_ignore_ascii_case(named)))
+}
+
+fn refused(said: Said) -> Error {
+    SessionFault::Refused(Box::new(said)).into()
+}

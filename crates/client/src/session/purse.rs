@@ -1,0 +1,264 @@
+//! A channel as its buyer keeps it: a purse.
+
+use farthing_core::{
+    domain::claims::Record,
+    encoding::packed::{Packer, UnpackError, Unpacker},
+    intent::session::{ChannelId, Protocol},
+    port::{
+        backend::{Key, Place, Table},
+        session_payer::Keeping,
+    },
+    value::{
+        Amount, Currency, CurrencyCode, Did, MethodId, PaymentId, Realm, Recipient, Reference,
+        Timestamp,
+    },
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::outgoing::Toll;
+
+/// How far a purse is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Stage {
+    /// It is being opened; what opens it may be signed, and may have been sent.
+    Opening,
+    /// It pays.
+    Open,
+    /// It pays nothing more, and its end was asked for or can be.
+    Closing,
+    /// The rail closed it: what was not paid out is back.
+    Closed,
+    /// It never came to be, or its rail does not know it.
+    Lost,
+}
+
+impl Stage {
+    /// Its name, as people and programs read it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opening => "opening",
+            Self::Open => "open",
+            Self::Closing => "closing",
+            Self::Closed => "closed",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// Whether money may still be locked in it.
+    #[must_use]
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Opening | Self::Open | Self::Closing)
+    }
+}
+
+/// What one client has under way on a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flying {
+    /// Which client.
+    pub worker: PaymentId,
+    /// How much was counted for its requests.
+    pub amount: Amount,
+    /// How much more its streams may yet use.
+    #[serde(default)]
+    pub more: Amount,
+    /// When it said so last.
+    pub at: Timestamp,
+}
+
+/// A channel as its buyer keeps it.
+///
+/// ```text
+///      0 ─── spent ─── owed ─── signed ─── deposit
+///         the seller's  ours    vouchers   on the rail
+/// ```
+///
+/// What is *owed* is our own count of what the seller may have charged; what is under way is part
+/// of it. Of a receipt that says more than that nothing is believed. What is *signed* is in the
+/// budgets; what is locked beyond it is not spent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purse {
+    /// Under what it is kept and named.
+    pub id: PaymentId,
+    /// What it can pay: only offers of this scope.
+    pub scope: Box<str>,
+    /// The method it pays by.
+    pub rail: MethodId,
+    /// The network, where the method has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Box<str>>,
+    /// The realm it was opened for.
+    pub realm: Realm,
+    /// Where it paid last.
+    pub url: Box<str>,
+    /// The HTTP method of that request.
+    pub method: Box<str>,
+    /// Who is paid.
+    pub payee: Recipient,
+    /// Who pays.
+    pub payer: Did,
+    /// The currency's code.
+    pub currency: CurrencyCode,
+    /// The currency's decimals.
+    pub decimals: u8,
+    /// What people call the currency.
+    pub symbol: Box<str>,
+    /// The channel's id; there is none before what opens it is signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<ChannelId>,
+    /// By which protocol it is kept.
+    pub protocol: Protocol,
+    /// What only the method understands.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub details: Map<String, Value>,
+    /// How far it is.
+    pub stage: Stage,
+    /// What is locked in it, with what was paid out of it.
+    pub deposit: Amount,
+    /// The most that was ever signed.
+    pub signed: Amount,
+    /// What the seller may have charged, by our own count.
+    pub owed: Amount,
+    /// The part of it that may not have been charged: nobody said.
+    pub unsure: Amount,
+    /// What is under way, by client.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flying: Vec<Flying>,
+    /// What the seller acknowledged to hold vouchers for.
+    pub accepted: Amount,
+    /// What the seller said was charged.
+    pub spent: Amount,
+    /// What a top-up that is signed and not confirmed would add.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adding: Option<Amount>,
+    /// What the rail may have taken for opening it and topping it up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee: Option<Toll>,
+    /// What the seller said that cannot be: nothing more is signed on its word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispute: Option<Box<str>>,
+    /// When the rail was asked for its end without its seller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close_requested_at: Option<Timestamp>,
+    /// What the rail paid out of it in all, once it is closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid_out: Option<Amount>,
+    /// What the rail calls its closing, where anybody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
+    /// When it was begun.
+    pub at: Timestamp,
+    /// When it paid last.
+    pub used_at: Timestamp,
+    /// Which client opens, tops up or closes it. Only together with the lease does it mean anything.
+    pub worker: PaymentId,
+    /// Until when that work counts as alive.
+    pub lease_until: Timestamp,
+}
+
+pub(super) const LIVE: &str = "live";
+pub(super) const ENDED: &str = "ended";
+
+impl Purse {
+    /// The currency it is in.
+    #[must_use]
+    pub fn currency(&self) -> Currency {
+        Currency {
+            code: self.currency.clone(),
+            decimals: self.decimals,
+            rail: self.rail.clone(),
+            symbol: self.symbol.clone(),
+        }
+    }
+
+    /// What is locked and not signed away: it comes back when the channel is closed.
+    #[must_use]
+    pub fn locked(&self) -> Amount {
+        match self.stage {
+            Stage::Closed | Stage::Lost => Amount::ZERO,
+            _ => less(self.deposit, self.signed),
+        }
+    }
+
+    /// The channel, for its payer.
+    #[must_use]
+    pub fn keeping(&self) -> Option<Keeping> {
+        Some(Keeping {
+            id: self.channel.clone()?,
+            protocol: self.protocol,
+            details: self.details.clone(),
+        })
+    }
+
+    /// What has to be signed for all that is certainly owed.
+    pub(super) fn due(&self) -> Amount {
+        less(self.owed, self.unsure)
+    }
+
+    /// Whether somebody else has something under way. Who was not heard of for an hour has not.
+    pub(super) fn others_fly(&self, us: PaymentId, now: Timestamp) -> bool {
+        self.flying.iter().any(|flying| {
+            flying.worker != us && !flying.amount.is_zero() && now.since(flying.at) < DEAD
+        })
+    }
+
+    /// How much more the streams of others may yet use.
+    pub(super) fn others_may_use(&self, us: PaymentId, now: Timestamp) -> Amount {
+        let others = self.flying.iter().filter(|flying| flying.worker != us);
+        let alive = others.filter(|flying| now.since(flying.at) < DEAD);
+        alive.fold(Amount::ZERO, |sum, flying| more(sum, flying.more))
+    }
+
+    /// Writes down what of ours is under way.
+    pub(super) fn fly(&mut self, flying: Flying) {
+        let Flying { worker, at, .. } = flying;
+        self.flying
+            .retain(|other| other.worker != worker && at.since(other.at) < DEAD);
+        // One of many more clients than anybody runs is not noted, and its requests only cost the
+        // others the chance to correct their count.
+        if !flying.amount.is_zero() && self.flying.len() < FLYERS {
+            self.flying.push(flying);
+        }
+    }
+}
+
+/// After how long what a client had under way is over.
+const DEAD: std::time::Duration = std::time::Duration::from_secs(60 * 60);
+
+/// Clients whose flights are noted.
+const FLYERS: usize = 64;
+
+impl Record for Purse {
+    const TABLE: Table = Table::new("client.purses");
+    const KEYS: Table = Table::new("client.scopes");
+
+    fn place(&self) -> Option<Place> {
+        let group = if self.stage.is_live() { LIVE } else { ENDED };
+        Some(Place {
+            group: Key::from(group),
+            at: self.at.as_millis(),
+        })
+    }
+
+    /// As readable as the other records of a client.
+    fn pack(&self, out: &mut Packer) -> Result<(), serde_json::Error> {
+        out.json(self)
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self, UnpackError> {
+        from.json()
+    }
+}
+
+/// The sum, or the most there is, which no deposit covers.
+pub(super) fn more(a: Amount, b: Amount) -> Amount {
+    a.checked_add(b).unwrap_or(Amount::new(u128::MAX))
+}
+
+/// The difference, or nothing.
+pub(super) fn less(a: Amount, b: Amount) -> Amount {
+    a.checked_sub(b).unwrap_or_default()
+}
