@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use farthing_core::{
+    intent::session::{ChannelId, Terms},
     noun::problem::ProblemKind,
     payment::{Moved, Payment, State},
-    value::{Amount, CurrencyCode, Did, MethodId, PaymentId, Reference, RouteId},
+    value::{Amount, CurrencyCode, Did, MethodId, PaymentId, Reference, RouteId, Timestamp},
 };
 
 /// Something that happened.
@@ -29,6 +30,15 @@ pub enum Event {
     },
     /// A payment came into a state.
     Payment(Progress),
+    /// Something happened to the money of a session.
+    Session(Movement),
+    /// A rail that keeps channels became silent, or is heard again.
+    Rail {
+        /// Its method.
+        method: MethodId,
+        /// Whether it is silent: no session on it is served.
+        is_silent: bool,
+    },
     /// A claim that is already held was presented again.
     Known {
         /// The payment.
@@ -80,6 +90,106 @@ impl Progress {
             moved: payment.state.moved(),
             reference: payment.reference.clone(),
             attempts: payment.attempts,
+        }
+    }
+}
+
+/// Something that happened to the money of a session.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Movement {
+    /// The channel.
+    pub channel: ChannelId,
+    /// Its method.
+    pub method: MethodId,
+    /// What it holds.
+    pub currency: CurrencyCode,
+    /// Who locked it.
+    pub payer: Did,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened to the money of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum What {
+    /// It was opened.
+    Opened {
+        /// How much was locked.
+        amount: Amount,
+        /// What the rail calls that.
+        reference: Option<Reference>,
+    },
+    /// More was locked in it.
+    ToppedUp {
+        /// How much.
+        amount: Amount,
+        /// What the rail calls that.
+        reference: Option<Reference>,
+    },
+    /// The rail refused what would have opened it or locked more in it. Nothing moved.
+    NotFunded,
+    /// Its payer asked the rail to close it.
+    CloseRequested {
+        /// When.
+        at: Timestamp,
+    },
+    /// It was paid out, and goes on.
+    Settled {
+        /// How much that added to what was paid out before.
+        amount: Amount,
+        /// What the rail calls it.
+        reference: Reference,
+    },
+    /// The rail refused to settle it. It is tried again.
+    NotSettled,
+    /// It was closed, by us or by its payer.
+    Ended {
+        /// What was paid out of it in all.
+        settled: Amount,
+        /// What was served out of it and never paid out.
+        lost: Amount,
+        /// What the rail calls the closing, where it was ours.
+        reference: Option<Reference>,
+    },
+    /// The rail said of it what cannot follow what it said before.
+    Contradicted,
+}
+
+impl Movement {
+    pub(crate) fn of(channel: &ChannelId, terms: &Terms, what: What) -> Self {
+        Self {
+            channel: channel.clone(),
+            method: terms.method.clone(),
+            currency: terms.currency.clone(),
+            payer: terms.payer.clone(),
+            what,
+        }
+    }
+
+    /// What is lost, or cannot be, is for the operator to see; the rest is for the trace.
+    pub(crate) fn log(&self) {
+        let Self {
+            channel,
+            currency,
+            payer,
+            what,
+            ..
+        } = self;
+        match what {
+            What::Ended { lost, settled, .. } if !lost.is_zero() => tracing::error!(
+                %channel, %payer, %currency, %lost, %settled,
+                "a channel ended before everything that was served out of it was settled: the rest is lost"
+            ),
+            What::Contradicted => tracing::error!(
+                %channel, %payer,
+                "the rail contradicts what it said of a channel before: is it another chain, or does its node lie?"
+            ),
+            What::NotSettled => {
+                tracing::error!(%channel, %payer, "the rail refused to settle a channel; it is tried again")
+            }
+            what => tracing::info!(%channel, %payer, %currency, ?what, "session"),
         }
     }
 }

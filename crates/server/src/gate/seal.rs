@@ -11,13 +11,22 @@ use crate::random;
 
 const PURPOSE: &str = "farthing: the seal on a journaled effect";
 
-/// Seals an effect for one payment: a nonce, and what it is enciphered to.
+/// Seals an effect for one payment, for which alone it opens: a nonce, and what it is enciphered to.
 ///
 /// # Errors
 /// When the system gives no randomness.
 pub(super) fn seal(
     secrets: &Secrets,
     payment: &Payment,
+    effect: &Secret,
+) -> Result<Secret, StoreError> {
+    seal_for(secrets, payment.id.as_bytes(), effect)
+}
+
+/// The same for whatever has an id that nothing else has.
+pub(crate) fn seal_for(
+    secrets: &Secrets,
+    id: &[u8; 16],
     effect: &Secret,
 ) -> Result<Secret, StoreError> {
     let unsealed = |error: &'static str| StoreError::Unavailable(error.into());
@@ -31,7 +40,7 @@ pub(super) fn seal(
     let mut text = effect.expose().to_vec();
     key.seal_in_place_append_tag(
         Nonce::assume_unique_for_key(nonce),
-        about(payment),
+        Aad::from(id),
         &mut text,
     )
     .map_err(|_| unsealed("an effect could not be sealed"))?;
@@ -47,6 +56,15 @@ pub(super) fn open(
     payment: &Payment,
     sealed: &Secret,
 ) -> Result<Secret, StoreError> {
+    open_for(secrets, payment.id.as_bytes(), sealed)
+}
+
+/// The same for whatever has an id that nothing else has.
+pub(crate) fn open_for(
+    secrets: &Secrets,
+    id: &[u8; 16],
+    sealed: &Secret,
+) -> Result<Secret, StoreError> {
     let opened = sealed
         .expose()
         .split_first_chunk::<NONCE_LEN>()
@@ -55,7 +73,7 @@ pub(super) fn open(
                 let mut text = text.to_vec();
                 let nonce = Nonce::assume_unique_for_key(*nonce);
                 let plain = cipher(&key)?
-                    .open_in_place(nonce, about(payment), &mut text)
+                    .open_in_place(nonce, Aad::from(id), &mut text)
                     .ok()?;
                 Some(Secret::new(&*plain))
             })
@@ -71,9 +89,4 @@ fn cipher(key: &Secret) -> Option<LessSafeKey> {
     UnboundKey::new(&CHACHA20_POLY1305, key.expose())
         .ok()
         .map(LessSafeKey::new)
-}
-
-/// An effect is sealed for its payment and opens for no other.
-fn about(payment: &Payment) -> Aad<&[u8; 16]> {
-    Aad::from(payment.id.as_bytes())
 }

@@ -1,0 +1,170 @@
+//! When a channel is settled, and with what.
+//!
+//! What is handed in is never more than what was spent: [`Channel::to_settle`] and
+//! [`Channel::closing`] see to that. What is decided here is when.
+
+use std::time::Duration;
+
+use farthing_core::{
+    domain::settlements::Wish,
+    intent::session::{Channel, Standing},
+    port::session::Handing,
+    value::{Amount, Price, Timestamp},
+};
+
+/// When what was spent is settled, and unused channels are closed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SettleOptions {
+    /// A channel that has so much unsettled is settled.
+    pub amount: Price,
+    /// One that has anything unsettled for so long is settled.
+    pub age: Duration,
+    /// One that has anything unsettled and was not used for so long is settled.
+    pub idle: Duration,
+    /// All that is unsettled is settled so often, at whole multiples of it since 1970: a day is
+    /// midnight in UTC.
+    pub schedule: Option<Duration>,
+    /// A channel that was not used for so long is closed; it may take up to twice as long. `None`
+    /// leaves it open.
+    pub close_unused: Option<Duration>,
+    /// How often it is looked for what is due.
+    pub every: Duration,
+    /// The longest that a request can take to be served. What was charged for one that nobody
+    /// finished counts as served after that.
+    pub serve_within: Duration,
+    /// How long a channel that is being closed waits for the requests that are being served.
+    pub close_patience: Duration,
+}
+
+impl Default for SettleOptions {
+    fn default() -> Self {
+        Self {
+            amount: "$1".parse().expect("a default is a price"),
+            age: Duration::from_secs(60 * 60),
+            idle: Duration::from_secs(10 * 60),
+            schedule: None,
+            close_unused: Some(Duration::from_secs(30 * 24 * 60 * 60)),
+            every: Duration::from_secs(5),
+            serve_within: Duration::from_secs(15 * 60),
+            close_patience: Duration::from_secs(60),
+        }
+    }
+}
+
+impl SettleOptions {
+    /// Whether a settler can work by them.
+    pub(in crate::session) fn check(&self) -> Result<(), &'static str> {
+        let is_none = |time: Option<Duration>| time.is_some_and(|time| time.is_zero());
+        if self.every.is_zero() {
+            Err("a settler that never rests does nothing else")
+        } else if self.age.is_zero() || self.idle.is_zero() {
+            Err("what is settled as soon as it is spent needs no session")
+        } else if is_none(self.schedule) || is_none(self.close_unused) {
+            Err("a schedule or a time of disuse is none")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// How long what is exposed may lie unchanged before it is looked at.
+    pub(super) fn rest(&self) -> Duration {
+        self.age.min(self.idle)
+    }
+}
+
+/// What is done with a channel now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// This is handed in.
+    Hand(Handing),
+    /// It has to be stopped before it can be closed.
+    Stop,
+    /// Nothing yet, and it is looked at again then.
+    Wait(Timestamp),
+    /// Nothing.
+    Nothing,
+    /// It is over.
+    Over,
+}
+
+/// What is wanted of a channel, and since when.
+pub(super) type Wanted = Option<(Wish, Timestamp)>;
+
+/// Decides what is done with a channel.
+pub(super) fn decide(
+    channel: &Channel,
+    wanted: Wanted,
+    now: Timestamp,
+    grace: Duration,
+    options: &SettleOptions,
+) -> Decision {
+    let settle = channel.to_settle().cloned().map(Handing::Settle);
+    match (channel.standing(), wanted) {
+        (Standing::Closed, _) => Decision::Over,
+        (Standing::Closing, _) => {
+            let since = wanted.map_or(now, |(_, since)| since);
+            let patience = since.saturating_add(options.close_patience);
+            let in_flight = !channel.is_idle() || !channel.unsure().is_zero();
+            if in_flight && now < patience {
+                return Decision::Wait(patience.min(now.saturating_add(options.every)));
+            }
+            Decision::Hand(close(channel))
+        }
+        (Standing::CloseRequested(at), _) => {
+            if let Some(settle) = settle {
+                return Decision::Hand(settle);
+            }
+            // Only a close gets what no voucher says exactly. Until it has to be, the payer may
+            // take its request back.
+            let closes_at = at.saturating_add(grace / 3);
+            match (gains(channel), now >= closes_at) {
+                (true, true) => Decision::Stop,
+                (true, false) => Decision::Wait(closes_at),
+                (false, _) => Decision::Nothing,
+            }
+        }
+        (Standing::Open, Some((Wish::Close, since))) => {
+            // Whoever wants it closed stops it right afterwards, or died before it did.
+            let until = since.saturating_add(options.close_patience);
+            match settle {
+                Some(settle) => Decision::Hand(settle),
+                None if now < until => Decision::Wait(until.min(now.saturating_add(options.every))),
+                None => Decision::Nothing,
+            }
+        }
+        (Standing::Open, Some((Wish::CloseIfIdle(spent), _))) => {
+            if channel.balance().spent > spent {
+                let unused = options.close_unused.unwrap_or(options.age);
+                return Decision::Wait(now.saturating_add(unused));
+            }
+            Decision::Stop
+        }
+        (Standing::Open, _) => settle.map_or(Decision::Nothing, Decision::Hand),
+    }
+}
+
+fn close(channel: &Channel) -> Handing {
+    let closing = channel.closing();
+    Handing::Close {
+        capture: closing.capture,
+        voucher: closing.voucher.cloned(),
+    }
+}
+
+/// Whether closing it would pay anything out.
+fn gains(channel: &Channel) -> bool {
+    channel.closing().capture > channel.balance().settled
+}
+
+/// How many channels go into one settlement with others that were as suspect as they: a fourth as
+/// many for each time that one was refused, and in the end each by itself.
+pub(super) fn together(limit: usize, refused: u32) -> usize {
+    let shift = refused.saturating_mul(2).min(usize::BITS - 1);
+    (limit >> shift).max(1)
+}
+
+/// What is unsettled of a balance.
+pub(super) fn unsettled(spent: Amount, settled: Amount) -> Amount {
+    spent.checked_sub(settled).unwrap_or_default()
+}
