@@ -562,6 +562,20 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         killers: &[DOMAIN],
     },
     Mutant {
+        name: "a channel: what is left over is ended while it is in use",
+        file: "crates/core/src/domain/channels.rs",
+        find: "if held.active_at.saturating_add(idle) > now {",
+        replace: "if held.active_at > now {",
+        killers: &[DOMAIN],
+    },
+    Mutant {
+        name: "a channel: what may have been written as served is written again",
+        file: "crates/core/src/domain/channels/together.rs",
+        find: "ChannelError::Store(error) if error.in_doubt()) {",
+        replace: "ChannelError::Store(error) if !error.in_doubt()) {",
+        killers: &[DOMAIN],
+    },
+    Mutant {
         name: "a call: its owner is not asked for",
         file: "crates/core/src/domain/calls.rs",
         find: "fence: now.as_millis().max(self.fence + 1),",

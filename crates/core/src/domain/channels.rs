@@ -9,7 +9,7 @@
 //!
 //! What channels hold unsettled is bounded, of a payer and of all: see [`Caps`].
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     intent::session::{Admitted, Channel, ChannelId, Refused, Terms, Voucher},
@@ -312,6 +312,40 @@ impl Channels {
             }
             self.reload(held).await?;
             is_fresh = true;
+        }
+        Err(ChannelError::Contended)
+    }
+
+    /// Ends what is left over on a channel that no request used for so long that whoever served one is
+    /// dead: reservations come free that ran out, and what is [unsure](Channel::make_sure) counts as
+    /// served. Answers how much that was.
+    ///
+    /// `idle` has to be longer than a request takes from its charge to its end. How long it is unused
+    /// is asked of what is there, and not of what is held: another process may be serving.
+    ///
+    /// # Errors
+    /// When the channel is another's to write, or the store fails.
+    pub async fn end_left_over(
+        &self,
+        held: &mut Held,
+        now: Timestamp,
+        idle: Duration,
+    ) -> Result<Amount, ChannelError> {
+        for _ in 0..TRIES {
+            self.reload(held).await?;
+            if held.leased_until > now && !held.is_ours {
+                let until = held.leased_until;
+                return Err(ChannelError::Leased { until });
+            }
+            if held.active_at.saturating_add(idle) > now {
+                return Ok(Amount::ZERO);
+            }
+            let mut next = held.channel.clone();
+            next.lapse(now);
+            let sure = next.make_sure();
+            if next == held.channel || self.write(held, next, now, Rows::default()).await? {
+                return Ok(sure);
+            }
         }
         Err(ChannelError::Contended)
     }

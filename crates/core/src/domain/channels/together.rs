@@ -133,7 +133,9 @@ impl Channels {
     /// grant covers them and their rows do not meet. Durable when it returns.
     ///
     /// `served` is what was [served](Channel::served) since the channel was written last, and rides on
-    /// the first write there is. Answers how much of it was written: all or nothing.
+    /// the first write there is. Answers how much of it must not be said again: all or nothing. What may
+    /// have been written is not said twice, or it would end what was charged for others; if it was not
+    /// written, it stays unsure until the channel is [idle](Channels::end_left_over).
     pub async fn apply(
         &self,
         held: &mut Held,
@@ -174,6 +176,9 @@ impl Channels {
                     }
                 }
                 Err(error) => {
+                    if matches!(&error, ChannelError::Store(error) if error.in_doubt()) {
+                        written = served;
+                    }
                     let Some((culprit, error)) = round.culprit(&error) else {
                         return fail(works, error, written);
                     };

@@ -1,6 +1,6 @@
 //! Which channels a store has, and how they are forgotten.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use farthing_core::{
     domain::{
@@ -130,7 +130,8 @@ pub async fn a_channel_is_forgotten_whole_and_not_before_its_end(store: Arc<dyn 
     assert_eq!(drawn.expect("a healthy store answers"), []);
 }
 
-/// A request uses a channel; what the rail does to it, and ending what was left, does not.
+/// A request uses a channel; what the rail does to it, and ending what was left over, does not. That is
+/// ended once it was not used for long.
 pub async fn a_channel_knows_when_it_was_last_used(store: Arc<dyn Backend>) {
     let channels = Channels::new(store);
     let caps = caps("alice", 1000, 1000, 100);
@@ -142,12 +143,13 @@ pub async fn a_channel_knows_when_it_was_last_used(store: Arc<dyn Backend>) {
         .await;
     assert!(paid.is_ok(), "{paid:?}");
     observe(&channels, &mut held, seen(2, 200, 0)).await;
-    let sure = channels
-        .update(&mut held, after(10), |channel| {
-            Ok(Step::to(channel.make_sure()))
-        })
-        .await;
-    assert_eq!(sure.expect("it is ours"), of(5));
+    // Who remembers an older state of it asks what is there.
+    let mut stale = load(&channels, "one").await;
+    for (at, expect) in [(12, 0), (13, 5), (30, 0)] {
+        let idle = Duration::from_secs(10);
+        let sure = channels.end_left_over(&mut stale, after(at), idle).await;
+        assert_eq!(sure.expect("it is ours"), of(expect), "after {at}");
+    }
     assert_eq!(held.active_at(), after(3));
     assert_eq!(load(&channels, "one").await.active_at(), after(3));
     let reserved = channels
