@@ -43,6 +43,7 @@ async fn what_was_not_paid_out_comes_back_after_the_grace() {
         return;
     };
     for protocol in BOTH {
+        let job = |number: u8| [number, protocol as u8].repeat(8).try_into().unwrap();
         let payer = world.payer(payer_key());
         let mine = world.has(account()).await;
         let (channel, receipt) = world.opened(&payer, protocol, 1_000).await;
@@ -50,18 +51,18 @@ async fn what_was_not_paid_out_comes_back_after_the_grace() {
         assert_eq!(world.settled(&channel, &voucher).await, 250);
 
         assert!(!requested(&world, &payer, &channel).await);
-        let (first, asking) = settled(payer.request_close(&channel, [1; 16]).await);
+        let (first, asking) = settled(payer.request_close(&channel, job(1)).await);
         assert!(requested(&world, &payer, &channel).await);
         // The same job is done once, also by another process over the same store.
         for again in [&payer, &world.payer(payer_key())] {
             assert_eq!(
-                settled(again.request_close(&channel, [1; 16]).await).0,
+                settled(again.request_close(&channel, job(1)).await).0,
                 first
             );
         }
 
         // Before the grace is over, nothing is sent.
-        let early = payer.withdraw(&channel, [2; 16]).await;
+        let early = payer.withdraw(&channel, job(2)).await;
         assert!(
             matches!(&early, Outcome::Refused(refusal) if !refusal.at_cost),
             "{early:?}"
@@ -69,8 +70,8 @@ async fn what_was_not_paid_out_comes_back_after_the_grace() {
         assert!(payer.grace() > Duration::from_secs(15 * 60));
         world.chain.advance(payer.grace()).await;
         world.clock.advance(payer.grace());
-        let (second, taking) = settled(payer.withdraw(&channel, [2; 16]).await);
-        assert_eq!(settled(payer.withdraw(&channel, [2; 16]).await).0, second);
+        let (second, taking) = settled(payer.withdraw(&channel, job(2)).await);
+        assert_eq!(settled(payer.withdraw(&channel, job(2)).await).0, second);
         assert_ne!(first, second);
 
         let fees = fee(&receipt) + asking + taking;
@@ -94,7 +95,7 @@ async fn what_was_not_paid_out_comes_back_after_the_grace() {
             Protocol::V2 => assert_eq!(world.state(&payer, &channel).await, None),
         }
         // What is over cannot be ended again.
-        let over = payer.request_close(&channel, [3; 16]).await;
+        let over = payer.request_close(&channel, job(3)).await;
         assert!(matches!(over, Outcome::Refused(_)), "{over:?}");
     }
 }
@@ -131,7 +132,7 @@ async fn a_top_up_takes_the_request_back() {
     for protocol in BOTH {
         let payer = world.payer(payer_key());
         let (channel, _) = world.opened(&payer, protocol, 10).await;
-        let job = [protocol as u8 + 1; 16];
+        let job = [protocol as u8; 16];
         settled(payer.request_close(&channel, job).await);
         let offer = world.offer_with(protocol, json!({}));
         let top_up = payer.top_up(&offer, &channel, amount(1), world.now());

@@ -6,8 +6,8 @@ use farthing_core::{
 };
 use farthing_evm::{Address, At, CallRequest, SigningKey, U256, request};
 use farthing_tempo::{
-    AccessKey, AccountKey, CallScope, Key, KeyAuthorization, KeyKind, P256Key, SelectorRule,
-    TokenLimit, keychain,
+    AccessKey, AccountKey, CallScope, Key, KeyAuthorization, P256Key, SelectorRule, TokenLimit,
+    keychain,
     session::{Origin, RESERVE_ADDRESS, TempoChannel},
     token::known,
 };
@@ -184,5 +184,4 @@ async fn an_access_key_opens_only_where_it_may_call() {
     let opening = check(exact, Protocol::V1, true).await.unwrap();
     let receipt = world.hand_in(&opening.locking).await;
     assert!(fee(&receipt) <= opening.locking.fee.unwrap().most.units());
-    let _ = KeyKind::Secp256k1;
 }

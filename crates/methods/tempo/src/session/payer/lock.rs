@@ -187,7 +187,7 @@ impl TempoSessionPayer {
             grant: authorization.map(SignedKeyAuthorization::authorization),
             ..work
         };
-        let told = view.gas.map_or(0, |gas| gas.saturating_add(gas / 4));
+        let told = view.gas.map_or(0, |gas| gas.saturating_add(gas / 8));
         let mut transaction = Transaction::new(self.network().chain(), calls);
         transaction.gas_limit = self.bounded(work.gas().max(told))?;
         transaction.max_fee_per_gas = self.wallet.gas_price(random()?, &view)?;

@@ -85,13 +85,28 @@ pub struct TempoSessionPayer {
 }
 
 /// How a payer keeps channels. [`SessionPayerOptions::default`] is right for most.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct SessionPayerOptions {
     /// What fees are paid in, how much at the most, and what an access key may do. How charges are sent is
     /// of no matter here: what opens a channel has a nonce that expires, and the seller sends it.
     pub paying: PayerOptions,
     /// Contracts that the owner trusts beside those that are known on the network.
     pub escrows: Vec<Escrow>,
+}
+
+impl Default for SessionPayerOptions {
+    /// As of charges, with twice the gas: a channel of the first protocol takes as much as a new access key with
+    /// all its restrictions, and both can be in one transaction.
+    fn default() -> Self {
+        let paying = PayerOptions::default();
+        Self {
+            paying: PayerOptions {
+                max_gas: 2 * paying.max_gas,
+                ..paying
+            },
+            escrows: Vec::new(),
+        }
+    }
 }
 
 impl TempoSessionPayer {
