@@ -289,15 +289,21 @@ fn a_close_takes_what_was_spent_or_books_it_as_lost() {
     first.close(Some(&voucher(Protocol::V1, 25))).unwrap();
     assert_eq!(told(&first), (25, Some(25), 0));
     assert_eq!(first.charge(NONE), Err(Refused::Closing));
-    // What was paid out before needs no voucher, and is not taken again.
+    // What was paid out before is not taken again. The first protocol closes with a voucher all the
+    // same, and the second needs none.
     first.observe(seen(2, 100, 25)).unwrap();
-    assert_eq!(told(&first), (25, None, 0));
+    assert_eq!(told(&first), (25, Some(25), 0));
     second.observe(seen(2, 100, 28)).unwrap();
     assert_eq!(told(&second), (28, None, 0));
     // Nothing spent: nothing is taken.
     let mut idle = channel(Protocol::V2, 100);
     idle.accept(&voucher(Protocol::V2, 60), NONE).unwrap();
     assert_eq!(told(&idle), (0, None, 0));
+    let mut idle = channel(Protocol::V1, 100);
+    idle.accept(&voucher(Protocol::V1, 60), NONE).unwrap();
+    assert_eq!(told(&idle), (0, None, 0), "only its payer can close it");
+    idle.close(Some(&voucher(Protocol::V1, 0))).unwrap();
+    assert_eq!(told(&idle), (0, Some(0), 0));
 }
 
 #[test]

@@ -60,6 +60,12 @@ pub trait Session: Send + Sync + 'static {
     /// When the terms are none of this method's.
     fn verifier(&self, id: &ChannelId, terms: &Terms) -> Result<Arc<dyn Verifier>, Refusal>;
 
+    /// What only the method understands of a channel, as its payer is told of it in a snapshot; `None`
+    /// where its protocol has no snapshots.
+    fn told(&self, terms: &Terms) -> Option<Map<String, Value>> {
+        Some(terms.details.clone())
+    }
+
     /// Checks what would open a channel or lock more in it, and moves nothing. `terms` are those
     /// kept of a channel that is known; an opening has none.
     fn check<'a>(
@@ -252,7 +258,8 @@ pub enum Handing {
         /// What is paid out in all. For a protocol whose vouchers move what they say, it is what the
         /// voucher says.
         capture: Amount,
-        /// What allows it; none where nothing is added to what was paid out.
+        /// What allows it. None where nothing is added to what was paid out, and only for a protocol
+        /// whose rail needs none then.
         voucher: Option<Voucher>,
     },
 }

@@ -51,7 +51,8 @@ impl OnChain {
 pub struct Closing<'a> {
     /// What is paid out in all. Never more than was spent, but for what the rail had paid already.
     pub capture: Amount,
-    /// The voucher that allows it; none where nothing is added to what was paid out.
+    /// The voucher that allows it. By the second protocol none where nothing is added to what was paid
+    /// out; by the first none where we have none, and then only the payer can close it.
     pub voucher: Option<&'a Voucher>,
     /// What was spent and cannot be had, for want of a voucher that says no more than that.
     pub lost: Amount,
@@ -146,22 +147,23 @@ impl Channel {
     pub fn closing(&self) -> Closing<'_> {
         let voucher = match self.protocol {
             // What it says is what it moves: the buyer's last one where that is exact or nearest.
+            // A rail that moves what a voucher says closes with none that says less than it paid out
+            // already, and with nothing but a voucher.
             Protocol::V1 => {
+                let owed = self.spent.max(self.settled);
                 let farewell = self.farewell.as_ref();
-                let farewell = farewell.filter(|it| it.cumulative() <= self.spent);
-                let kept = self.kept.within(self.spent);
-                kept.into_iter()
-                    .chain(farewell)
-                    .max_by_key(|it| it.cumulative())
+                let farewell = farewell.filter(|it| it.cumulative() <= owed);
+                let best = self.kept.within(owed).into_iter().chain(farewell);
+                let best = best.max_by_key(|it| it.cumulative());
+                best.filter(|it| it.cumulative() >= self.settled)
             }
             Protocol::V2 => {
                 let farewell = self.farewell.as_ref();
                 let farewell = farewell.filter(|it| it.cumulative() >= self.spent);
-                self.kept.covering(self.spent).or(farewell)
+                let covering = self.kept.covering(self.spent).or(farewell);
+                covering.filter(|_| self.spent > self.settled)
             }
         };
-        let voucher =
-            voucher.filter(|it| it.cumulative() > self.settled && self.spent > self.settled);
         let capture = match (voucher, self.protocol) {
             (None, _) => self.settled,
             (Some(voucher), Protocol::V1) => voucher.cumulative(),
