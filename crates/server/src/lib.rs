@@ -50,12 +50,11 @@ mod limits;
 mod random;
 mod refused;
 mod route;
-#[allow(dead_code, unused_imports, reason = "the doors are not built yet")]
-mod session;
+pub mod session;
 
 #[cfg(feature = "abort-points")]
 pub use abort::POINTS;
-pub use event::{Event, Observer, Progress};
+pub use event::{Event, Movement, Observer, Progress, What};
 pub use gate::{
     Admission, Gate, GateBuilder, Options, Paid, Permit, PreparedRoute, Reconciled, RefundError,
     SetupError, WriteOffError, record_refund, refund, write_off,
@@ -63,5 +62,6 @@ pub use gate::{
 pub use limits::{RateLimits, peer};
 pub use random::NoRandomness;
 pub use refused::Refused;
-pub use session::{SessionOptions, SessionOptionsError, Sessions};
+#[cfg(feature = "websocket")]
+pub use session::socket;
 pub use route::{Dynamic, Inputs, Judgement, PricingError, Route, RouteError, Served};

@@ -4,9 +4,11 @@ use std::{borrow::Cow, time::Duration};
 
 use farthing_core::{
     binding::SlotError,
+    domain::channels::ChannelError,
+    intent::session::ChannelId,
     noun::{
         CredentialError,
-        problem::{Problem, ProblemKind},
+        problem::{Problem, ProblemKind, Retry},
     },
     payment::{Moved, Payment, State},
     port::{backend::StoreError, method::Refusal},
@@ -77,6 +79,21 @@ pub enum Refused {
     /// The first request with this idempotency key is still under way.
     #[error("a request with this Idempotency-Key is under way")]
     IdempotencyInFlight,
+    /// The session's challenge is over.
+    #[error("the session's challenge is over")]
+    ChallengeOver,
+    /// There is no such channel, or it pays for something else.
+    #[error("there is no such channel here")]
+    NoChannel,
+    /// The channel does not take the step.
+    #[error("{1}")]
+    Channel(ChannelId, #[source] Box<ChannelError>),
+    /// What a session's funding or closing came to.
+    #[error("{}", .0.detail.as_deref().unwrap_or(.0.title()))]
+    Session(Box<Problem>),
+    /// Nothing was heard of the rail lately: what is served now might never be settled.
+    #[error("nothing has been heard of the payment rail lately; nothing was charged")]
+    Silent,
     /// A header cannot be read.
     #[error("{0}")]
     BadRequest(&'static str),
@@ -147,6 +164,11 @@ impl Refused {
             Self::Owed => ProblemKind::PaymentOwed,
             Self::IdempotencyMismatch => ProblemKind::IdempotencyMismatch,
             Self::IdempotencyInFlight => ProblemKind::IdempotencyInFlight,
+            Self::ChallengeOver => ProblemKind::SessionChallengeNotFound,
+            Self::NoChannel => ProblemKind::SessionChannelNotFound,
+            Self::Channel(_, error) => error.kind(),
+            Self::Session(problem) => problem.kind().unwrap_or(ProblemKind::Internal),
+            Self::Silent => ProblemKind::RailUnavailable,
             Self::BadRequest(_) | Self::BodyBroken => ProblemKind::BadRequest,
             Self::BodyTooLarge => ProblemKind::BodyTooLarge,
             Self::RateLimited(_) => ProblemKind::RateLimited,
@@ -163,7 +185,14 @@ impl Refused {
     /// What the peer reads: the kind, what happened, whether money moved where no payment tells.
     #[must_use]
     pub fn problem(&self) -> Problem {
-        let mut problem = Problem::new(self.kind()).with_detail(self.detail());
+        if let Self::Session(problem) = self {
+            return (**problem).clone();
+        }
+        let mut problem = match self {
+            Self::Channel(channel, error) => channel_problem(channel, error),
+            _ => Problem::new(self.kind()),
+        }
+        .with_detail(self.detail());
         problem.retry_after = self.retry_after();
         problem.moved = match self {
             // Before the claim nothing can have moved. A claim whose outcome is in doubt may have
@@ -200,6 +229,11 @@ impl Refused {
             problem.owed_until = payment.owed_from();
         }
         problem
+    }
+
+    /// Whether another payment would help.
+    pub(crate) fn is_payable(&self) -> bool {
+        self.kind().spec().retry == Retry::Fresh
     }
 
     fn detail(&self) -> Cow<'static, str> {
@@ -242,6 +276,10 @@ impl Refused {
             | Self::Limit(_)
             | Self::Store(_)
             | Self::StoreUnread(_) => Some(Duration::from_secs(1)),
+            Self::Channel(_, error) if error.kind() == ProblemKind::Overloaded => {
+                Some(Duration::from_secs(1))
+            }
+            Self::Silent => Some(Duration::from_secs(5)),
             Self::Method(refusal) if refusal.kind() == ProblemKind::RailUnavailable => {
                 Some(Duration::from_secs(5))
             }
@@ -261,6 +299,18 @@ impl Refused {
                 tracing::error!(route, %now, cause, "{self}");
             }
             _ => tracing::debug!(route, %now, cause, "{self}"),
+        }
+    }
+}
+
+/// What is told of a step that a channel did not take, with what helps to do better.
+fn channel_problem(channel: &ChannelId, error: &ChannelError) -> Problem {
+    match error {
+        ChannelError::Refused(refused) => refused.problem(channel),
+        error => {
+            let mut problem = Problem::new(error.kind());
+            problem.channel = Some(channel.as_str().into());
+            problem
         }
     }
 }

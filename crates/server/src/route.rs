@@ -11,6 +11,8 @@ use farthing_core::{
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use serde_json::{Map, Value};
 
+use crate::session::Metering;
+
 /// What a route costs and how it is served.
 ///
 /// ```
@@ -44,6 +46,8 @@ pub struct Route {
     pub(crate) remember_answers: Duration,
     pub(crate) ready: Ready,
     pub(crate) credit: Option<Limits>,
+    pub(crate) metering: Option<Metering>,
+    pub(crate) serves_empty_posts: bool,
 }
 
 /// What is asked for.
@@ -77,6 +81,9 @@ pub enum RouteError {
     /// would have to be dropped.
     #[error("a route whose price depends on the request takes no fixed price on {0}")]
     Dynamic(MethodId),
+    /// The name of a unit is none.
+    #[error("{0:?} is no name of a unit: it has to be short, visible ASCII")]
+    Unit(Box<str>),
 }
 
 impl Route {
@@ -90,6 +97,30 @@ impl Route {
             price: Price::from_str(price)?,
         };
         Ok(Self::asking(Asks::Fixed(vec![ask])))
+    }
+
+    /// A route that is paid for out of channels only, one unit for each request.
+    ///
+    /// ```
+    /// use farthing_server::{Route, session::Metering};
+    ///
+    /// let lookup = Route::session("$0.0001")?.named("GET /lookup")?;
+    /// // Paid at once, or out of a channel by what is used.
+    /// let chat = Route::priced("$0.01")?.with_session(Metering::by_use("$0.000025", "word")?);
+    /// # let _ = (lookup, chat);
+    /// # Ok::<(), farthing_server::RouteError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the price is not written as one.
+    pub fn session(price: &str) -> Result<Self, RouteError> {
+        Ok(Self::metered(Metering::per_request(price)?))
+    }
+
+    /// A route that is paid for out of channels only.
+    #[must_use]
+    pub fn metered(metering: Metering) -> Self {
+        Self::asking(Asks::Fixed(Vec::new())).with_session(metering)
     }
 
     /// A route whose price depends on the request.
@@ -115,7 +146,27 @@ impl Route {
             remember_answers: Duration::from_secs(24 * 60 * 60),
             ready: Ready::default(),
             credit: None,
+            metering: None,
+            serves_empty_posts: false,
         }
+    }
+
+    /// Offers to be paid out of a channel too, beside the route's price.
+    #[must_use]
+    pub fn with_session(mut self, metering: Metering) -> Self {
+        self.metering = Some(metering);
+        self
+    }
+
+    /// Whether a POST without a body and without a query asks for what the route sells.
+    ///
+    /// The protocol's clients send their vouchers that way to the address of what they buy, also while
+    /// it streams. So such a POST hands in its voucher and is answered with a receipt, and the handler
+    /// does not run, unless the route says otherwise here. A request of any other kind but HEAD buys.
+    #[must_use]
+    pub const fn serves_empty_posts(mut self, serves: bool) -> Self {
+        self.serves_empty_posts = serves;
+        self
     }
 
     /// A price on one method. With it, a method is offered at its own price only.

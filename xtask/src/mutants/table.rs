@@ -55,7 +55,7 @@ const KNOWN: &str = "crates/server/src/gate/known.rs";
 const CREDITS: &str = "crates/core/src/domain/credit.rs";
 const CLAIM: &str = "crates/server/src/gate/claim.rs";
 const SETTLE: &str = "crates/server/src/gate/settle.rs";
-const PERMIT: &str = "crates/server/src/gate/permit.rs";
+const PERMIT: &str = "crates/server/src/gate/charged.rs";
 
 /// A new mutant is one more row.
 pub(crate) const MUTANTS: &[Mutant] = &[

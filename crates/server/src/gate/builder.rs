@@ -9,6 +9,7 @@ use farthing_core::{
         backend::{Backend, StoreError},
         clock::Clock,
         method::{Charge, PrepareError},
+        session::Session,
     },
     value::{MethodId, Realm, Secret, TextError, Timestamp},
 };
@@ -20,6 +21,7 @@ use crate::{
     event::{Event, Events, Observer},
     limits::{Limiter, RateLimits},
     random::{self, NoRandomness},
+    session::{self, SessionOptions, SessionOptionsError, Sessions, TillError},
 };
 
 /// What a gate is made of.
@@ -31,6 +33,8 @@ pub struct GateBuilder {
     backend: Option<Arc<dyn Backend>>,
     clock: Option<Arc<dyn Clock>>,
     methods: Vec<Arc<dyn Charge>>,
+    rails: Vec<Arc<dyn Session>>,
+    sessions: SessionOptions,
     observer: Option<Observer>,
     own_header: bool,
     limits: RateLimits,
@@ -102,6 +106,15 @@ pub enum SetupError {
     /// A route's offer cannot be written.
     #[error("the offer cannot be written: {0}")]
     Offer(&'static str),
+    /// What the gate decided about sessions cannot be.
+    #[error(transparent)]
+    SessionOptions(#[from] SessionOptionsError),
+    /// What the gate's methods or options say of sessions cannot be.
+    #[error(transparent)]
+    Till(#[from] TillError),
+    /// A route offers sessions that nobody could use.
+    #[error("the route's session cannot be offered: {0}")]
+    Session(&'static str),
     /// A route gives credit, and nothing of it could ever be on credit.
     #[error("the route gives credit, and {0}")]
     Credit(&'static str),
@@ -162,6 +175,8 @@ impl GateBuilder {
             backend: None,
             clock: None,
             methods: Vec::new(),
+            rails: Vec::new(),
+            sessions: SessionOptions::default(),
             observer: None,
             own_header: false,
             limits: RateLimits::default(),
@@ -202,6 +217,18 @@ impl GateBuilder {
     /// A payment method. Where several are given, their order is the seller's preference.
     pub fn method(mut self, method: Arc<dyn Charge>) -> Self {
         self.methods.push(method);
+        self
+    }
+
+    /// A method that keeps channels. Where several are given, their order is the seller's preference.
+    pub fn session(mut self, rail: Arc<dyn Session>) -> Self {
+        self.rails.push(rail);
+        self
+    }
+
+    /// What is decided about sessions.
+    pub fn sessions(mut self, options: SessionOptions) -> Self {
+        self.sessions = options;
         self
     }
 
@@ -251,7 +278,7 @@ impl GateBuilder {
         for (secret, until) in &self.retired {
             secrets = secrets.with_retired(secret, *until)?;
         }
-        if self.methods.is_empty() {
+        if self.methods.is_empty() && self.rails.is_empty() {
             return Err(SetupError::Missing("payment method"));
         }
         let mut by_name = HashMap::new();
@@ -263,6 +290,21 @@ impl GateBuilder {
                 return Err(SetupError::DoubleMethod(method.method().clone()));
             }
         }
+        self.sessions.check()?;
+        let sessions = match self.rails.is_empty() {
+            true => None,
+            false => Some(Sessions::new(session::Parts {
+                rails: self.rails,
+                store: Arc::clone(&backend),
+                clock: Arc::clone(&clock),
+                secrets: secrets.clone(),
+                observer: self.observer.clone(),
+                options: self.sessions,
+                rail_deadline: self.options.rail_deadline,
+                ask_again: self.options.ask_again,
+                lease: self.options.lease,
+            })?),
+        };
         Ok(Gate(Arc::new(Inner {
             instance: random::entropy()?,
             realm,
@@ -270,6 +312,7 @@ impl GateBuilder {
             own_header: self.own_header,
             methods: self.methods,
             by_name,
+            sessions,
             payments: Payments::new(Arc::clone(&backend)),
             receipts: Receipts::new(Arc::clone(&backend)),
             responses: Responses::new(backend),

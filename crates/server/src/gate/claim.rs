@@ -23,13 +23,15 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use farthing_core::{
-    binding::Secrets,
+    binding::{Secrets, Slots},
     domain::{
         claims::{Claim, Claimed, Debit, Debts, Held},
         credit,
         payments::Payments,
     },
     header::authorization,
+    intent::session::SESSION,
+    noun::CredentialRef,
     payment::{Answer, Event, Moved, Payment, SettlePolicy, State},
     port::{
         backend::{StoreError, Write},
@@ -41,7 +43,7 @@ use http::{Response, request::Parts};
 
 use super::{
     Admission, Asked, Gate,
-    permit::Permit,
+    charged::Charged,
     seal, settle,
     steps::{Parsed, Proven},
 };
@@ -76,8 +78,37 @@ impl Gate {
     where
         B: http_body::Body<Data = Bytes>,
     {
-        let stop = match self.pass(&asked, value).await {
-            Ok(permit) => return Admission::Proceed(Box::new(permit)),
+        let mut buffer = Vec::new();
+        let credential = match authorization::decode(value, &mut buffer) {
+            Ok(credential) => credential,
+            Err(error) => {
+                let refused = Refused::Malformed(error);
+                let response = self.refuse(&asked, parts, &refused).await;
+                return Admission::Respond(response.map(GateBody::held));
+            }
+        };
+        let slots = match credential.slots() {
+            Ok(slots) => slots,
+            Err(error) => {
+                let response = self.refuse(&asked, parts, &Refused::Slot(error)).await;
+                return Admission::Respond(response.map(GateBody::held));
+            }
+        };
+        if slots.intent() == SESSION {
+            return self
+                .admit_session(&asked, (&credential, &slots), parts)
+                .await;
+        }
+        if asked.asks_for_its_channel(&slots) {
+            let answered = self.tell_channel(&asked, &credential, slots).await;
+            let response = match answered {
+                Ok(response) => response,
+                Err(refused) => self.refuse(&asked, parts, &refused).await,
+            };
+            return Admission::Respond(response.map(GateBody::held));
+        }
+        let stop = match self.pass(&asked, &credential, slots).await {
+            Ok(charged) => return Admission::Proceed(Box::new(charged.into())),
             Err(stop) => stop,
         };
         Admission::Respond(match stop {
@@ -96,10 +127,13 @@ impl Gate {
         })
     }
 
-    async fn pass(&self, asked: &Asked, value: &[u8]) -> Result<Permit, Stop> {
-        let mut buffer = Vec::new();
-        let credential = authorization::decode(value, &mut buffer).map_err(Refused::Malformed)?;
-        let parsed = Parsed::new(&credential)?;
+    async fn pass(
+        &self,
+        asked: &Asked,
+        credential: &CredentialRef<'_>,
+        slots: Slots<'_>,
+    ) -> Result<Charged, Stop> {
+        let parsed = Parsed::new(credential, slots)?;
         let (challenge, proof) = (parsed.challenge.clone(), parsed.proof);
         // A claim we hold is answered whatever became of its challenge, so it is looked for when
         // a check fails. When none fails the claim itself finds it, and that saves a read.
@@ -143,7 +177,7 @@ impl Gate {
         until.is_none_or(|until| self.now().saturating_add(serving) < until)
     }
 
-    async fn claim(&self, asked: &Asked, proven: Proven) -> Result<Permit, Stop> {
+    async fn claim(&self, asked: &Asked, proven: Proven) -> Result<Charged, Stop> {
         let slot = Arc::clone(&self.0.at_once)
             .try_acquire_owned()
             .map_err(|_| Refused::Overloaded)?;
@@ -171,7 +205,7 @@ impl Gate {
             Claimed::New(held) => {
                 abort::point("claimed");
                 self.0.events.payment(Moved::No, &held.record);
-                let permit = Permit::new(self.clone(), asked, held, charge, effect, slot);
+                let permit = Charged::new(self.clone(), asked, held, charge, effect, slot);
                 settle::at_once(permit).await
             }
             Claimed::Taken(key) => {

@@ -21,6 +21,7 @@ use crate::{
     body::{Counts, GateBody},
     refused::Refused,
     route::{Judgement, Route},
+    session,
 };
 
 /// What became of a handler.
@@ -113,7 +114,7 @@ where
 }
 
 /// The answer as it is stored, where it is small enough.
-pub(super) fn store(response: &Response<Bytes>, limit: usize) -> Option<Stored> {
+pub(crate) fn store(response: &Response<Bytes>, limit: usize) -> Option<Stored> {
     let headers = response.headers().iter();
     (response.body().len() <= limit).then(|| Stored {
         status: response.status().as_u16(),
@@ -125,7 +126,7 @@ pub(super) fn store(response: &Response<Bytes>, limit: usize) -> Option<Stored> 
 }
 
 /// A stored answer as a response.
-pub(super) fn restore(stored: Stored) -> Response<Bytes> {
+pub(crate) fn restore(stored: Stored) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(stored.body));
     *response.status_mut() = StatusCode::from_u16(stored.status).unwrap_or_default();
     for (name, value) in stored.headers {
@@ -152,17 +153,7 @@ fn add_receipt(headers: &mut HeaderMap, payment: &Payment) {
     };
     if let (name, Ok(value)) = told {
         headers.insert(name, value);
-        // A handler that allows no cache at all is not overruled.
-        let strict = headers.get_all(header::CACHE_CONTROL).iter().any(|line| {
-            line.to_str()
-                .is_ok_and(|line| line.to_ascii_lowercase().contains("no-store"))
-        });
-        let caching = if strict {
-            "private, no-store"
-        } else {
-            "private"
-        };
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+        session::keep_private(headers);
     }
 }
 

@@ -19,10 +19,9 @@ use http::Response;
 
 use super::{
     Asked, Gate,
+    charged::Charged,
     claim::Stop,
-    delivery,
-    permit::Permit,
-    seal,
+    delivery, seal,
     settle::{After, advance},
 };
 use crate::{event, fingerprint, refused::Refused};
@@ -35,7 +34,7 @@ impl Gate {
         asked: &Asked,
         held: Held<Payment>,
         proof: Option<Fingerprint>,
-    ) -> Result<Permit, Stop> {
+    ) -> Result<Charged, Stop> {
         let payment = &held.record;
         let is_same = payment.fingerprint == asked.whole_fingerprint()
             && proof.is_none_or(|proof| proof == payment.proof);
@@ -102,7 +101,7 @@ impl Gate {
         &self,
         asked: &Asked,
         held: Held<Payment>,
-    ) -> Result<Permit, Stop> {
+    ) -> Result<Charged, Stop> {
         let payment = &held.record;
         if payment.fingerprint != asked.whole_fingerprint() {
             return Err(Refused::IdempotencyMismatch.into());
@@ -134,7 +133,7 @@ impl Gate {
     }
 
     /// Settles what was sent without an answer, or what was refused while its answer was held.
-    async fn settle_again(&self, asked: &Asked, held: Held<Payment>) -> Result<Permit, Stop> {
+    async fn settle_again(&self, asked: &Asked, held: Held<Payment>) -> Result<Charged, Stop> {
         let charge = self.charge(&held.record)?;
         let slot = Arc::clone(&self.0.at_once)
             .try_acquire_owned()
@@ -147,7 +146,7 @@ impl Gate {
         };
         let held = self.resume_settlement(held, &*charge, after).await?;
         if after == After::Run {
-            let permit = Permit::new(self.clone(), asked, held, charge, None, slot);
+            let permit = Charged::new(self.clone(), asked, held, charge, None, slot);
             return Ok(permit);
         }
         if held.record.answer == Answer::Stored {
@@ -163,11 +162,11 @@ impl Gate {
         }
         advance(&mut record, Event::Run, now)?;
         let held = self.write(held, Change::to(record)).await?;
-        Ok(Permit::new(self.clone(), asked, held, charge, None, slot))
+        Ok(Charged::new(self.clone(), asked, held, charge, None, slot))
     }
 
     /// Delivers a settled payment once more: the stored answer, or another run of the handler.
-    async fn redeliver(&self, asked: &Asked, held: Held<Payment>) -> Result<Permit, Stop> {
+    async fn redeliver(&self, asked: &Asked, held: Held<Payment>) -> Result<Charged, Stop> {
         if !held.record.is_deliverable(asked.now) {
             let held = self.owe(held).await?;
             return Err(Stop::About(Refused::Owed, Box::new(held.record)));
@@ -185,7 +184,7 @@ impl Gate {
             .map_err(|_| Refused::Overloaded)?;
         let charge = self.charge(&held.record)?;
         let held = self.take_over(held, Some(Event::Run)).await?;
-        Ok(Permit::new(self.clone(), asked, held, charge, None, slot))
+        Ok(Charged::new(self.clone(), asked, held, charge, None, slot))
     }
 
     async fn replay<T>(&self, held: Held<Payment>) -> Result<T, Stop> {

@@ -8,14 +8,18 @@
 //!
 //! | file | what happens there |
 //! |---|---|
+//! | `asked` | a request, as far as a payment is bound to it |
 //! | `builder` | what a gate is made of, checked at the start |
 //! | `prepared` | a route with its offers made ready |
+//! | `offer` | one way to pay for a route |
 //! | `offers` | the 402 |
 //! | `steps` | a credential becomes authentic, bound, and proven |
 //! | `claim` | the proof becomes ours alone, and where the policy says so settled |
-//! | `permit` | what a handler runs under, and how its answer is finished |
+//! | `charged` | what a handler runs under that a charge was claimed for, and how its answer is finished |
+//! | `permit` | the same, whichever way the request was paid for |
 //! | `settle` | asking a rail, and writing down what it says |
 //! | `known` | the answer to a claim that is already held |
+//! | `known_channel` | what is told of a channel to who is known to be its payer |
 //! | `delivery` | whether the answer went out |
 //! | `reconcile` | what other owners left behind |
 //! | `finishing` | a replay that waits for the end of the delivery it is about |
@@ -24,18 +28,22 @@
 //! | `write_off` | letting go of what was served on credit and never paid |
 //! | `seal` | the seal on what is journaled |
 
+mod asked;
 mod builder;
+mod charged;
 mod claim;
 mod delivery;
 mod finishing;
 mod known;
+mod known_channel;
+mod offer;
 mod offers;
 mod permit;
 mod prepared;
 mod presence;
 mod reconcile;
 mod refund;
-mod seal;
+pub(crate) mod seal;
 mod settle;
 mod steps;
 mod write_off;
@@ -47,6 +55,8 @@ use farthing_core::{
     binding::Binder,
     domain::{payments::Payments, receipts::Receipts, responses::Responses},
     header::authorization::{self, Found},
+    intent::session::ChannelId,
+    payment::Moved,
     port::{clock::Clock, method::Charge},
     value::{Entropy, MethodId, Realm, Timestamp},
 };
@@ -54,13 +64,15 @@ use http::{Response, request::Parts};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
+pub(crate) use asked::{Asked, HasBody};
 pub use builder::{GateBuilder, Options, SetupError};
-pub(crate) use delivery::HandlerAnswer;
+pub(crate) use delivery::{HandlerAnswer, restore, store};
+pub(crate) use known_channel::Known;
+pub(crate) use offer::Metered;
 pub use permit::{Paid, Permit};
 pub use prepared::PreparedRoute;
 pub use reconcile::Reconciled;
 pub use refund::{RefundError, record_refund, refund};
-pub(crate) use steps::Asked;
 pub use write_off::{WriteOffError, write_off};
 
 use crate::{
@@ -69,6 +81,7 @@ use crate::{
     limits::Limiter,
     refused::Refused,
     route::Route,
+    session::Sessions,
 };
 use finishing::Finishing;
 
@@ -83,6 +96,7 @@ struct Inner {
     own_header: bool,
     methods: Vec<Arc<dyn Charge>>,
     by_name: HashMap<MethodId, Arc<dyn Charge>>,
+    sessions: Option<Sessions>,
     payments: Payments,
     receipts: Receipts,
     responses: Responses,
@@ -138,6 +152,12 @@ impl Gate {
     #[must_use]
     pub fn receipts(&self) -> &Receipts {
         &self.0.receipts
+    }
+
+    /// Its sessions, where it has a method that keeps channels.
+    #[must_use]
+    pub fn sessions(&self) -> Option<&Sessions> {
+        self.0.sessions.as_ref()
     }
 
     /// Says what to do with a request, without any middleware: the first of the public steps.
@@ -234,12 +254,33 @@ impl Gate {
 
     /// Waits until everything that was claimed has come to an end, and takes nothing new.
     pub async fn drain(&self) {
+        if let Some(sessions) = self.sessions() {
+            // Streams end with a receipt, and whoever waits for a voucher waits no more.
+            sessions.closing().cancel();
+        }
         self.0.at_once.close();
         self.0.work.close();
         self.0.work.wait().await;
+        if let Some(sessions) = self.sessions() {
+            sessions.till().stop();
+        }
         if let Err(error) = self.depart().await {
             tracing::debug!("the gate's row stays until its time is over: {error}");
         }
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    /// What is done for payments, and waited for when the gate drains.
+    pub(crate) fn work(&self) -> &TaskTracker {
+        &self.0.work
+    }
+
+    /// A place among the payments that are worked on at the same time.
+    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.at_once).try_acquire_owned().ok()
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -263,11 +304,40 @@ impl Gate {
         self.answer(asked, parts, refused.problem()).await
     }
 
+    /// Answers a refusal of a session: the same, and where its channel is known to be the peer's, what is
+    /// known of that.
+    pub(crate) async fn refuse_known(
+        &self,
+        asked: &Asked,
+        parts: &Parts,
+        refused: &Refused,
+        known: Option<&Known>,
+    ) -> Response<Bytes> {
+        let Some(known) = known else {
+            return self.refuse(asked, parts, refused).await;
+        };
+        refused.log(asked.id.as_str(), self.now());
+        let problem = refused.kind();
+        self.0.events.tell(|| Event::Refused {
+            route: asked.id.clone(),
+            problem,
+        });
+        self.challenge_known(asked, &parts.headers, refused.problem(), known)
+    }
+
     /// Answers a refusal that no payment would help against.
     pub(crate) fn turn_away(&self, refused: &Refused) -> Response<Bytes> {
         refused.log("", self.now());
         turned_away(refused)
     }
+}
+
+/// Answers for a handler that did not serve what a channel had paid for.
+pub(crate) fn not_served(refused: &Refused, channel: &ChannelId, is_back: bool) -> Response<Bytes> {
+    let mut problem = refused.problem();
+    problem.channel = Some(channel.as_str().into());
+    problem.moved = Some(if is_back { Moved::No } else { Moved::Unknown });
+    offers::respond(&problem, http::HeaderMap::new())
 }
 
 /// A refusal as a response.

@@ -10,11 +10,11 @@ use farthing_core::{
         DigestText,
         problem::{self, Problem, ProblemKind, Retry},
     },
-    value::{ChallengeId, MethodId},
+    value::ChallengeId,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header, request::Parts};
 
-use super::{Asked, Gate, prepared::Offer};
+use super::{Asked, Gate, known_channel::Known, offer::Offer};
 use crate::{
     event::Event,
     random,
@@ -67,7 +67,7 @@ impl Gate {
         match self.dynamic_offers(asked, parts).await {
             Ok(offers) => {
                 let ranked = rank(&offers, &parts.headers);
-                self.challenge(asked, &offers, &ranked, Refused::Unpaid.problem())
+                self.challenge(asked, &offers, &ranked, Refused::Unpaid.problem(), None)
             }
             Err(refused) => {
                 refused.log(asked.id.as_str(), asked.now);
@@ -92,6 +92,7 @@ impl Gate {
             offers,
             &rank(offers, headers),
             Refused::Unpaid.problem(),
+            None,
         )
     }
 
@@ -117,20 +118,22 @@ impl Gate {
                 Err(refused) => return respond(&refused.problem(), HeaderMap::new()),
             }
         };
-        self.challenge(asked, offers, &rank(offers, &parts.headers), problem)
+        self.challenge(asked, offers, &rank(offers, &parts.headers), problem, None)
     }
 
-    fn challenge(
+    pub(super) fn challenge(
         &self,
         asked: &Asked,
         offers: &[Offer],
         ranked: &[usize],
         problem: Problem,
+        known: Option<&Known>,
     ) -> Response<Bytes> {
         let mut headers = HeaderMap::new();
         let mut first = None;
         for offer in ranked.iter().filter_map(|at| offers.get(*at)) {
-            match self.issue(offer, asked) {
+            let other = known.and_then(|known| self.offer_known(offer, asked, known));
+            match self.issue(other.as_ref().unwrap_or(offer), asked) {
                 Ok((header, id)) => {
                     headers.append(header::WWW_AUTHENTICATE, header);
                     first = first.or_else(|| Some(id.to_challenge_id()));
@@ -150,11 +153,10 @@ impl Gate {
     /// A fresh challenge of an offer: the header, and the id.
     fn issue(&self, offer: &Offer, asked: &Asked) -> Result<(HeaderValue, BoundId), Refused> {
         let opaque = Opaque::new(asked.binding(), random::entropy()?);
-        let expires = asked.now.saturating_add(self.0.options.challenge_lifetime);
+        let expires = asked.now.saturating_add(offer.lifetime(self));
         let mut issue = Issue::new(expires, &opaque);
-        let digest: Option<DigestText> = asked
-            .route
-            .bound_body()
+        let is_bound = offer.charge().and(asked.route.bound_body());
+        let digest: Option<DigestText> = is_bound
             .and(asked.body.as_ref())
             .map(|body| digest::sha256(body));
         issue.digest = digest.as_ref();
@@ -176,7 +178,7 @@ impl Gate {
             .map_err(Refused::Pricing)?;
         let mut offers = Vec::new();
         for charge in &self.0.methods {
-            let made = Offer::all(self, charge, &price, &asked.route.route);
+            let made = Offer::charges(self, charge, &price, &asked.route.route);
             offers.extend(made.map_err(|error| Refused::Pricing(error.into()))?);
         }
         offers.truncate(bounds::OFFERS);
@@ -212,7 +214,7 @@ fn inputs(dynamic: &Dynamic, asked: &Asked, parts: &Parts) -> Inputs {
 }
 
 /// The positions of the offers, the buyer's favourite first.
-fn rank(offers: &[Offer], headers: &HeaderMap) -> Vec<usize> {
+pub(super) fn rank(offers: &[Offer], headers: &HeaderMap) -> Vec<usize> {
     let names: Vec<_> = offers.iter().map(Offer::names).collect();
     let lines = headers
         .get_all(ACCEPT_PAYMENT)
@@ -225,20 +227,7 @@ fn rank(offers: &[Offer], headers: &HeaderMap) -> Vec<usize> {
 }
 
 fn told<'a>(offers: impl Iterator<Item = &'a Offer>) -> Vec<problem::Offer> {
-    offers
-        .map(|offer| {
-            let (method, intent): (MethodId, _) = offer.names();
-            problem::Offer {
-                method,
-                intent,
-                amount: Some(offer.request.amount),
-                currency: Some(offer.request.currency.clone()),
-                recipient: offer.request.recipient.clone(),
-                decimals: None,
-                extra: serde_json::Map::new(),
-            }
-        })
-        .collect()
+    offers.map(Offer::told).collect()
 }
 
 fn plain_402(challenge: HeaderValue, body: String) -> Response<Bytes> {

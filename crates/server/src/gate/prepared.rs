@@ -1,34 +1,32 @@
 //! A route with its offers made ready: what does not change is written once, at the start.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{str::FromStr, sync::OnceLock, time::Duration};
 
 use farthing_core::{
-    binding::Template,
     bounds,
     domain::claims::Debit,
-    intent::charge::{self, ChargeRequest},
-    noun::{
-        CredentialHeader, Description, Request,
-        discovery::{self, PaymentInfo},
-    },
+    intent::charge,
+    noun::discovery::{self, PaymentInfo},
     payment::SettlePolicy,
-    port::method::{Charge, Rail, Wanted},
-    value::{IntentId, MethodId, Price, RouteId},
+    port::method::{Charge, Rail},
+    value::{MethodId, Price, RouteId},
 };
 use http::{HeaderName, Method, Uri, request::Parts};
 
-use super::{Gate, SetupError, offers::Body, steps::Proven};
-use crate::route::{Ask, Asks, Dynamic, Route};
+use super::{Gate, SetupError, offer::Offer, offers::Body, steps::Proven};
+use crate::{
+    route::{Ask, Asks, Dynamic, Route},
+    session::Metering,
+};
 
 /// A route, ready to be asked for.
 #[derive(Debug)]
 pub struct PreparedRoute {
     pub(super) route: Route,
     /// The offers of a fixed price; a dynamic one makes its own for each request.
-    pub(super) offers: Vec<Offer>,
+    pub(crate) offers: Vec<Offer>,
+    /// A charge of nothing, for those who have to prove who they are to learn of their channel.
+    pub(super) proof: Option<Offer>,
     /// The methods a dynamic price is asked by.
     asked_by: Vec<MethodId>,
     body: Body,
@@ -36,22 +34,30 @@ pub struct PreparedRoute {
     first_id: OnceLock<RouteId>,
 }
 
-/// One way to pay for a route.
-pub(super) struct Offer {
-    pub(super) charge: Arc<dyn Charge>,
-    pub(super) request: ChargeRequest,
-    pub(super) template: Template,
-}
-
 impl PreparedRoute {
     pub(super) fn new(gate: &Gate, route: Route) -> Result<Self, SetupError> {
-        let offers = match &route.asks {
+        let mut offers = match &route.asks {
             Asks::Fixed(asks) => fixed(gate, asks, &route)?,
             Asks::Dynamic(dynamic) if dynamic.body && route.bind_body.is_none() => {
                 return Err(SetupError::UnboundBody);
             }
+            Asks::Dynamic(_) if route.metering.is_some() => {
+                return Err(SetupError::Session(
+                    "its price depends on the request, and a unit has one price",
+                ));
+            }
             Asks::Dynamic(_) => Vec::new(),
         };
+        if let Some(metering) = &route.metering {
+            offers.extend(metered(gate, metering, &route)?);
+        }
+        let is_fixed = matches!(route.asks, Asks::Fixed(_));
+        if offers.is_empty() && is_fixed {
+            return Err(SetupError::Missing("offer for a route"));
+        }
+        if offers.len() > bounds::OFFERS {
+            return Err(SetupError::Offer("there are more than any buyer reads"));
+        }
         check_terms(gate, &route)?;
         check_credit(gate, &offers, &route)?;
         let asked_by = match &route.asks {
@@ -63,6 +69,7 @@ impl PreparedRoute {
         };
         Ok(Self {
             asked_by,
+            proof: route.metering.as_ref().and_then(|_| proof(gate, &route)),
             body: Body::new(&offers),
             first_id: OnceLock::new(),
             route,
@@ -74,14 +81,7 @@ impl PreparedRoute {
     /// they have no amount.
     #[must_use]
     pub fn payment_info(&self) -> PaymentInfo {
-        let fixed = self.offers.iter().map(|offer| discovery::Offer {
-            intent: offer.template.intent().clone(),
-            method: offer.template.method().clone(),
-            amount: Some(offer.request.amount),
-            currency: Some(offer.request.currency.clone()),
-            description: None,
-            extra: serde_json::Map::new(),
-        });
+        let fixed = self.offers.iter().map(Offer::told_beforehand);
         let dynamic = self.asked_by.iter().map(|method| discovery::Offer {
             intent: charge::id(),
             method: method.clone(),
@@ -105,7 +105,9 @@ impl PreparedRoute {
             Some(method) => format!("{} by {method}", ask.price),
             None => ask.price.to_string(),
         });
-        told.collect::<Vec<_>>().join(" or ")
+        let metering = self.route.metering.as_ref();
+        let metered = metering.map(|it| format!("{} for each {}", it.price, it.unit));
+        told.chain(metered).collect::<Vec<_>>().join(" or ")
     }
 
     /// What the buyer is told it is.
@@ -124,6 +126,11 @@ impl PreparedRoute {
         self.dynamic().is_none() && self.route.bind_body.is_none()
     }
 
+    /// What the seller said of it.
+    pub(crate) const fn settings(&self) -> &Route {
+        &self.route
+    }
+
     /// Whether the service behind can serve at the moment.
     pub(crate) fn is_ready(&self) -> bool {
         self.route.ready.now()
@@ -132,6 +139,16 @@ impl PreparedRoute {
     /// How long its handler may take.
     pub(crate) const fn deadline(&self) -> Duration {
         self.route.deadline
+    }
+
+    /// Whether a POST without a body and a query asks for what the route sells.
+    pub(crate) const fn serves_empty_posts(&self) -> bool {
+        self.route.serves_empty_posts
+    }
+
+    /// What is charged by use, and how, where the route offers sessions.
+    pub(crate) const fn metering(&self) -> Option<&Metering> {
+        self.route.metering.as_ref()
     }
 
     /// The body of its plain 402.
@@ -210,76 +227,6 @@ fn is_called(id: &RouteId, method: &Method, path: &str) -> bool {
     rest.and_then(|rest| rest.strip_prefix(' ')) == Some(path)
 }
 
-impl Offer {
-    /// Every way in which a method asks for a price.
-    pub(super) fn all(
-        gate: &Gate,
-        charge: &Arc<dyn Charge>,
-        price: &Price,
-        route: &Route,
-    ) -> Result<Vec<Self>, SetupError> {
-        let method = charge.method();
-        let terms = route.terms_of(method);
-        let requests =
-            charge
-                .prepare(&Wanted { price, terms })
-                .map_err(|source| SetupError::Price {
-                    method: method.clone(),
-                    source,
-                })?;
-        if requests.is_empty() {
-            return Err(SetupError::Missing("request of a method"));
-        }
-        let offers = requests.into_iter();
-        offers
-            .map(|request| Self::new(gate, charge, request, route.description.as_deref()))
-            .collect()
-    }
-
-    fn new(
-        gate: &Gate,
-        charge: &Arc<dyn Charge>,
-        request: ChargeRequest,
-        description: Option<&str>,
-    ) -> Result<Self, SetupError> {
-        let encoded =
-            Request::new(&request).map_err(|_| SetupError::Offer("its request is too large"))?;
-        let (realm, method) = (gate.0.realm.clone(), charge.method().clone());
-        let mut template = gate
-            .0
-            .binder
-            .template(realm, method, charge::id(), &encoded);
-        if gate.0.own_header {
-            template = template.with_header(CredentialHeader::payment_authorization());
-        }
-        if let Some(description) = description {
-            let description = Description::new(description)
-                .map_err(|_| SetupError::Offer("its description cannot stand in a header"))?;
-            template = template.with_description(description);
-        }
-        Ok(Self {
-            charge: Arc::clone(charge),
-            request,
-            template,
-        })
-    }
-
-    pub(super) fn names(&self) -> (MethodId, IntentId) {
-        (
-            self.template.method().clone(),
-            self.template.intent().clone(),
-        )
-    }
-}
-
-impl std::fmt::Debug for Offer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Offer")
-            .field("template", &self.template)
-            .finish_non_exhaustive()
-    }
-}
-
 fn fixed(gate: &Gate, asks: &[Ask], route: &Route) -> Result<Vec<Offer>, SetupError> {
     let named = |method: &MethodId| asks.iter().any(|ask| ask.method.as_ref() == Some(method));
     let mut offers = Vec::new();
@@ -297,16 +244,35 @@ fn fixed(gate: &Gate, asks: &[Ask], route: &Route) -> Result<Vec<Offer>, SetupEr
                 .collect(),
         };
         for charge in methods {
-            offers.extend(Offer::all(gate, charge, &ask.price, route)?);
+            offers.extend(Offer::charges(gate, charge, &ask.price, route)?);
         }
     }
-    if offers.is_empty() {
-        return Err(SetupError::Missing("offer for a route"));
-    }
-    if offers.len() > bounds::OFFERS {
-        return Err(SetupError::Offer("there are more than any buyer reads"));
-    }
     Ok(offers)
+}
+
+/// Every way in which the route's units are paid out of a channel.
+fn metered(gate: &Gate, metering: &Metering, route: &Route) -> Result<Vec<Offer>, SetupError> {
+    let sessions = gate
+        .sessions()
+        .ok_or(SetupError::Missing("method that keeps channels"))?;
+    let known = |method: &MethodId| sessions.rail(method).is_some();
+    let mut terms = metering.terms.iter().map(|(method, _)| method);
+    if let Some(method) = terms.find(|method| !known(method)) {
+        return Err(SetupError::UnknownMethod(method.clone()));
+    }
+    let rails = sessions.rails().iter();
+    let offers = rails.map(|rail| Offer::sessions(gate, sessions, rail, metering, route));
+    let offers: Result<Vec<_>, _> = offers.collect();
+    Ok(offers?.into_iter().flatten().collect())
+}
+
+/// A charge of nothing by a method that also keeps channels, where it can ask for one: whoever pays it
+/// has proven an account.
+fn proof(gate: &Gate, route: &Route) -> Option<Offer> {
+    let nothing = Price::from_str("$0").ok()?;
+    let rails = gate.sessions()?.rails().iter();
+    let mut charges = rails.filter_map(|rail| gate.0.by_name.get(rail.method()));
+    charges.find_map(|charge| Offer::proof(gate, charge, &nothing, route))
 }
 
 /// Credit that no offer of the route can be given would be a mistake that nobody sees, and so would
@@ -315,7 +281,8 @@ fn check_credit(gate: &Gate, offers: &[Offer], route: &Route) -> Result<(), Setu
     let Some(limits) = &route.credit else {
         return Ok(());
     };
-    let mut lending = offers.iter().filter(|offer| lends(route, &*offer.charge));
+    let charges = offers.iter().filter_map(Offer::charge);
+    let mut lending = charges.filter(|(charge, _)| lends(route, &***charge));
     let is_possible = match &route.asks {
         Asks::Fixed(_) => lending.clone().next().is_some(),
         Asks::Dynamic(_) => gate.0.methods.iter().any(|charge| lends(route, &**charge)),
@@ -325,10 +292,7 @@ fn check_credit(gate: &Gate, offers: &[Offer], route: &Route) -> Result<(), Setu
             "no method of its settles first on a rail that is elsewhere",
         ));
     }
-    lending.try_for_each(|offer| {
-        let Offer {
-            charge, request, ..
-        } = offer;
+    lending.try_for_each(|(charge, request)| {
         let currency = charge.currency(&request.currency).ok_or_else(|| {
             SetupError::Credit("its method does not say what its currency is worth")
         })?;

@@ -88,6 +88,9 @@ impl Gate {
         while let Some(ended) = under_way.join_next().await {
             done.count(ended);
         }
+        if let Some(sessions) = self.sessions() {
+            done.moved_on += sessions.till().reconcile_fundings().await?;
+        }
         let writes = self.0.responses.expired(self.now(), bounds::PAGE).await?;
         if !writes.is_empty() {
             let batch = Batch {
@@ -102,8 +105,18 @@ impl Gate {
     /// Reconciles again and again until the gate drains. Spawn it once a process.
     ///
     /// `every` is how long a payment may lie about; a few seconds, and less than half a minute,
-    /// because the gate's row at its store is renewed with each round.
+    /// because the gate's row at its store is renewed with each round. Where the gate keeps channels, it
+    /// also watches their rails and settles what was spent.
     pub async fn keep_reconciling(self, every: Duration) {
+        let keeping = async {
+            if let Some(sessions) = self.sessions() {
+                sessions.till().keep().await;
+            }
+        };
+        tokio::join!(self.keep_reconciling_payments(every), keeping);
+    }
+
+    async fn keep_reconciling_payments(&self, every: Duration) {
         while !self.0.work.is_closed() {
             if let Err(error) = self.reconcile().await {
                 tracing::warn!("the reconciler could not read the store: {error}");

@@ -23,11 +23,11 @@ use farthing_core::{
     value::{ClaimKey, Secret},
 };
 
-use super::{Gate, claim::Stop, permit::Permit};
+use super::{Gate, charged::Charged, claim::Stop};
 use crate::{abort, refused::Refused};
 
 /// Settles a fresh claim whose policy is to settle first, where the claim itself did not.
-pub(super) async fn at_once(mut permit: Permit) -> Result<Permit, Stop> {
+pub(super) async fn at_once(mut permit: Charged) -> Result<Charged, Stop> {
     if permit.held.record.policy == SettlePolicy::First && permit.held.record.state == State::Sent {
         let after = if permit.held.debits().iter().any(credit::is_of_credit) {
             After::Lend

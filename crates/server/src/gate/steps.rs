@@ -3,87 +3,25 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use farthing_core::{
     binding::{Opaque, Slots},
     domain::payments::REMEMBER,
-    header::{IDEMPOTENCY_KEY, digest},
-    intent::charge::{CHARGE, ChargeRequest},
+    header::digest,
+    intent::{
+        charge::{CHARGE, ChargeRequest},
+        session::SessionRequest,
+    },
     noun::{CredentialRef, Request},
     payment::SettlePolicy,
     port::method::{Charge, Presented, Step, Verified},
-    value::{ChallengeId, Fingerprint, Timestamp},
+    value::{ChallengeId, Did, Fingerprint, Timestamp},
 };
-use http::{Method, request::Parts};
 
-use super::{Gate, PreparedRoute};
+use super::{
+    Asked, Gate, PreparedRoute,
+    offer::{Metered, Offer},
+};
 use crate::{fingerprint, refused::Refused};
-use farthing_core::value::RouteId;
-
-/// A request, as far as a payment is bound to it.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) route: Arc<PreparedRoute>,
-    pub(crate) id: RouteId,
-    pub(super) method: Method,
-    pub(super) fingerprint: Fingerprint,
-    pub(super) idempotency: Option<Box<str>>,
-    pub(super) body: Option<Bytes>,
-    pub(super) now: Timestamp,
-}
-
-impl Asked {
-    pub(super) fn new(
-        route: &Arc<PreparedRoute>,
-        parts: &Parts,
-        body: Option<Bytes>,
-        now: Timestamp,
-    ) -> Result<Self, Refused> {
-        let id = route
-            .id(parts)
-            .ok_or(Refused::BadRequest("the path cannot be named"))?;
-        let fingerprint = fingerprint::of_request(&id, parts, route.inputs());
-        Ok(Self {
-            route: Arc::clone(route),
-            fingerprint,
-            id,
-            method: parts.method.clone(),
-            idempotency: idempotency_key(parts)?,
-            body,
-            now,
-        })
-    }
-
-    /// The fingerprint a claim records: with the body, where an idempotency key or the route
-    /// makes it part of what was asked.
-    pub(super) fn whole_fingerprint(&self) -> Fingerprint {
-        match &self.body {
-            Some(body) => fingerprint::with_body(self.fingerprint, body),
-            None => self.fingerprint,
-        }
-    }
-
-    /// The half of the fingerprint that stands in a challenge.
-    pub(super) fn binding(&self) -> [u8; 16] {
-        let mut half = [0; 16];
-        half.copy_from_slice(&self.fingerprint.0[..16]);
-        half
-    }
-}
-
-fn idempotency_key(parts: &Parts) -> Result<Option<Box<str>>, Refused> {
-    let mut lines = parts.headers.get_all(&IDEMPOTENCY_KEY).iter();
-    let Some(key) = lines.next() else {
-        return Ok(None);
-    };
-    let text = key.to_str().ok().filter(|text| {
-        !text.is_empty()
-            && text.len() <= farthing_core::bounds::IDEMPOTENCY_KEY
-            && lines.next().is_none()
-    });
-    text.map(|text| Some(text.into()))
-        .ok_or(Refused::BadRequest("the Idempotency-Key cannot be read"))
-}
 
 /// A credential that can be read, with every echoed slot within its grammar.
 pub(super) struct Parsed<'a> {
@@ -95,13 +33,16 @@ pub(super) struct Parsed<'a> {
 }
 
 impl<'a> Parsed<'a> {
-    pub(super) fn new(credential: &'a CredentialRef<'a>) -> Result<Self, Refused> {
+    pub(super) fn new(
+        credential: &'a CredentialRef<'a>,
+        slots: Slots<'a>,
+    ) -> Result<Self, Refused> {
         let challenge = credential
             .challenge_id()
             .map_err(|error| Refused::Malformed(error.into()))?;
         let proof = fingerprint::of_proof(credential.payload().get());
         Ok(Self {
-            slots: credential.slots().map_err(Refused::Slot)?,
+            slots,
             credential,
             challenge,
             proof,
@@ -114,6 +55,7 @@ impl<'a> Parsed<'a> {
             .route
             .offers
             .iter()
+            .chain(&asked.route.proof)
             .find(|offer| offer.template.is_of(&self.slots));
         let id = self.challenge.as_str();
         match offer {
@@ -128,8 +70,8 @@ impl<'a> Parsed<'a> {
             return Err(Refused::UnknownMethod);
         }
         // The price is that of the challenge: it was promised until it expires.
-        let (charge, request) = match offer {
-            Some(offer) => (Arc::clone(&offer.charge), offer.request.clone()),
+        let (charge, request) = match offer.and_then(Offer::charge) {
+            Some((charge, request)) => (Arc::clone(charge), request.clone()),
             None => {
                 let by_name = gate.0.by_name.iter();
                 let charge = by_name
@@ -147,6 +89,71 @@ impl<'a> Parsed<'a> {
             charge,
             request,
         })
+    }
+}
+
+impl Gate {
+    /// Checks that a session's challenge is ours and unchanged, and says what this route asks for by its
+    /// method. A buyer keeps using one challenge, so it may be another route's or of another price:
+    /// what counts is what is asked for here and now.
+    ///
+    /// # Errors
+    /// When it is not ours, or the route asks for nothing by its method.
+    pub(crate) fn session_asked_for<'r>(
+        &self,
+        asked: &'r Asked,
+        slots: &Slots<'_>,
+        id: &str,
+    ) -> Result<&'r Metered, Refused> {
+        let offers = &asked.route.offers;
+        let offer = offers.iter().find(|offer| offer.template.is_of(slots));
+        match offer {
+            Some(offer) => offer.template.authenticate(slots, id, asked.now),
+            None => self.0.binder.authenticate(slots, id, asked.now),
+        }
+        .map_err(|_| Refused::NotOurs)?;
+        if slots.realm() != self.0.realm.as_str() {
+            return Err(Refused::NotOurs);
+        }
+        if let Some(metered) = offer.and_then(Offer::metered) {
+            return Ok(metered);
+        }
+        let of_its_method = offers
+            .iter()
+            .filter_map(Offer::metered)
+            .filter(|metered| metered.rail.method().as_str() == slots.method());
+        let candidates: Vec<&Metered> = of_its_method.collect();
+        match candidates.as_slice() {
+            [] => Err(Refused::OtherRequest),
+            [only] => Ok(only),
+            several => {
+                let request = Request::parse(slots.request()).map_err(|_| Refused::NotOurs)?;
+                let asked: SessionRequest = request.decode().map_err(|_| Refused::NotOurs)?;
+                let mut several = several.iter();
+                several
+                    .find(|metered| metered.request.currency == asked.currency)
+                    .copied()
+                    .ok_or(Refused::OtherRequest)
+            }
+        }
+    }
+}
+
+impl Gate {
+    /// Who pays, as a charge proves it whose challenge is good for this request. Nothing is claimed.
+    ///
+    /// # Errors
+    /// When the challenge is not ours, is for another request or over, or the proof is not good.
+    pub(crate) async fn prove_payer(
+        &self,
+        asked: &Asked,
+        credential: &CredentialRef<'_>,
+        slots: Slots<'_>,
+    ) -> Result<Option<Did>, Refused> {
+        let bound = Parsed::new(credential, slots)?
+            .authenticate(self, asked)?
+            .bind(asked)?;
+        Ok(bound.prove(self, asked).await?.verified.payer)
     }
 }
 

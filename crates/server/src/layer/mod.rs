@@ -89,7 +89,7 @@ impl<S> Layer<S> for PaymentLayer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
-fn peer(extensions: &Extensions) -> Option<IpAddr> {
+pub(crate) fn peer(extensions: &Extensions) -> Option<IpAddr> {
     if let Some(Peer(address)) = extensions.get() {
         return Some(*address);
     }

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use farthing_core::encoding::percent;
-use http::{Method, Request};
+use farthing_core::{
+    encoding::percent,
+    header::authorization::{self, Found},
+};
+use http::{Method, Request, header};
 
 use crate::{gate::PreparedRoute, refused::Refused};
 
@@ -85,8 +88,11 @@ impl Pricing {
             Kind::One(route) => Ok(Some(route)),
             Kind::Table(methods) => {
                 let path = request.uri().path();
-                let written = at(methods, request.method(), path);
-                let plain = plain(path).and_then(|plain| at(methods, request.method(), &plain));
+                let find = |path: &str| {
+                    at(methods, request.method(), path).or_else(|| managed(methods, request, path))
+                };
+                let written = find(path);
+                let plain = plain(path).and_then(|plain| find(&plain));
                 match (written, plain) {
                     (Some(one), Some(other)) if !Arc::ptr_eq(one, other) => {
                         Err(Refused::BadRequest("the path can be read in two ways"))
@@ -119,6 +125,29 @@ fn at<'a>(methods: &'a Paths, method: &Method, path: &str) -> Option<&'a Arc<Pre
             .flatten()
     });
     matched?.value.as_ref()
+}
+
+/// The route that a POST with nothing but a credential is about, where its path is asked by another
+/// method: that is how channels are managed, at the address of what they pay for. It never gets to the
+/// service behind.
+fn managed<'a, B>(
+    methods: &'a Paths,
+    request: &Request<B>,
+    path: &str,
+) -> Option<&'a Arc<PreparedRoute>> {
+    let headers = request.headers();
+    let length = headers.get(header::CONTENT_LENGTH);
+    let is_bare = length.is_none_or(|length| length.as_bytes() == b"0")
+        && !headers.contains_key(header::TRANSFER_ENCODING)
+        && request.uri().query().is_none_or(str::is_empty);
+    if *request.method() != Method::POST || !is_bare || authorization::find(headers) == Found::None
+    {
+        return None;
+    }
+    let mut others = methods.iter();
+    others
+        .find_map(|(_, paths)| paths.at(path).ok()?.value.as_ref())
+        .filter(|route| route.metering().is_some() && !route.serves_empty_posts())
 }
 
 /// The path with its escapes decoded and without empty and dot segments, where that is another.

@@ -20,7 +20,7 @@ use tower_service::Service;
 use super::{PaymentFuture, Pricing, panic::CatchPanic, peer};
 use crate::{
     body::GateBody,
-    gate::{Admission, Gate, HandlerAnswer, Permit, PreparedRoute},
+    gate::{Admission, Gate, HandlerAnswer, HasBody, Permit, PreparedRoute},
     refused::Refused,
 };
 
@@ -111,7 +111,7 @@ async fn pay<S, Q, B>(
     gate: Gate,
     route: Arc<PreparedRoute>,
     inner: S,
-    parts: Parts,
+    mut parts: Parts,
     body: Q,
 ) -> Response<GateBody<B>>
 where
@@ -123,6 +123,10 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    if parts.method == Method::POST && !body.is_end_stream() {
+        // A head need not say that a body follows, as in HTTP/2.
+        parts.extensions.insert(HasBody);
+    }
     let head_only = parts.method == Method::HEAD;
     let peer = peer(&parts.extensions);
     if let Err(refused) = gate.limit(peer, gate.now()) {
@@ -182,7 +186,7 @@ where
     B::Error: Into<BoxError>,
 {
     let mut request = Request::from_parts(parts, body);
-    request.extensions_mut().insert(permit.paid());
+    permit.extend(request.extensions_mut());
     strip(request.headers_mut());
     let handling = CatchPanic::new(async move { inner.call(request).await });
     let deadline = tokio::time::timeout(permit.deadline(), handling);
@@ -287,7 +291,7 @@ fn expose<B>(exposed: bool, mut response: Response<GateBody<B>>) -> Response<Gat
     if exposed {
         response.headers_mut().append(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("WWW-Authenticate, Payment-Receipt, Money-Moved, Retry-After"),
+            HeaderValue::from_static("WWW-Authenticate, Payment-Receipt, Payment-Session, Payment-Session-Snapshot, Money-Moved, Retry-After"),
         );
     }
     response

@@ -11,17 +11,45 @@
 //! | file | what happens there |
 //! |---|---|
 //! | `options` | what a seller decides about sessions |
+//! | `metering` | what a unit costs on a route, and when it is charged |
+//! | `meter` | what a handler charges by, while it serves |
+//! | `stream` | streams that are paid for while they flow |
 //! | `live` | one channel in memory, and the directory of them |
+//! | `till` | where the money of sessions passes through |
+//! | `fund` | channels are opened, and more is locked in them |
+//! | `watch` | what happens to channels on their rail |
+//! | `silence` | whether a rail has been heard of lately |
+//! | `settle` | what was spent is handed in, many channels at once |
+//! | `close` | channels are closed |
+//! | `report` | what is accepted, spent, settled and at risk |
 
-#[allow(dead_code, reason = "the doors are not built yet")]
+mod admit;
+mod bootstrap;
+mod calls;
+mod close;
+mod fund;
 mod live;
+mod meter;
+mod metering;
 mod options;
+mod receipt;
+mod report;
+mod seat;
+mod settle;
+mod silence;
+mod stream;
+mod till;
+mod watch;
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use farthing_core::{
-    domain::channels::{Caps, ChannelError, Channels, Held, Opened},
-    intent::session::{Channel, ChannelId, Terms},
+    binding::Secrets,
+    domain::{
+        calls::Calls,
+        channels::{Caps, Channels, Held},
+    },
+    intent::session::{ChannelId, Terms},
     port::{
         backend::{Backend, StoreError},
         clock::Clock,
@@ -29,11 +57,27 @@ use farthing_core::{
     },
     value::{Amount, MethodId},
 };
+use tokio_util::sync::CancellationToken;
 
+pub use close::NotClosed;
+pub use fund::{Funded, FundingAsked, NotFunded};
+pub use meter::{Meter, MeterError, Reserved};
+pub use metering::Metering;
 pub use options::{SessionOptions, SessionOptionsError};
+pub use report::{Books, InCurrency, Report, Sum};
+pub use settle::{SettleOptions, Settling};
+pub use silence::{DeafError, Silent};
+#[cfg(feature = "websocket")]
+pub use stream::socket;
+pub use stream::{Piece, StreamBody, StreamCut, Streaming};
+pub use till::{Memory, RailStep, Till, TillError, TillOptions, TillParts};
+pub use watch::Watched;
 
-use crate::limits::Allowance;
-pub(crate) use live::{Directory, Known, Live, Making, StreamPlace};
+pub(crate) use receipt::keep_private;
+pub(crate) use seat::Seat;
+
+use crate::{event::Observer, limits::Allowance};
+pub(crate) use live::{Directory, Live, Making, StreamPlace};
 
 /// The sessions of a gate.
 pub struct Sessions {
@@ -42,28 +86,82 @@ pub struct Sessions {
     channels: Channels,
     clock: Arc<dyn Clock>,
     options: SessionOptions,
-    directory: Directory,
+    directory: Arc<Directory>,
+    backend: Arc<dyn Backend>,
+    calls: Calls,
+    closing: CancellationToken,
+    till: Till,
+}
+
+/// What sessions are made of.
+pub(crate) struct Parts {
+    /// Of different methods, the seller's favourite first.
+    pub(crate) rails: Vec<Arc<dyn Session>>,
+    pub(crate) store: Arc<dyn Backend>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) secrets: Secrets,
+    pub(crate) observer: Option<Observer>,
+    pub(crate) options: SessionOptions,
+    pub(crate) rail_deadline: Duration,
+    pub(crate) ask_again: Duration,
+    pub(crate) lease: Duration,
 }
 
 impl Sessions {
-    /// `rails` are of different methods, the seller's favourite first.
-    pub(crate) fn new(
-        rails: Vec<Arc<dyn Session>>,
-        backend: Arc<dyn Backend>,
-        clock: Arc<dyn Clock>,
-        options: SessionOptions,
-    ) -> Self {
+    /// # Errors
+    /// When two rails are of one method, or nothing can work by the options.
+    pub(crate) fn new(parts: Parts) -> Result<Self, TillError> {
+        let Parts {
+            rails,
+            store,
+            clock,
+            secrets,
+            observer,
+            options,
+            rail_deadline,
+            ask_again,
+            lease,
+        } = parts;
+        let directory = Arc::new(Directory::new(options.channels_in_memory));
+        let till = Till::new(TillParts {
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            secrets,
+            rails: rails.clone(),
+            memory: Some(Arc::clone(&directory) as Arc<dyn Memory>),
+            observer,
+            options: TillOptions {
+                rail_deadline,
+                ask_again,
+                lease,
+                min_deposit: options.min_deposit.clone(),
+                openings_an_hour: options.openings_an_hour,
+                fundings_at_once: options.fundings_at_once,
+                close_within: options.close_within,
+                settle: options.settle.clone(),
+            },
+        })?;
         let by_name = rails.iter();
-        Self {
+        Ok(Self {
             by_name: by_name
                 .map(|rail| (rail.method().clone(), Arc::clone(rail)))
                 .collect(),
             rails,
-            channels: Channels::new(backend),
+            channels: Channels::new(Arc::clone(&store)),
+            calls: Calls::new(Arc::clone(&store)),
+            backend: store,
             clock,
-            directory: Directory::new(options.channels_in_memory),
+            closing: CancellationToken::new(),
+            till,
+            directory,
             options,
-        }
+        })
+    }
+
+    /// Where the money of the channels passes through: funding, settling, closing.
+    #[must_use]
+    pub const fn till(&self) -> &Till {
+        &self.till
     }
 
     /// The channels of the store.
@@ -90,32 +188,14 @@ impl Sessions {
         &self.options
     }
 
+    /// Is cancelled when the gate begins to close: streams end, and nobody waits for a voucher.
+    pub(crate) const fn closing(&self) -> &CancellationToken {
+        &self.closing
+    }
+
     /// A channel, from memory or from the store.
     pub(crate) async fn find(&self, id: &ChannelId) -> Result<Option<Arc<Live>>, StoreError> {
         self.directory.get(id, || self.load(id)).await
-    }
-
-    /// Keeps a channel that the rail showed. One that is there already is as it was.
-    pub(crate) async fn opened(
-        &self,
-        id: &ChannelId,
-        terms: &Terms,
-        channel: Channel,
-    ) -> Result<Arc<Live>, ChannelError> {
-        let (held, is_new) = match self.channels.open(id, terms, channel, self.clock.now()).await? {
-            Opened::New(held) => (held, true),
-            Opened::Known(held) => (held, false),
-        };
-        let live = self
-            .directory
-            .get(id, || async { self.live(held, terms.clone()).map(Some) })
-            .await?;
-        let live = live.ok_or(ChannelError::Unknown)?;
-        if !is_new {
-            // It may have been in memory for long.
-            live.refresh().await?;
-        }
-        Ok(live)
     }
 
     async fn load(&self, id: &ChannelId) -> Result<Option<Live>, StoreError> {

@@ -4,10 +4,12 @@ use std::{num::NonZeroU32, time::Duration};
 
 use farthing_core::value::{Price, PriceError, Unit, Worth};
 
+use super::settle::SettleOptions;
+
 /// What a seller decides about sessions.
 ///
 /// ```
-/// use farthing_server::SessionOptions;
+/// use farthing_server::session::SessionOptions;
 ///
 /// let mut options = SessionOptions::default();
 /// options.min_deposit = Some("$0.50".parse()?);
@@ -35,6 +37,14 @@ pub struct SessionOptions {
     pub channels_in_memory: usize,
     /// How long a request that is being served waits for a voucher when its balance is out.
     pub voucher_wait: Duration,
+    /// How many channels one payer may open within an hour. Opening one costs the rail something.
+    pub openings_an_hour: u32,
+    /// Channels that are being opened or topped up at the same time.
+    pub fundings_at_once: usize,
+    /// How long a buyer that closes waits for the rail before it is told to ask again.
+    pub close_within: Duration,
+    /// When what was spent is settled, and unused channels are closed.
+    pub settle: SettleOptions,
     /// How long a challenge may be used. A buyer goes on using one for its vouchers.
     pub challenge_lifetime: Duration,
 }
@@ -69,6 +79,10 @@ impl Default for SessionOptions {
             voucher_burst: number(1_000),
             channels_in_memory: 64 * 1024,
             voucher_wait: Duration::from_secs(60),
+            openings_an_hour: 20,
+            fundings_at_once: 256,
+            close_within: Duration::from_secs(20),
+            settle: SettleOptions::default(),
             challenge_lifetime: Duration::from_secs(60 * 60),
         }
     }
@@ -81,7 +95,11 @@ impl SessionOptions {
     /// When it cannot.
     pub fn check(&self) -> Result<(), SessionOptionsError> {
         let unit = self.unit();
-        let others = [Some(&self.exposure_in_total), self.min_deposit.as_ref()];
+        let others = [
+            Some(&self.exposure_in_total),
+            Some(&self.settle.amount),
+            self.min_deposit.as_ref(),
+        ];
         for price in others.into_iter().flatten() {
             if price.unit() != unit {
                 let (one, other) = (unit.as_str(), price.unit().as_str());

@@ -7,10 +7,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use farthing_core::intent::session::ChannelId;
+use farthing_core::{
+    domain::channels::{ChannelError, Step},
+    intent::session::{Balance, ChannelId, Terms},
+    port::BoxFuture,
+};
 use tokio::sync::OnceCell;
 
 use super::{Live, lock};
+use crate::session::till::{Memory, RailStep};
 
 const SHARDS: usize = 64;
 
@@ -93,6 +98,12 @@ impl Directory {
         }
     }
 
+    /// The channel, where it is in memory.
+    fn peek(&self, id: &ChannelId) -> Option<Arc<Live>> {
+        let shard = lock(self.shard(id));
+        shard.places.get(id)?.cell.get().cloned()
+    }
+
     /// How many are in memory.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
@@ -133,6 +144,36 @@ impl Directory {
         });
         if is_empty {
             shard.places.remove(id);
+        }
+    }
+}
+
+impl Memory for Directory {
+    fn take<'a>(
+        &'a self,
+        channel: &'a ChannelId,
+        step: RailStep,
+    ) -> Option<BoxFuture<'a, Result<(), ChannelError>>> {
+        let live = self.peek(channel)?;
+        Some(Box::pin(async move {
+            live.step(move |channel| step.apply(channel).map(Step::to))
+                .await
+        }))
+    }
+
+    fn each(&self, look: &mut dyn FnMut(&ChannelId, &Terms, Balance)) {
+        for shard in &self.shards {
+            // What looks may take its time, so nobody waits for it here.
+            let all: Vec<Arc<Live>> = {
+                let shard = lock(shard);
+                let places = shard.places.values();
+                places
+                    .filter_map(|place| place.cell.get().cloned())
+                    .collect()
+            };
+            for live in all {
+                look(live.id(), live.terms(), live.last().balance);
+            }
         }
     }
 }

@@ -163,6 +163,7 @@ impl Line {
 
 /// Takes all the work there is, in as few writes as it needs.
 async fn write(live: &Live, held: &mut Held, mut works: Vec<&mut dyn Work>) {
+    let mut is_full = false;
     while !works.is_empty() {
         let now = live.clock.now();
         let served = *lock(&live.served);
@@ -176,7 +177,7 @@ async fn write(live: &Live, held: &mut Held, mut works: Vec<&mut dyn Work>) {
                 }
                 for (at, work) in works.iter_mut().enumerate() {
                     let mut next = channel.clone();
-                    if round.add(at, work.take(&mut next)) {
+                    if round.add(at, work.take(&mut next, is_full)) {
                         *channel = next;
                     }
                 }
@@ -187,26 +188,23 @@ async fn write(live: &Live, held: &mut Held, mut works: Vec<&mut dyn Work>) {
         match written {
             Ok(()) => {
                 delivered(live, served);
-                // Those that have to come again do; of those that need more drawn, one draws.
-                let alone = round.unbacked.first().copied();
-                if let Some(work) = alone.and_then(|at| works.get_mut(at)) {
-                    buy_alone(live, held, &mut **work).await;
-                }
-                works = keep(works, |at| {
-                    Some(at) != alone
-                        && (round.unbacked.contains(&at) || round.clashing.contains(&at))
-                });
+                works = keep(works, |at| round.comes_again(at));
             }
             Err(error) => {
                 let Some((at, error)) = round.whose(&error) else {
-                    let shared = Shared::from(error);
-                    for work in works {
-                        work.fail(shared.again());
-                    }
-                    return;
+                    return fail(works, error);
                 };
                 works[at].fail(error);
                 works = keep(works, |other| other != at);
+                continue;
+            }
+        }
+        if let Some(needs) = round.needs() {
+            let backed = live.channels.back(held, needs, &live.caps, now).await;
+            live.publish(held.channel());
+            match backed {
+                Ok(backed) => is_full = !backed,
+                Err(error) => return fail(works, error),
             }
         }
     }
@@ -220,27 +218,17 @@ fn keep(works: Vec<&mut dyn Work>, stays: impl Fn(usize) -> bool) -> Vec<&mut dy
         .collect()
 }
 
+fn fail(works: Vec<&mut dyn Work>, error: ChannelError) {
+    let shared = Shared::from(error);
+    for work in works {
+        work.fail(shared.again());
+    }
+}
+
 /// What was noted as delivered has been written.
 fn delivered(live: &Live, written: Amount) {
     let mut served = lock(&live.served);
     *served = served.checked_sub(written).unwrap_or_default();
-}
-
-/// Takes one purchase for which more may have to be drawn.
-async fn buy_alone(live: &Live, held: &mut Held, work: &mut dyn Work) {
-    let Some(purchase) = work.purchase() else {
-        return;
-    };
-    let now = live.clock.now();
-    let admitted = live
-        .channels
-        .accept_and_charge(held, now, purchase, &live.caps)
-        .await;
-    live.publish(held.channel());
-    match admitted {
-        Ok(admitted) => work.admit(admitted),
-        Err(error) => work.fail(error),
-    }
 }
 
 /// What one write takes.
@@ -250,7 +238,8 @@ struct Round {
     writes: Vec<Write>,
     /// Whose rows begin where: the work, its first guard, its first write.
     rows: Vec<(usize, usize, usize)>,
-    unbacked: Vec<usize>,
+    /// Those for which more has to be drawn, and how much in all.
+    unbacked: Vec<(usize, Amount)>,
     clashing: Vec<usize>,
 }
 
@@ -268,11 +257,22 @@ impl Round {
                 true
             }
             Taken::Refused => false,
-            Taken::Unbacked => {
-                self.unbacked.push(at);
+            Taken::Unbacked(needs) => {
+                self.unbacked.push((at, needs));
                 false
             }
         }
+    }
+
+    /// Whether a piece of work was put off.
+    fn comes_again(&self, at: usize) -> bool {
+        self.clashing.contains(&at) || self.unbacked.iter().any(|(it, _)| *it == at)
+    }
+
+    /// How much has to be drawn. What the first needs is asked for: those behind it take what a draw
+    /// brings beyond that, and where the caps are near, one of them is better than none.
+    fn needs(&self) -> Option<Amount> {
+        self.unbacked.first().map(|(_, needs)| *needs)
     }
 
     fn take_rows(&mut self, at: usize, (guards, writes): Rows) {

@@ -124,10 +124,6 @@ impl Live {
         &self.rail
     }
 
-    pub(crate) const fn caps(&self) -> &Caps {
-        &self.caps
-    }
-
     /// What is known of it, as of its last durable step here. Another process may know better.
     pub(crate) fn last(&self) -> Known {
         *lock(&self.known)
@@ -198,14 +194,6 @@ impl Live {
     /// As [`Channels::accept_and_charge`].
     pub(crate) async fn pay(&self, purchase: Purchase) -> Result<Admitted, ChannelError> {
         self.line.take(self, Buying::new(purchase)).await
-    }
-
-    /// Reads the channel again, where another process may have written it.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(crate) async fn refresh(&self) -> Result<Known, ChannelError> {
-        self.step(|channel| Ok(Step::to(Known::of(channel)))).await
     }
 
     /// Notes that what was charged for a request was delivered. It is written with the channel's

@@ -20,11 +20,6 @@ impl StreamPlace {
         Self { number, newest }
     }
 
-    /// Whether a later stream took the place.
-    pub(crate) fn is_over(&self) -> bool {
-        *self.newest.borrow() != self.number
-    }
-
     /// Resolves when a later stream takes the place.
     pub(crate) async fn ended(&mut self) {
         let number = self.number;

@@ -4,6 +4,7 @@ use farthing_core::{
     domain::channels::{ChannelError, Purchase, Step},
     intent::session::{Admitted, Channel, Refused},
     port::backend::{Guard, Write},
+    value::Amount,
 };
 
 /// Rows that are written with a step, and what has to hold for it.
@@ -11,21 +12,12 @@ pub(super) type Rows = (Vec<Guard>, Vec<Write>);
 
 /// A piece of work on a channel. It is taken on a copy, as often as it has to be.
 pub(super) trait Work: Send {
-    /// Takes it. What is refused changes nothing.
-    fn take(&mut self, channel: &mut Channel) -> Taken;
+    /// Takes it. What is refused changes nothing. `is_full` says that nothing more can be drawn for
+    /// the channel at the moment.
+    fn take(&mut self, channel: &mut Channel, is_full: bool) -> Taken;
 
     /// It came to an end without what [`take`](Self::take) led to.
     fn fail(&mut self, error: ChannelError);
-
-    /// What it buys, where it is a purchase: it is taken alone where more has to be drawn for it.
-    fn purchase(&self) -> Option<&Purchase> {
-        None
-    }
-
-    /// What became of a purchase that was taken alone.
-    fn admit(&mut self, admitted: Admitted) {
-        let _ = admitted;
-    }
 }
 
 /// What taking a piece of work led to.
@@ -34,8 +26,8 @@ pub(super) enum Taken {
     Whole(Rows),
     /// It is refused.
     Refused,
-    /// More has to be drawn for it than the channel is granted.
-    Unbacked,
+    /// So much has to be drawn for it in all.
+    Unbacked(Amount),
 }
 
 /// A step of anybody's.
@@ -58,15 +50,16 @@ where
     T: Send,
     F: FnMut(&mut Channel) -> Result<Step<T>, Refused> + Send,
 {
-    fn take(&mut self, channel: &mut Channel) -> Taken {
+    fn take(&mut self, channel: &mut Channel, is_full: bool) -> Taken {
         match (self.step)(channel) {
             Ok(step) => {
                 let (outcome, rows) = step.into_parts();
                 self.outcome = Some(Ok(outcome));
                 Taken::Whole(rows)
             }
+            Err(Refused::Unbacked { needs }) if !is_full => Taken::Unbacked(needs),
             Err(refused) => {
-                self.fail(refused.into());
+                self.fail(full(refused).into());
                 Taken::Refused
             }
         }
@@ -108,7 +101,7 @@ impl Buying {
 }
 
 impl Work for Buying {
-    fn take(&mut self, channel: &mut Channel) -> Taken {
+    fn take(&mut self, channel: &mut Channel, is_full: bool) -> Taken {
         let Purchase {
             voucher,
             least,
@@ -116,15 +109,16 @@ impl Work for Buying {
             guards,
             writes,
         } = &self.purchase;
-        let admitted = match channel.accept_and_charge(voucher.as_ref(), *least, *price) {
+        let mut admitted = match channel.accept_and_charge(voucher.as_ref(), *least, *price) {
             Ok(admitted) => admitted,
             Err(refused) => {
                 self.fail(refused.into());
                 return Taken::Refused;
             }
         };
-        if let Err(Refused::Unbacked { .. }) = admitted.charge {
-            return Taken::Unbacked;
+        match admitted.charge {
+            Err(Refused::Unbacked { needs }) if !is_full => return Taken::Unbacked(needs),
+            charge => admitted.charge = charge.map_err(full),
         }
         self.outcome = Some(Ok(admitted));
         Taken::Whole(match admitted.charge {
@@ -137,14 +131,6 @@ impl Work for Buying {
     fn fail(&mut self, error: ChannelError) {
         self.outcome = Some(Err(error));
     }
-
-    fn purchase(&self) -> Option<&Purchase> {
-        Some(&self.purchase)
-    }
-
-    fn admit(&mut self, admitted: Admitted) {
-        self.outcome = Some(Ok(admitted));
-    }
 }
 
 impl Outcome for Buying {
@@ -152,5 +138,13 @@ impl Outcome for Buying {
 
     fn outcome(self) -> Option<Result<Admitted, ChannelError>> {
         self.outcome
+    }
+}
+
+/// What was not drawn for want of room.
+const fn full(refused: Refused) -> Refused {
+    match refused {
+        Refused::Unbacked { .. } => Refused::ExposureFull,
+        other => other,
     }
 }
