@@ -15,4 +15,5 @@ mod fixture;
 mod model;
 mod payer;
 mod races;
+mod sessions;
 mod world;
