@@ -214,7 +214,7 @@ async fn check(
     let (request, ids) = (asked(rail), (challenge_id(), realm()));
     let shown = shown(rail, &request, payload, &ids);
     let (Action::Open(funding) | Action::TopUp(funding)) = rail.session().read(&shown)? else {
-        panic!("the payload funds nothing")
+        unreachable!("the payload funds nothing")
     };
     let checked = rail.session().check(shown, &funding, terms).await?;
     Ok((funding, checked))
@@ -228,7 +228,7 @@ async fn fund(rail: &dyn SessionRail, order: FundOrder<'_>) -> Outcome {
             outcome => return outcome,
         }
     }
-    panic!("the rail does not say what became of a funding")
+    unreachable!("the rail does not say what became of a funding")
 }
 
 /// Hands in a job until the rail has said what became of it.
@@ -239,7 +239,7 @@ async fn settle(rail: &dyn SessionRail, job: &SettleJob) -> Settled {
             settled => return settled,
         }
     }
-    panic!("the rail does not say what became of a settlement")
+    unreachable!("the rail does not say what became of a settlement")
 }
 
 /// An open channel, as both sides keep it.
@@ -302,7 +302,7 @@ impl Opened {
         let payload = payer.voucher(&self.keeping, Amount::new(cumulative), false);
         match read(rail, &payload.expect("a buyer signs")).expect("a voucher is read") {
             Action::Voucher(said) => said,
-            action => panic!("a voucher is read as {action:?}"),
+            action => unreachable!("a voucher is read as {action:?}"),
         }
     }
 
@@ -332,7 +332,7 @@ impl Opened {
             Some(OnChain::Open {
                 deposit, settled, ..
             }) => (deposit.units(), settled.units()),
-            other => panic!("the channel is not open: {other:?}"),
+            other => unreachable!("the channel is not open: {other:?}"),
         }
     }
 }
@@ -359,7 +359,7 @@ async fn settles(rail: &dyn SessionRail, job: &SettleJob) {
 async fn refuses(rail: &dyn SessionRail, job: &SettleJob) -> Vec<usize> {
     match settle(rail, job).await {
         Settled::Refused { culprits, .. } => culprits,
-        settled => panic!("the job was not refused: {settled:?}"),
+        settled => unreachable!("the job was not refused: {settled:?}"),
     }
 }
 

@@ -287,6 +287,11 @@ impl Session for FakeSession {
         }))
     }
 
+    fn told(&self, terms: &Terms) -> Option<Map<String, Value>> {
+        // Snapshots came with the second protocol.
+        (self.protocol == Protocol::V2).then(|| terms.details.clone())
+    }
+
     fn check<'a>(
         &'a self,
         shown: Shown<'a>,

@@ -47,7 +47,7 @@ pub async fn a_channel_is_opened_once(rail: &dyn SessionRail) {
     for _ in 0..3 {
         match fund(rail, order).await {
             Outcome::Settled { reference, .. } => references.push(reference),
-            outcome => panic!("the opening was not done: {outcome:?}"),
+            outcome => unreachable!("the opening was not done: {outcome:?}"),
         }
     }
     references.dedup();
@@ -95,7 +95,7 @@ pub async fn an_opening_is_for_what_is_asked_for(rail: &dyn SessionRail) {
         let shown = shown(rail, &request, &payload, &ids);
         let good = match rail.session().read(&shown) {
             Ok(Action::Open(funding)) => rail.session().check(shown, &funding, None).await.is_ok(),
-            Ok(action) => panic!("an opening is read as {action:?}"),
+            Ok(action) => unreachable!("an opening is read as {action:?}"),
             Err(_) => false,
         };
         assert!(!good, "it is paid with something else: {request:?}");
@@ -135,7 +135,7 @@ pub async fn an_opening_is_over_when_it_says(rail: &dyn SessionRail) {
     let (request, ids) = (asked(rail), (challenge_id(), realm()));
     let mut shown = shown(rail, &request, &payload, &ids);
     let Ok(Action::Open(funding)) = rail.session().read(&shown) else {
-        panic!("an opening is an opening")
+        unreachable!("an opening is an opening")
     };
     shown.now = opening
         .locking

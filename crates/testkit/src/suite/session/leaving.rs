@@ -28,7 +28,7 @@ async fn request_close(rail: &dyn SessionRail, channel: &Keeping, job: Job) -> O
             outcome => return outcome,
         }
     }
-    panic!("the rail does not say what became of a request to close")
+    unreachable!("the rail does not say what became of a request to close")
 }
 
 async fn withdraw(rail: &dyn SessionRail, channel: &Keeping, job: Job) -> Outcome {
@@ -38,7 +38,7 @@ async fn withdraw(rail: &dyn SessionRail, channel: &Keeping, job: Job) -> Outcom
             outcome => return outcome,
         }
     }
-    panic!("the rail does not say what became of a withdrawal")
+    unreachable!("the rail does not say what became of a withdrawal")
 }
 
 async fn is_asked_to_close(rail: &dyn SessionRail, channel: &Opened) -> bool {
@@ -46,7 +46,7 @@ async fn is_asked_to_close(rail: &dyn SessionRail, channel: &Opened) -> bool {
         OnChain::Open {
             close_requested_at, ..
         } => close_requested_at.is_some(),
-        state @ OnChain::Finalized { .. } => panic!("it is over: {state:?}"),
+        state @ OnChain::Finalized { .. } => unreachable!("it is over: {state:?}"),
     }
 }
 
@@ -58,7 +58,7 @@ pub async fn a_payer_leaves_without_its_seller(rail: &dyn SessionRail) {
     if !rail.lets_payers_leave() {
         let refused = |outcome| match outcome {
             Outcome::Refused(refusal) => assert_eq!(refusal.fault, Fault::Unsupported),
-            outcome => panic!("it was not refused: {outcome:?}"),
+            outcome => unreachable!("it was not refused: {outcome:?}"),
         };
         refused(request_close(rail, &channel.keeping, first).await);
         refused(withdraw(rail, &channel.keeping, fresh_job()).await);
@@ -78,7 +78,8 @@ pub async fn a_payer_leaves_without_its_seller(rail: &dyn SessionRail) {
 
     let early = withdraw(rail, &channel.keeping, fresh_job()).await;
     assert!(matches!(early, Outcome::Refused(_)), "{early:?}");
-    assert_eq!(rail.payer().grace(), rail.session().grace());
+    // A payer may wait a little longer, and gains nothing by asking earlier.
+    assert!(rail.payer().grace() >= rail.session().grace());
     if !rail.advance(rail.payer().grace()).await {
         return;
     }

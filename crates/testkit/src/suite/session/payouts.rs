@@ -20,7 +20,7 @@ pub async fn a_settlement_is_done_once(rail: &dyn SessionRail) {
     for _ in 0..3 {
         match settle(rail, &job).await {
             Settled::Done { reference, .. } => references.push(reference),
-            settled => panic!("the settlement was not done: {settled:?}"),
+            settled => unreachable!("the settlement was not done: {settled:?}"),
         }
     }
     references.dedup();
@@ -136,7 +136,7 @@ pub async fn a_close_pays_what_it_says_and_gives_the_rest_back(rail: &dyn Sessio
         OnChain::Finalized { settled } => {
             assert!(settled.is_none_or(|settled| settled == Amount::new(700)));
         }
-        state @ OnChain::Open { .. } => panic!("it is open: {state:?}"),
+        state @ OnChain::Open { .. } => unreachable!("it is open: {state:?}"),
     }
 }
 

@@ -52,7 +52,7 @@ pub async fn what_cannot_be_read_is_malformed(rail: &dyn SessionRail) {
     bad.push(with(&good, "action", Some("topUp".into())));
     for payload in bad {
         match read(rail, &payload) {
-            Ok(action) => panic!("{} is read as {action:?}", payload.get()),
+            Ok(action) => unreachable!("{} is read as {action:?}", payload.get()),
             Err(refusal) => assert_eq!(refusal.fault, Fault::Malformed, "{}", payload.get()),
         }
     }
@@ -74,7 +74,7 @@ pub async fn unknown_members_are_passed_over(rail: &dyn SessionRail) {
         match read(rail, &more).expect("it is read") {
             Action::Voucher(said) if !closes => assert_eq!(said.cumulative, Amount::new(100)),
             Action::Close(said) if closes => assert_eq!(said.cumulative, Amount::new(100)),
-            action => panic!("it is read as {action:?}"),
+            action => unreachable!("it is read as {action:?}"),
         }
     }
 }

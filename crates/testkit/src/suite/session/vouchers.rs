@@ -45,7 +45,7 @@ pub async fn a_voucher_is_its_signers(rail: &dyn SessionRail) {
         .voucher(&channel.keeping, Amount::new(500), true);
     match read(rail, &farewell.expect("a buyer signs")).expect("it is read") {
         Action::Close(said) => assert!(verifier.check(&said).is_ok()),
-        action => panic!("a close is read as {action:?}"),
+        action => unreachable!("a close is read as {action:?}"),
     }
 }
 
