@@ -1,5 +1,6 @@
-// A server of priced routes: says where it listens, and ends when standard input does. `plain` are the routes
-// without a price, each a function that answers.
+// A server of priced routes: says where it listens, and ends when standard input does. A priced route is what is
+// asked for its price, or that with what it answers. `plain` are the routes without a price, each a function that
+// answers.
 import { createServer } from 'node:http'
 import { NodeListener, Request } from 'mppx/server'
 
@@ -9,8 +10,9 @@ export function serve(priced, plain = {}) {
     if (plain[pathname] !== undefined) return plain[pathname]()
     const route = priced[pathname]
     if (route === undefined) return new Response(null, { status: 404 })
-    const paid = await route(request)
-    return paid.status === 402 ? paid.challenge : paid.withReceipt(new Response('bought'))
+    const { pay = route, body = () => new Response('bought') } = route
+    const paid = await pay(request)
+    return paid.status === 402 ? paid.challenge : paid.withReceipt(body())
   }
   const server = createServer(async (req, res) => {
     await NodeListener.sendResponse(res, await answer(Request.fromNodeListener(req, res)))

@@ -6,7 +6,9 @@
 use std::{path::PathBuf, process::Command, time::Duration};
 
 use farthing_testkit::{
-    chain::{ACCOUNTS, Chain, ChainOptions, DevAccount, Mining},
+    chain::{
+        ACCOUNTS, Chain, ChainOptions, DevAccount, Mining, channels, reserve_proxy::ReserveProxy,
+    },
     peer::{self, Missing, Upstream},
 };
 
@@ -42,10 +44,15 @@ pub const PARTNER: &str = "0x2222222222222222222222222222222222222222";
 /// What a charge of a cent is, in base units.
 pub const CENT: i128 = 10_000;
 
+/// Who sells out of channels: who closes one has to sign for it.
+pub const PAYEE: DevAccount = ACCOUNTS[1];
+
 /// The chain.
 #[derive(Debug)]
 pub struct Rig {
     chain: Chain,
+    /// Where its node is asked, if that is not the node itself.
+    reserve: Option<ReserveProxy>,
 }
 
 /// npm's `mppx`, which takes a rig's chain for the test network.
@@ -148,7 +155,33 @@ impl Rig {
     pub fn start() -> Result<Self, Missing> {
         let options = ChainOptions::tempo(TESTNET).mining(Mining::Both(Duration::from_secs(1)));
         let chain = Chain::start(&options)?;
-        Ok(Self { chain })
+        Ok(Self {
+            chain,
+            reserve: None,
+        })
+    }
+
+    /// The same with a reserve of channels, which everybody takes for the precompile.
+    ///
+    /// # Errors
+    /// When it is not installed.
+    pub async fn with_channels() -> Result<Self, Missing> {
+        let rig = Self::start()?;
+        channels::install_reserve(&rig.chain).await;
+        let reserve = ReserveProxy::start(&rig.chain).await;
+        Ok(Self {
+            reserve: Some(reserve),
+            ..rig
+        })
+    }
+
+    /// Where its node is asked.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match &self.reserve {
+            Some(proxy) => proxy.url(),
+            None => self.chain.url(),
+        }
     }
 
     /// The chain.
@@ -167,7 +200,11 @@ impl Rig {
         }
     }
 
-    async fn dollars(&self, who: &str) -> i128 {
+    /// What one account has of all the tokens that fees are paid in.
+    ///
+    /// # Panics
+    /// When the chain answers with no number.
+    pub async fn dollars(&self, who: &str) -> i128 {
         let mut all = 0;
         for token in DOLLARS {
             all += self.balance(token, who).await;
@@ -234,7 +271,7 @@ impl<'a> Mppx<'a> {
         let divert = self.folder.join("divert.mjs");
         // Its programs start others of their own.
         node.env("NODE_OPTIONS", format!("--import={}", divert.display()));
-        node.env("FARTHING_CHAIN", self.rig.chain.url());
+        node.env("FARTHING_CHAIN", self.rig.url());
         node.env("FARTHING_FAUCET", FAUCET.address);
         node
     }
@@ -246,6 +283,23 @@ impl<'a> Mppx<'a> {
     pub fn shop(&self) -> Result<Upstream, Missing> {
         let mut shop = self.script("tempo-shop.mjs");
         Upstream::start(shop.args([SELLER, PARTNER, &format!("0x{}", SPONSOR.key)]))
+    }
+
+    /// Its shop that is paid out of channels.
+    ///
+    /// # Errors
+    /// When there is no Node.
+    pub fn session_shop(&self) -> Result<Upstream, Missing> {
+        let mut shop = self.script("session-shop.mjs");
+        Upstream::start(shop.args([PAYEE, SPONSOR].map(|of| format!("0x{}", of.key))))
+    }
+
+    /// Its buyer with channels, who takes these steps and may lock a dollar.
+    #[must_use]
+    pub fn session_buyer(&self, steps: &[&str]) -> Command {
+        let mut buy = self.script("session-buy.mjs");
+        buy.args([&format!("0x{}", BUYER.key), "1"]).args(steps);
+        buy
     }
 
     /// Its buyer, who pays for one URL.

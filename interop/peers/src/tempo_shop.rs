@@ -84,7 +84,7 @@ impl Drop for TempoShop {
 /// When the rig's chain cannot be named.
 #[must_use]
 pub fn network(rig: &Rig) -> Network {
-    let url = rig.chain().url().parse().expect("a chain has a URL");
+    let url = rig.url().parse().expect("a chain has a URL");
     let network = Network::moderato().at(vec![url]);
     network.expect("one endpoint is enough")
 }

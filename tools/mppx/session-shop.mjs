@@ -1,0 +1,34 @@
+// A server of mppx on the test network that is paid out of channels: GET /page costs $0.002, GET /words streams
+// six words of $0.0001 each, and the fees of what opens a channel at /sponsored are the sponsor's.
+//   node --import=./divert.mjs session-shop.mjs PAYEE-KEY SPONSOR-KEY
+import { Mppx, Store, tempo } from 'mppx/server'
+import { privateKeyToAccount } from 'viem/accounts'
+import { serve } from './serve.mjs'
+
+const [payee, sponsor] = process.argv.slice(2)
+const account = privateKeyToAccount(payee)
+const session = tempo.session({
+  account,
+  recipient: account.address,
+  chainId: 42431,
+  currency: '0x20c0000000000000000000000000000000000000',
+  store: Store.memory(),
+  suggestedDeposit: '0.01',
+  sse: true,
+})
+const mppx = Mppx.create({
+  methods: [session],
+  secretKey: 'the secret of a test, longer than 32 bytes',
+  realm: '127.0.0.1',
+})
+const paid = mppx['tempo/session']
+
+async function* words() {
+  for (const word of ['one', 'two', 'three', 'four', 'five', 'six']) yield word
+}
+
+serve({
+  '/page': paid({ amount: '0.002', unitType: 'request' }),
+  '/words': { pay: paid({ amount: '0.0001', unitType: 'word' }), body: words },
+  '/sponsored': paid({ amount: '0.002', unitType: 'request', feePayer: privateKeyToAccount(sponsor) }),
+})
