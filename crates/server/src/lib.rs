@@ -62,6 +62,4 @@ pub use gate::{
 pub use limits::{RateLimits, peer};
 pub use random::NoRandomness;
 pub use refused::Refused;
-#[cfg(feature = "websocket")]
-pub use session::socket;
 pub use route::{Dynamic, Inputs, Judgement, PricingError, Route, RouteError, Served};

@@ -35,7 +35,7 @@ pub(super) use wait::Wait;
 /// request to the gate. A handler that fails takes back what it charged.
 ///
 /// ```
-/// use farthing_server::{Meter, MeterError};
+/// use farthing_server::session::{Meter, MeterError};
 ///
 /// async fn translate(meter: Meter) -> Result<String, MeterError> {
 ///     let text = "sunny, with a chance of rain";
@@ -55,11 +55,8 @@ pub(crate) struct Tariff {
     pub(crate) price: Amount,
     /// The challenge that the request answered.
     pub(crate) challenge: ChallengeId,
-    /// The units that were charged before the handler ran, and are used by that. Whoever charged
-    /// them ends them.
+    /// The units that were charged before the handler ran. Whoever charged them ends them.
     pub(crate) paid: u64,
-    /// The units that were charged before the handler ran for it to use: an estimate.
-    pub(crate) ahead: u64,
     /// How long a charge waits for a voucher.
     pub(crate) within: Duration,
     /// Whether the buyer reads trailers.
@@ -89,21 +86,12 @@ struct Inner {
 struct Tally {
     /// What was used, with what was charged before.
     units: u64,
-    /// What was charged to be used, and is not.
-    ahead: u64,
-    /// What the handler used, and nobody ended yet.
+    /// What the handler charged, and nobody ended yet.
     open: Amount,
     /// Whether the answer was served, once that is known.
     served: bool,
-}
-
-/// What a handler leaves, for whoever ends its request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Left {
-    /// What it used: earned where it served.
-    pub(crate) used: Amount,
-    /// What was charged to be used, and was not.
-    pub(crate) unused: Amount,
+    /// The challenge that was answered last, where it is another one than at first.
+    challenge: Option<ChallengeId>,
 }
 
 /// Why nothing was charged.
@@ -177,7 +165,6 @@ impl Meter {
     pub(crate) fn new(tariff: Tariff) -> Self {
         let tally = Tally {
             units: tariff.paid,
-            ahead: tariff.ahead,
             ..Tally::default()
         };
         Self(Arc::new(Inner {
@@ -195,23 +182,18 @@ impl Meter {
     /// # Errors
     /// When nothing was charged. Nothing more can be served for pay then; the handler should stop.
     pub async fn charge(&self, units: u64) -> Result<Balance, MeterError> {
-        let mut advance = Advance::take(self, units);
-        let (lacks, used) = (units - advance.units, self.cost(units)?);
-        let price = self.cost(lacks)?;
+        let price = self.cost(units)?;
         let mut wait = None;
         loop {
             let meter = self.clone();
             let tried = self.detached(async move {
                 let tried = meter.pay(price).await?;
                 if let Tried::Done(_) = tried {
-                    advance.units = 0;
-                    meter.note(units, used);
+                    meter.note(units, price);
                 }
-                Ok((tried, advance))
+                Ok(tried)
             });
-            let (tried, unused) = tried.await?;
-            advance = unused;
-            match tried {
+            match tried.await? {
                 Tried::Done(balance) => return Ok(balance),
                 tried => Wait::on(&mut wait, self, price, &tried).await?,
             }
@@ -242,27 +224,13 @@ impl Meter {
         self.0.tariff.live.id()
     }
 
-    /// Ends what the handler charged, and says what is to be said to the channel: what it used is
-    /// served or taken back, and what it did not use is taken back. What is charged later is ended
-    /// alike when the last one drops the meter.
-    pub(crate) fn finish(&self, served: bool) -> Left {
+    /// Takes over what the handler charged and nobody ended: whoever calls says to the channel that
+    /// it was served, or takes it back. What is charged later ends alike, when nobody has the meter
+    /// any more.
+    pub(crate) fn take_open(&self, served: bool) -> Amount {
         let mut tally = self.tally();
         tally.served = served;
-        let (used, ahead) = (
-            std::mem::take(&mut tally.open),
-            std::mem::take(&mut tally.ahead),
-        );
-        drop(tally);
-        Left {
-            used,
-            // It is a part of what was charged.
-            unused: self.cost(ahead).unwrap_or_default(),
-        }
-    }
-
-    /// Takes over what was charged to be used.
-    pub(super) fn take_ahead(&self) -> u64 {
-        std::mem::take(&mut self.tally().ahead)
+        std::mem::take(&mut tally.open)
     }
 
     pub(super) fn tariff(&self) -> &Tariff {
@@ -321,6 +289,12 @@ impl Meter {
         self.0.tariff.live.served(price);
     }
 
+    /// The challenge that was answered since: receipts are for that one.
+    #[cfg(feature = "websocket")]
+    pub(super) fn answer_to(&self, challenge: ChallengeId) {
+        self.tally().challenge = Some(challenge);
+    }
+
     /// The receipt as of now.
     pub(super) fn receipt(&self, cut: Option<Cut>) -> Receipt {
         let Tariff {
@@ -330,10 +304,11 @@ impl Meter {
             ..
         } = self.tariff();
         let balance = live.last().balance;
+        let answered = self.tally().challenge.clone();
         let receipt = SessionReceipt {
             method: live.terms().method.clone(),
             at: clock.0.now(),
-            challenge: challenge.clone(),
+            challenge: answered.unwrap_or_else(|| challenge.clone()),
             channel: live.id().clone(),
             accepted: balance.accepted,
             spent: balance.spent,
@@ -392,44 +367,14 @@ impl Tariff {
     }
 }
 
-/// Units that are used of what was charged to be used. They are put back where the rest could not be
-/// charged.
-struct Advance {
-    meter: Meter,
-    units: u64,
-}
-
-impl Advance {
-    fn take(meter: &Meter, most: u64) -> Self {
-        let mut tally = meter.tally();
-        let units = most.min(tally.ahead);
-        tally.ahead -= units;
-        drop(tally);
-        Self {
-            meter: meter.clone(),
-            units,
-        }
-    }
-}
-
-impl Drop for Advance {
-    fn drop(&mut self) {
-        self.meter.tally().ahead += self.units;
-    }
-}
-
 impl Drop for Inner {
     /// What was charged after the answer began, by whoever kept the meter.
     fn drop(&mut self) {
         let tally = self.tally.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let ahead = self.tariff.price.checked_mul(tally.ahead.into());
-        let (used, unused) = (tally.open, ahead.unwrap_or_default());
         if tally.served {
-            self.tariff.live.served(used);
-            self.tariff.take_back_later(unused);
+            self.tariff.live.served(tally.open);
         } else {
-            self.tariff
-                .take_back_later(used.checked_add(unused).unwrap_or(used));
+            self.tariff.take_back_later(tally.open);
         }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! ```
 //! use farthing_core::encoding::sse::Event;
-//! use farthing_server::{Meter, Piece, StreamBody};
+//! use farthing_server::session::{Meter, Piece, StreamBody};
 //! use futures_util::stream;
 //!
 //! async fn poem(meter: Meter) -> http::Response<StreamBody> {
@@ -19,7 +19,8 @@
 //! - Where the balance is out, the stream pauses. As events it says so, with `payment-need-voucher`,
 //!   and it goes on when a voucher came with any request to the gate.
 //! - It ends with a receipt: the event `payment-receipt`, or a trailer where the buyer reads them.
-//! - One that is cut says so. Events end with a receipt that says why ([`Cut`]); a body of plain
+//! - One that is cut says so. Events end with a receipt that says why
+//!   ([`Cut`](farthing_core::noun::session::Cut)); a body of plain
 //!   bytes ends with an error, because nothing else in it would.
 //! - A channel has one stream. A newer one ends the older.
 //!
@@ -35,6 +36,8 @@ mod drive;
 mod forms;
 mod hand;
 mod purse;
+#[cfg(feature = "websocket")]
+pub mod socket;
 #[cfg(test)]
 mod tests;
 
@@ -44,7 +47,6 @@ use bytes::Bytes;
 use farthing_core::{
     encoding::sse::{self, Event},
     header::PAYMENT_RECEIPT,
-    noun::session::Cut,
 };
 use futures_core::Stream;
 use http::{HeaderValue, Response, header};

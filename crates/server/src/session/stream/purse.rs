@@ -14,10 +14,12 @@ pub(super) struct Purse {
 }
 
 impl Purse {
-    /// A purse, with what was charged before the stream began.
-    pub(super) fn new(meter: Meter, slice: u64) -> Self {
-        let paid = meter.take_ahead();
-        Self { meter, slice, paid }
+    pub(super) const fn new(meter: Meter, slice: u64) -> Self {
+        Self {
+            meter,
+            slice,
+            paid: 0,
+        }
     }
 
     /// Tries to charge what a piece costs beyond what was charged before. Not to be dropped

@@ -1,10 +1,10 @@
 //! Streams over a channel in memory, without a door in front.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use farthing_core::{
-    domain::channels::{Purchase, Step},
+    domain::channels::{Caps, Channels, Opened, Purchase, Step},
     encoding::sse::{Event, Message, Payment, Reader},
     header::{PAYMENT_RECEIPT, payment_receipt},
     intent::session::{Balance, Channel, OnChain, Protocol, Seen},
@@ -13,8 +13,8 @@ use farthing_core::{
         Receipt,
         session::{Cut, NeedVoucher, SessionReceipt},
     },
-    port::session::Said,
-    value::{Amount, Realm, Timestamp},
+    port::{clock::Clock, session::Said},
+    value::{Amount, Price, Realm, Timestamp},
 };
 use farthing_testkit::{
     clock::FakeClock,
@@ -27,9 +27,12 @@ use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Piece, StreamBody, StreamCut};
-use crate::session::{
-    Live, Meter, MeterError, SessionOptions, Sessions,
-    meter::{ClockOf, Tariff},
+use crate::{
+    limits::Allowance,
+    session::{
+        Live, Making, Meter, MeterError,
+        meter::{ClockOf, Tariff},
+    },
 };
 
 /// What a unit costs.
@@ -56,23 +59,36 @@ impl Stage {
         reserve.deposit(&alice, DEPOSIT);
         let channel = FakeDescriptor::new(&alice, &shop, Protocol::V2, "salt");
         let rail = FakeSession::new(reserve, &shop, Protocol::V2);
-        let mut options = SessionOptions::default();
-        options.exposure_per_payer = cap.parse().unwrap();
-        let sessions = Sessions::new(
-            vec![Arc::new(rail)],
-            Arc::new(MemoryBackend::new()),
-            clock.clone(),
-            options,
-        );
+        let worth = |price: &str| price.parse::<Price>().unwrap().worth().unwrap();
+        let channels = Channels::new(Arc::new(MemoryBackend::new()));
         let seen = Seen {
             block: 1,
             state: OnChain::open(Amount::new(DEPOSIT)),
         };
-        let opened = Channel::open(Protocol::V2, seen).unwrap();
         let terms = channel.terms(&Realm::new("api.example.com").unwrap());
-        let live = sessions.opened(&channel.id(), &terms, opened).await;
+        let opened = Channel::open(Protocol::V2, seen).unwrap();
+        let opened = channels
+            .open(&channel.id(), &terms, opened, clock.now())
+            .await;
+        let Ok(Opened::New(held)) = opened else {
+            panic!("the channel is new");
+        };
+        let many = NonZeroU32::new(1_000).unwrap();
+        let making = Making {
+            rail: Arc::new(rail),
+            caps: Caps {
+                payer: alice,
+                currency: method::currency(),
+                per_payer: worth(cap),
+                in_total: worth("$1000"),
+                slice: Amount::ZERO,
+            },
+            channels,
+            clock: clock.clone(),
+            allowance: Allowance::new(many, many),
+        };
         Self {
-            live: live.unwrap(),
+            live: Arc::new(Live::new(held, terms, making).unwrap()),
             channel,
             work: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -81,16 +97,15 @@ impl Stage {
     }
 
     fn meter(&self) -> Meter {
-        self.meter_with(0, false)
+        self.meter_with(false)
     }
 
-    fn meter_with(&self, ahead: u64, takes_trailers: bool) -> Meter {
+    fn meter_with(&self, takes_trailers: bool) -> Meter {
         Meter::new(Tariff {
             live: Arc::clone(&self.live),
             price: Amount::new(PRICE),
             challenge: "c1".parse().unwrap(),
             paid: 0,
-            ahead,
             within: Duration::from_secs(30),
             takes_trailers,
             closing: self.closing.clone(),
@@ -126,7 +141,13 @@ impl Stage {
         self.work.close();
         self.work.wait().await;
         self.work.reopen();
-        self.live.refresh().await.unwrap().balance
+        self.read().await
+    }
+
+    /// What the store has.
+    async fn read(&self) -> Balance {
+        let read = self.live.step(|channel| Ok(Step::to(channel.balance())));
+        read.await.unwrap()
     }
 
     /// What was spent for good: nothing of it is left open.
@@ -388,24 +409,6 @@ async fn what_is_charged_ahead_and_not_used_goes_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_estimate_that_was_charged_before_is_used_first() {
-    let stage = Stage::new().await;
-    stage.pay(100, 5 * PRICE).await;
-    let mut read = Read::new(stage.meter_with(5, false).stream().sse(words("roses are")));
-    read.words("roses are").await;
-    assert_eq!(read.ends().await, (2, 6, None));
-    assert_eq!(stage.books().await.spent, Amount::new(6));
-
-    stage.pay(100, 5 * PRICE).await;
-    let meter = stage.meter_with(5, false);
-    meter.charge(7).await.unwrap();
-    assert_eq!(meter.spent_units(), 7);
-    assert_eq!(stage.live.last().balance.spent, Amount::new(6 + 21));
-    let left = meter.finish(true);
-    assert_eq!((left.used, left.unused), (Amount::new(21), Amount::ZERO));
-}
-
-#[tokio::test(start_paused = true)]
 async fn plain_bytes_end_with_a_trailer_or_with_an_error() {
     let stage = Stage::new().await;
     stage.voucher(6).await;
@@ -413,7 +416,7 @@ async fn plain_bytes_end_with_a_trailer_or_with_an_error() {
         let pieces = (0..count).map(|_| Ok::<_, StreamCut>(Piece::new(1, Bytes::from("abc"))));
         stream::iter(pieces)
     };
-    let whole = stage.meter_with(0, true).stream().bytes(pieces(2));
+    let whole = stage.meter_with(true).stream().bytes(pieces(2));
     assert_eq!(whole.headers()["trailer"], "payment-receipt");
     let whole = whole.into_body().collect().await.unwrap();
     let receipt = payment_receipt::parse(&whole.trailers().unwrap()[PAYMENT_RECEIPT]).unwrap();
@@ -433,7 +436,7 @@ async fn plain_bytes_end_with_a_trailer_or_with_an_error() {
     );
 
     // One that is cut never looks whole.
-    let cut = stage.meter_with(0, true).stream().bytes(pieces(1));
+    let cut = stage.meter_with(true).stream().bytes(pieces(1));
     let cut = cut.into_body().collect().await;
     assert_eq!(cut.unwrap_err(), StreamCut(Cut::Unpaid));
     assert_eq!(stage.books().await.spent, Amount::new(6));
@@ -445,16 +448,13 @@ async fn a_meter_charges_before_it_returns_and_gives_back_what_is_not_served() {
     stage.voucher(100).await;
     let meter = stage.meter();
     assert_eq!(meter.charge(4).await.unwrap().spent, Amount::new(12));
-    assert_eq!(
-        stage.live.refresh().await.unwrap().balance.spent,
-        Amount::new(12)
-    );
-    assert_eq!(meter.finish(false).used, Amount::new(12));
+    assert_eq!(stage.read().await.spent, Amount::new(12));
+    assert_eq!(meter.take_open(false), Amount::new(12));
 
     // What the meter is kept for after the answer ends as the answer did.
     for (served, spent) in [(true, 24), (false, 24)] {
         let meter = stage.meter();
-        let _ = meter.finish(served);
+        assert_eq!(meter.take_open(served), Amount::ZERO);
         meter.charge(4).await.unwrap();
         drop(meter);
         assert_eq!(stage.books().await.spent, Amount::new(spent), "{served}");
