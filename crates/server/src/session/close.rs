@@ -23,10 +23,12 @@ use farthing_core::{
     noun::problem::{Problem, ProblemKind},
     payment::Moved,
     port::{backend::StoreError, method::Refusal, session::Said},
+    value::Amount,
 };
 
 use super::{
     fund::sentence,
+    settle::can_close,
     till::{RailStep, Till},
 };
 use crate::abort;
@@ -50,6 +52,12 @@ pub enum NotClosed {
     /// The channel does not allow it, or could not be written.
     #[error(transparent)]
     Channel(#[from] ChannelError),
+    /// The rail moves what a voucher says, and there is none that says no more than was spent.
+    #[error("the closing voucher has to say {owed}, which is what was spent")]
+    NotExact {
+        /// What was spent.
+        owed: Amount,
+    },
     /// It is stopped and will be closed; the rail is not done.
     #[error("the channel is being closed")]
     Pending,
@@ -70,6 +78,7 @@ impl NotClosed {
             Self::NoChannel => ProblemKind::SessionChannelNotFound,
             Self::Ended(_) => ProblemKind::SessionChannelFinalized,
             Self::Channel(error) => error.kind(),
+            Self::NotExact { .. } => ProblemKind::VerificationFailed,
             Self::Pending => ProblemKind::PaymentPending,
             Self::NoRail => ProblemKind::MethodUnsupported,
             Self::Store(_) => ProblemKind::StoreUnavailable,
@@ -148,6 +157,7 @@ impl Till {
         if let Some(end) = self.0.settlements.ended(id).await? {
             return ended(end);
         }
+        self.is_closable(id, voucher.as_ref()).await?;
         let now = self.now();
         let want = &self.0.settlements;
         want.want(&terms.method, id, Wish::Close, (now, now))
@@ -161,6 +171,24 @@ impl Till {
         }
         abort::point("close-stopped");
         self.wait_for_end(id, terms).await
+    }
+
+    /// Whether the channel could be closed if it were stopped now. One that could not would serve
+    /// nobody any more, and keep what its payer has in it.
+    async fn is_closable(
+        &self,
+        id: &ChannelId,
+        voucher: Option<&Voucher>,
+    ) -> Result<(), NotClosed> {
+        let held = self.held(id).await?;
+        let mut channel = held.channel().clone();
+        match channel.close(voucher) {
+            Ok(balance) if !can_close(&channel) => Err(NotClosed::NotExact {
+                owed: balance.spent.max(balance.settled),
+            }),
+            Ok(_) | Err(Refused::Closed) => Ok(()),
+            Err(refused) => Err(NotClosed::Channel(refused.into())),
+        }
     }
 
     /// Settles, or lets others settle, until the channel has ended.

@@ -134,11 +134,28 @@ impl Till {
                 break;
             }
         }
+        if kept.is_none() {
+            looked_at += self.look_at_all(rail).await?;
+        }
         let watched = Watched {
             block: since,
             looked_at,
         };
         Ok((Some(since), watched))
+    }
+
+    /// Where nobody has watched before, nobody knows which channels something happened to.
+    async fn look_at_all(&self, rail: &dyn Session) -> Result<usize, DeafError> {
+        let (mut looked_at, mut last) = (0, None);
+        loop {
+            let page = self.0.channels.list(last.as_ref(), LOOK).await?;
+            let ids = page.iter().map(|listed| listed.id.clone()).collect();
+            looked_at += self.look_at(rail, ids).await?;
+            last = page.last().cloned();
+            if page.len() < LOOK {
+                return Ok(looked_at);
+            }
+        }
     }
 
     fn in_memory(&self, method: &MethodId) -> Vec<ChannelId> {

@@ -84,7 +84,7 @@ impl Till {
     /// # Errors
     /// When it is refused, or not done yet. The problem says whether money moved.
     pub async fn open(&self, asked: &FundingAsked<'_>) -> Result<Funded, NotFunded> {
-        let rail = self.rail_of(asked)?;
+        let rail = self.rail_of(asked).await?;
         let known = self.0.channels.terms(&asked.funding.channel).await?;
         let funded = match known {
             Some(terms) => {
@@ -113,7 +113,7 @@ impl Till {
     /// # Errors
     /// When it is refused, or not done yet. The problem says whether money moved.
     pub async fn top_up(&self, asked: &FundingAsked<'_>) -> Result<Funded, NotFunded> {
-        let rail = self.rail_of(asked)?;
+        let rail = self.rail_of(asked).await?;
         let id = &asked.funding.channel;
         let terms = self.0.channels.terms(id).await?;
         let terms = terms.ok_or(NotFunded::NoChannel)?;
@@ -129,8 +129,10 @@ impl Till {
         self.fund(rail, asked, Some(Known { terms, deposit })).await
     }
 
-    fn rail_of(&self, asked: &FundingAsked<'_>) -> Result<&dyn Session, NotFunded> {
+    /// The rail, which has to be heard: nobody is to lock value for what is not served.
+    async fn rail_of(&self, asked: &FundingAsked<'_>) -> Result<&dyn Session, NotFunded> {
         let desk = self.desk(asked.method).ok_or(NotFunded::NoRail)?;
+        self.hear(asked.method).await?;
         Ok(&*desk.rail)
     }
 

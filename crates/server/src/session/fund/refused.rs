@@ -13,7 +13,7 @@ use farthing_core::{
     value::Amount,
 };
 
-use crate::random::NoRandomness;
+use crate::{random::NoRandomness, session::silence::DeafError};
 
 /// Why a channel is not funded.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +64,9 @@ pub enum NotFunded {
     /// Somebody else works on it.
     #[error("this is being worked on")]
     InFlight,
+    /// The rail has not been heard lately. Nothing was sent.
+    #[error("the rail cannot be reached at the moment")]
+    Silent(#[from] DeafError),
     /// The gate has no such rail.
     #[error("this payment method is not offered here")]
     NoRail,
@@ -99,6 +102,8 @@ impl NotFunded {
                 _ => ProblemKind::PaymentPending,
             },
             Self::InFlight => ProblemKind::PaymentInFlight,
+            Self::Silent(DeafError::Store(_)) => ProblemKind::StoreUnavailable,
+            Self::Silent(_) => ProblemKind::RailUnavailable,
             Self::NoRail => ProblemKind::MethodUnsupported,
             Self::Store(_) => ProblemKind::StoreUnavailable,
             Self::Channel(error) => error.kind(),
@@ -156,6 +161,7 @@ impl NotFunded {
             | Self::Channel(
                 ChannelError::Store(_) | ChannelError::Leased { .. } | ChannelError::Contended,
             ) => Some(Duration::from_secs(1)),
+            Self::Silent(_) => Some(Duration::from_secs(5)),
             Self::Method(refusal) if refusal.kind() == ProblemKind::RailUnavailable => {
                 Some(Duration::from_secs(5))
             }

@@ -40,6 +40,7 @@ use tokio::task::JoinSet;
 
 pub(super) use memo::Settler;
 pub use policy::SettleOptions;
+pub(super) use policy::can_close;
 
 use super::{
     silence::Silent,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use farthing_core::{
     domain::settlements::Wish,
-    intent::session::{Channel, Standing},
+    intent::session::{Channel, Protocol, Standing},
     port::session::Handing,
     value::{Amount, Price, Timestamp},
 };
@@ -109,7 +109,7 @@ pub(super) fn decide(
             if in_flight && now < patience {
                 return Decision::Wait(patience.min(now.saturating_add(options.every)));
             }
-            Decision::Hand(close(channel))
+            close(channel).map_or(Decision::Nothing, Decision::Hand)
         }
         (Standing::CloseRequested(at), _) => {
             if let Some(settle) = settle {
@@ -138,18 +138,32 @@ pub(super) fn decide(
                 let unused = options.close_unused.unwrap_or(options.age);
                 return Decision::Wait(now.saturating_add(unused));
             }
-            Decision::Stop
+            // Stopped for nothing it would serve nobody.
+            match can_close(channel) {
+                true => Decision::Stop,
+                false => Decision::Nothing,
+            }
         }
         (Standing::Open, _) => settle.map_or(Decision::Nothing, Decision::Hand),
     }
 }
 
-fn close(channel: &Channel) -> Handing {
+/// What closes it; `None` where the rail needs a voucher for it and we have none. Then only its payer
+/// can close it.
+fn close(channel: &Channel) -> Option<Handing> {
     let closing = channel.closing();
-    Handing::Close {
+    if closing.voucher.is_none() && channel.protocol() == Protocol::V1 {
+        return None;
+    }
+    Some(Handing::Close {
         capture: closing.capture,
         voucher: closing.voucher.cloned(),
-    }
+    })
+}
+
+/// Whether we can close it as it is.
+pub(in crate::session) fn can_close(channel: &Channel) -> bool {
+    close(channel).is_some()
 }
 
 /// Whether closing it would pay anything out.
