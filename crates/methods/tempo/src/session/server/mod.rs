@@ -75,7 +75,7 @@ const OPEN_BEFORE: &str = "openBefore";
 /// let key = SigningKey::from_bytes([7; 32])?;
 /// let options = TempoSessionOptions::new(network, key.address(), key.into());
 /// let sessions = TempoSession::new(node, Outbox::new(backend), clock, options)?;
-/// sessions.check().await?;
+/// sessions.check_contracts().await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -130,7 +130,7 @@ impl TempoSession {
     ///
     /// # Errors
     /// When they do not, or the chain does not tell.
-    pub async fn check(&self) -> Result<(), TempoSessionError> {
+    pub async fn check_contracts(&self) -> Result<(), TempoSessionError> {
         for Escrow { contract, .. } in &self.options.escrows {
             let answer = self.node.ask(state::grace_request(*contract)).await;
             let found = match answer {

@@ -45,7 +45,7 @@ pub struct TempoSessionOptions {
     /// How long a funding or a settlement waits for its block before it answers that it is pending.
     pub patience: Duration,
     /// How long the contracts leave a payee to settle, once the payer asks for a channel's end. That they do
-    /// is [checked](super::TempoSession::check).
+    /// is [checked](super::TempoSession::check_contracts).
     pub grace: Duration,
 }
 
