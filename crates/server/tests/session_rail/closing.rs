@@ -6,7 +6,7 @@ use farthing_core::{
     intent::session::{Protocol, Standing},
     noun::problem::ProblemKind,
 };
-use farthing_server::{NotClosed, What};
+use farthing_server::{What, session::NotClosed};
 use farthing_testkit::method::{Answer, account};
 
 use crate::kit::{DEPOSIT, FUNDS, Kit, PRICE, of, options, rail};

@@ -6,7 +6,7 @@ use farthing_core::{
     domain::fundings::FundingState, intent::session::Protocol, noun::problem::ProblemKind,
     payment::Moved, value::Timestamp,
 };
-use farthing_server::{NotFunded, What};
+use farthing_server::{What, session::NotFunded};
 use farthing_testkit::method::{Answer, FakeSessionPayload, Judgement, account};
 
 use crate::kit::{DEPOSIT, FUNDS, Kit, PRICE, of, options, request, shop};

@@ -23,8 +23,8 @@ use farthing_core::{
     value::{Amount, ChallengeId, Did, MethodId, Realm, Recipient, Secret, Timestamp, Worth},
 };
 use farthing_server::{
-    Event, Funded, FundingAsked, Memory, Movement, NotFunded, RailStep, Till, TillOptions,
-    TillParts, What,
+    Event, Movement, What,
+    session::{Funded, FundingAsked, Memory, NotFunded, RailStep, Till, TillOptions, TillParts},
 };
 use farthing_testkit::{
     clock::FakeClock,

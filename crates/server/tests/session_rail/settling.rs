@@ -7,7 +7,7 @@ use farthing_core::{
     intent::session::{Protocol, Standing},
     value::Amount,
 };
-use farthing_server::{Settling, What};
+use farthing_server::{What, session::Settling};
 use farthing_testkit::method::{Answer, FakeSession, FakeStanding, FakeWork, Latch};
 
 use crate::kit::{Buyer, InMemory, Kit, PRICE, of, options, rail};

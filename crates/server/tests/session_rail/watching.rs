@@ -7,7 +7,7 @@ use farthing_core::{
     noun::problem::ProblemKind,
     value::Timestamp,
 };
-use farthing_server::{Silent, What};
+use farthing_server::{What, session::Silent};
 use farthing_testkit::method::{FakeReserve, Judgement};
 
 use crate::kit::{DEPOSIT, Kit, PRICE, of, options, rail};
