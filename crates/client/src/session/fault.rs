@@ -16,6 +16,9 @@ pub enum SessionFault {
         /// What is owed, with this request.
         allowed: Amount,
     },
+    /// The seller of a stream asks for vouchers, and delivers nothing for them.
+    #[error("the seller asks for vouchers that it has, and delivers nothing")]
+    Nags,
     /// The seller said earlier what cannot be.
     #[error("the channel is not used any more: {0}")]
     Disputed(Box<str>),
@@ -88,7 +91,7 @@ impl SessionFault {
 
     pub(crate) const fn hint(&self) -> &'static str {
         match self {
-            Self::AsksTooMuch { .. } | Self::Disputed(_) => {
+            Self::AsksTooMuch { .. } | Self::Disputed(_) | Self::Nags => {
                 "nothing more is signed for this seller; close the channel to get the rest back"
             }
             Self::Deposit { .. } | Self::NoDeposit { .. } => {

@@ -288,9 +288,8 @@ impl Inner {
                 }
             }
             Err(refusal) if wishes.len() == 1 => {
-                for wish in wishes {
-                    let _ = wish.reply.send(Err(refusal));
-                    return;
+                if let Some(only) = wishes.into_iter().next() {
+                    let _ = only.reply.send(Err(refusal));
                 }
             }
             // What is too much for all may do for some.

@@ -212,8 +212,7 @@ impl Follower {
         }
         self.asked += 1;
         if self.asked > ASKS {
-            let said = Box::new(Said::default());
-            return Err(SessionFault::Refused(said).into());
+            return Err(SessionFault::Nags.into());
         }
         let signed = self.sign(&client, need.required).await?;
         self.bill.costs(self.flight.amount);

@@ -1,0 +1,144 @@
+//! The end of a channel, and channels that are found again.
+
+use std::{sync::Arc, time::Duration};
+
+use farthing_client::{CloseHow, Closing, SessionFault, Stage};
+use farthing_core::{intent::session::Protocol, memory::MemoryBackend, port::backend::Backend, value::Amount};
+use farthing_testkit::method::{self, FakeReserve, FakeSessionPayer};
+
+use super::{WEALTH, World, client, common::price, generous, paying::is};
+
+fn buyer(world: &World) -> u128 {
+    world.reserve.truth().balance(method::account("buyer").as_str())
+}
+
+fn seller(world: &World) -> u128 {
+    world.reserve.truth().balance(method::account("shop").as_str())
+}
+
+#[tokio::test]
+async fn its_seller_closes_it_and_the_rest_comes_back() {
+    for protocol in [Protocol::V1, Protocol::V2] {
+        let world = World::new(protocol).await;
+        for _ in 0..3 {
+            world.get("/goods").await;
+        }
+        let id = world.purse().await.id;
+        let closed = world.client.sessions().close(id, CloseHow::Together).await.unwrap();
+        let Closing::Closed(purse) = closed else { panic!("{closed:?}") };
+        assert_eq!((purse.stage, purse.paid_out), (Stage::Closed, Some(Amount::new(3_000))));
+        assert_eq!(purse.reference.unwrap().as_str(), "closing-1");
+        assert_eq!((buyer(&world), seller(&world)), (WEALTH - 3_000, 3_000));
+        assert!(world.client.sessions().list(None, 9).await.unwrap().is_empty());
+        assert_eq!(world.client.sessions().ended(None, 9).await.unwrap().len(), 1);
+        // What comes next opens another one.
+        world.get("/goods").await;
+        assert_eq!((world.shop.channels(), world.used().await), (2, 4_000));
+    }
+}
+
+#[tokio::test]
+async fn what_was_signed_ahead_and_not_spent_comes_back() {
+    let policy = generous().sign_ahead(price("$0.01"));
+    let world = World::with(Protocol::V2, policy, Arc::new(MemoryBackend::new())).await;
+    world.get("/goods").await;
+    world.get("/goods").await;
+    let id = world.purse().await.id;
+    world.client.sessions().close(id, CloseHow::Together).await.unwrap();
+    assert_eq!((buyer(&world), seller(&world)), (WEALTH - 2_000, 2_000));
+}
+
+#[tokio::test]
+async fn a_first_channel_closes_with_no_more_than_is_owed() {
+    let world = World::new(Protocol::V1).await;
+    world.get("/goods").await;
+    // It is refused, signed for and not charged.
+    world.shop.ways(|ways| ways.asks_more = 1);
+    world.client.get(world.shop.url("/goods")).send().await.unwrap_err();
+    world.shop.ways(|ways| ways.asks_more = 0);
+    assert_eq!(world.counts().await, (2_000, 1_000, 0));
+    let id = world.purse().await.id;
+    world.client.sessions().close(id, CloseHow::Together).await.unwrap();
+    assert_eq!((buyer(&world), seller(&world)), (WEALTH - 1_000, 1_000));
+}
+
+#[tokio::test]
+async fn a_seller_that_will_not_close_is_not_needed() {
+    let world = World::new(Protocol::V2).await;
+    world.get("/goods").await;
+    world.shop.ways(|ways| ways.will_not_close = true);
+    let id = world.purse().await.id;
+    let sessions = world.client.sessions();
+    let error = sessions.close(id, CloseHow::Together).await.unwrap_err();
+    assert!(is(&error, |fault| matches!(fault, SessionFault::Refused(_))), "{error:?}");
+    let waits = sessions.close(id, CloseHow::Alone).await.unwrap();
+    assert!(matches!(waits, Closing::Waits { .. }), "{waits:?}");
+    // Asking again, also in another process, is the same.
+    let again = world.again();
+    let waits = again.sessions().close(id, CloseHow::Alone).await.unwrap();
+    assert!(matches!(waits, Closing::Waits { .. }), "{waits:?}");
+    assert_eq!(buyer(&world), WEALTH - 100_000);
+    world.clock.advance(FakeReserve::grace() + Duration::from_secs(60));
+    world.reserve.mine();
+    let synced = sessions.sync().await.unwrap();
+    assert_eq!((synced.len(), synced[0].purse.stage), (1, Stage::Closed));
+    // The seller handed nothing in, and what it was owed is its own loss.
+    assert_eq!((buyer(&world), seller(&world)), (WEALTH, 0));
+}
+
+#[tokio::test]
+async fn a_channel_that_was_closed_behind_our_back_is_replaced_once() {
+    let world = World::new(Protocol::V2).await;
+    world.get("/goods").await;
+    let channel = world.purse().await.channel.unwrap();
+    world.reserve.request_close(&channel);
+    world.clock.advance(FakeReserve::grace() + Duration::from_secs(60));
+    world.reserve.mine();
+    assert!(world.reserve.withdraw(&channel));
+    world.shop.books.lock().unwrap().clear();
+    world.shop.ways(|ways| ways.forgets = true);
+    let error = world.client.get(world.shop.url("/goods")).send().await;
+    // The new one is opened with the request, so that it pays although the shop forgets others.
+    assert_eq!(error.unwrap().text().await.unwrap(), "goods");
+    assert_eq!((world.shop.channels(), world.shop.count("open")), (2, 2));
+    let ended = world.client.sessions().ended(None, 9).await.unwrap();
+    assert_eq!((ended.len(), ended[0].stage), (1, Stage::Closed));
+}
+
+#[tokio::test]
+async fn a_look_at_the_rail_takes_over_what_it_says() {
+    let world = World::new(Protocol::V2).await;
+    world.get("/goods").await;
+    let channel = world.purse().await.channel.unwrap();
+    let known = world.reserve.channel(&channel).unwrap();
+    world.reserve.top_up(&known.descriptor, 5_000);
+    let synced = world.client.sessions().sync().await.unwrap();
+    assert!(synced[0].changed && synced[0].error.is_none());
+    assert_eq!(synced[0].purse.deposit, Amount::new(105_000));
+    world.reserve.set_silent(true);
+    let synced = world.client.sessions().sync().await.unwrap();
+    assert!(!synced[0].changed && synced[0].error.is_some());
+}
+
+#[tokio::test]
+async fn a_channel_the_store_forgot_is_found_and_closed_and_pays_nothing() {
+    let world = World::new(Protocol::V2).await;
+    world.get("/goods").await;
+    let empty: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    let account = method::account("buyer");
+    let payer = FakeSessionPayer::new(Arc::clone(&world.reserve), &account).in_run("new");
+    let new = client(Arc::new(payer), &empty, &world.clock, generous(), super::hasty());
+    let found = new.sessions().recover(&world.shop.url("/goods")).await.unwrap();
+    assert_eq!(found.len(), 1);
+    let purse = &found[0].purse;
+    assert_eq!((purse.stage, purse.signed, purse.deposit.units()), (Stage::Closing, Amount::ZERO, 100_000));
+    assert_eq!(found[0].spent, Amount::new(1_000));
+    assert!(new.sessions().recover(&world.shop.url("/goods")).await.unwrap().is_empty());
+    let waits = new.sessions().close(purse.id, CloseHow::Alone).await.unwrap();
+    assert!(matches!(waits, Closing::Waits { .. }));
+    // Somebody else's channel is nobody's here.
+    let thief = method::account("thief");
+    let payer = FakeSessionPayer::new(Arc::clone(&world.reserve), &thief);
+    let other = client(Arc::new(payer), &empty, &world.clock, generous(), super::hasty());
+    assert!(other.sessions().recover(&world.shop.url("/goods")).await.unwrap().is_empty());
+}

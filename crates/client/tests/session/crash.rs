@@ -1,0 +1,163 @@
+//! The client dies before and after each of its writes, and somebody goes on.
+
+use std::{sync::Arc, time::Duration};
+
+use farthing_client::{Client, Options, SessionFault, Stage};
+use farthing_core::{intent::session::Protocol, memory::MemoryBackend};
+use farthing_testkit::faulty::{Faults, Faulty, When};
+
+use super::{World, generous, paying::is};
+
+/// The writes of a client that opens a channel and pays one request, in their order.
+const BEGIN: u64 = 1;
+const LEASE: u64 = 2;
+const SIGN: u64 = 3;
+const COUNT: u64 = 4;
+const OPENED: u64 = 5;
+const LANDED: u64 = 6;
+
+async fn faulty(protocol: Protocol) -> (World, Faults) {
+    let (backend, faults) = Faulty::new(MemoryBackend::new());
+    let world = World::with(protocol, generous(), Arc::new(backend)).await;
+    (world, faults)
+}
+
+/// Lets a client go as far as a write, and ends it there.
+async fn dies(world: &World, client: &Client, faults: &Faults, write: u64, when: When) {
+    let held = faults.hold_commit(write, when);
+    let call = tokio::spawn(client.get(world.shop.url("/goods")).send());
+    held.reached().await;
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+}
+
+/// A client whose lease is not renewed between its writes.
+fn patient(world: &World) -> Client {
+    let options = Options {
+        lease: Duration::from_secs(3),
+        ..super::hasty()
+    };
+    super::client(world.payer.clone(), &world.backend, &world.clock, generous(), options)
+}
+
+/// What is signed and what is spent after the next process paid for its request.
+async fn check(write: u64, when: When, signed: u128, spent: u128) {
+    for protocol in [Protocol::V1, Protocol::V2] {
+        let what = format!("{protocol:?} {when:?} {write}");
+        let (world, faults) = faulty(protocol).await;
+        dies(&world, &patient(&world), &faults, write, when).await;
+        world.clock.advance(Duration::from_secs(10));
+        let next = world.again();
+        let answer = next.get(world.shop.url("/goods")).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "goods", "{what}");
+        // However it died, there is one channel, and nothing is signed that nobody counted.
+        assert_eq!(world.shop.channels(), 1, "{what}");
+        assert_eq!(world.shop.book().1, spent, "{what}");
+        assert_eq!(world.purse().await.signed.units(), signed, "{what}");
+        assert_eq!(world.used().await, signed, "{what}");
+        assert!(world.shop.highest_shown() <= signed, "{what}");
+        // The next one finds everything in order.
+        let answer = next.get(world.shop.url("/goods")).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "goods", "{what}");
+        assert!(world.purse().await.dispute.is_none(), "{what}");
+        assert_eq!(world.shop.book().1, spent + 1_000, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn dies_before_it_began() {
+    check(BEGIN, When::Before, 1_000, 1_000).await;
+}
+
+#[tokio::test]
+async fn dies_after_it_began() {
+    check(BEGIN, When::After, 1_000, 1_000).await;
+}
+
+#[tokio::test]
+async fn dies_after_it_took_the_work() {
+    check(LEASE, When::After, 1_000, 1_000).await;
+}
+
+#[tokio::test]
+async fn dies_after_it_signed_and_before_that_is_kept() {
+    check(SIGN, When::Before, 1_000, 1_000).await;
+}
+
+#[tokio::test]
+async fn dies_after_it_kept_what_opens_the_channel() {
+    check(SIGN, When::After, 1_000, 1_000).await;
+}
+
+#[tokio::test]
+async fn dies_after_it_counted_the_request_that_opens_the_channel() {
+    // It may have been charged, so the next one may owe two.
+    check(COUNT, When::After, 1_000, 1_000).await;
+}
+
+#[tokio::test]
+async fn dies_after_it_was_served_by_the_opening() {
+    check(OPENED, When::Before, 2_000, 2_000).await;
+}
+
+#[tokio::test]
+async fn dies_before_what_it_learnt_is_written() {
+    check(LANDED, When::Before, 2_000, 2_000).await;
+}
+
+#[tokio::test]
+async fn an_opening_that_got_no_answer_is_presented_again_and_never_signed_anew() {
+    let world = World::new(Protocol::V2).await;
+    world.shop.ways(|ways| ways.drops_openings = 100);
+    for _ in 0..2 {
+        let error = world.client.get(world.shop.url("/goods")).send().await.unwrap_err();
+        assert!(is(&error, |fault| matches!(fault, SessionFault::Waits { .. })), "{error:?}");
+    }
+    assert_eq!((world.payer.signed(), world.purse().await.stage), (1, Stage::Opening));
+    world.shop.ways(|ways| ways.drops_openings = 0);
+    world.get("/goods").await;
+    assert_eq!((world.payer.signed(), world.shop.channels()), (1, 1));
+    assert_eq!(world.shop.book().1, 1_000);
+}
+
+#[tokio::test]
+async fn an_opening_that_can_never_come_gives_everything_back() {
+    let world = World::new(Protocol::V2).await;
+    world.shop.ways(|ways| ways.drops_openings = 100);
+    world.client.get(world.shop.url("/goods")).send().await.unwrap_err();
+    assert_eq!(world.used().await, 1_000);
+    world.clock.advance(Duration::from_secs(3_000));
+    world.reserve.mine();
+    world.client.sessions().sync().await.unwrap();
+    assert_eq!(world.used().await, 0);
+    assert!(world.client.sessions().list(None, 9).await.unwrap().is_empty());
+    world.shop.ways(|ways| ways.drops_openings = 0);
+    world.get("/goods").await;
+    assert_eq!((world.payer.signed(), world.used().await), (2, 1_000));
+}
+
+#[tokio::test]
+async fn an_opening_the_seller_sent_and_did_not_answer_is_found_on_the_rail() {
+    let world = World::new(Protocol::V1).await;
+    world.shop.ways(|ways| ways.swallows_openings = 100);
+    let answer = world.client.get(world.shop.url("/goods")).send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "goods");
+    assert_eq!((world.shop.channels(), world.payer.signed()), (1, 1));
+    assert_eq!(world.shop.book(), (1_000, 1_000));
+}
+
+#[tokio::test]
+async fn a_client_that_dies_after_each_voucher_was_counted_signs_none_twice() {
+    let (world, faults) = faulty(Protocol::V1).await;
+    world.get("/goods").await;
+    for count in 1..=3_u128 {
+        dies(&world, &patient(&world), &faults, 1, When::After).await;
+        assert_eq!(world.purse().await.signed.units(), 1_000 * (count + 1));
+    }
+    // The three were counted and never sent; a seller that has none of them is owed one more.
+    let next = world.again();
+    next.get(world.shop.url("/goods")).send().await.unwrap();
+    let purse = world.purse().await;
+    assert_eq!(purse.signed.units(), 5_000);
+    assert_eq!(world.shop.book(), (5_000, 2_000));
+}
