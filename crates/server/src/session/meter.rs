@@ -2,6 +2,7 @@
 //! served.
 
 use std::{
+    fmt,
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -20,7 +21,7 @@ use farthing_core::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::Live;
+use super::{Live, Till};
 
 mod reserved;
 mod wait;
@@ -43,11 +44,10 @@ pub(super) use wait::Wait;
 ///     Ok(text.to_owned())
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Meter(Arc<Inner>);
 
 /// What a meter charges, and by what.
-#[derive(Debug)]
 pub(crate) struct Tariff {
     /// What is charged.
     pub(crate) live: Arc<Live>,
@@ -61,22 +61,13 @@ pub(crate) struct Tariff {
     pub(crate) within: Duration,
     /// Whether the buyer reads trailers.
     pub(crate) takes_trailers: bool,
+    /// Who knows whether the rail is heard of.
+    pub(crate) till: Option<Till>,
     pub(crate) closing: CancellationToken,
     pub(crate) work: TaskTracker,
-    pub(crate) clock: ClockOf,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// A clock that says nothing of itself.
-#[derive(Clone)]
-pub(crate) struct ClockOf(pub(crate) Arc<dyn Clock>);
-
-impl std::fmt::Debug for ClockOf {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Clock")
-    }
-}
-
-#[derive(Debug)]
 struct Inner {
     tariff: Tariff,
     tally: Mutex<Tally>,
@@ -101,8 +92,9 @@ pub enum MeterError {
     /// The balance is out, and no voucher came in time.
     #[error("the balance is out, and no voucher came in time")]
     Unpaid(Need),
-    /// The seller has as much unsettled as it may, and did not settle in time.
-    #[error("the seller holds as much unsettled as it may")]
+    /// The seller can settle no more at the moment: it holds as much unsettled as it may, or its rail
+    /// is silent. Nothing that the buyer does would help.
+    #[error("the seller can settle no more at the moment")]
     Full,
     /// The channel serves nothing any more.
     #[error(transparent)]
@@ -157,7 +149,7 @@ pub(super) enum Tried<T> {
     Done(T),
     /// The balance does not cover it.
     Short(Need),
-    /// The seller has as much unsettled as it may. Settling makes room.
+    /// The seller can settle no more: it holds as much as it may, or its rail is silent.
     Full,
 }
 
@@ -248,6 +240,10 @@ impl Meter {
         if price.is_zero() {
             return Ok(Tried::Done(self.balance()));
         }
+        // What is served while the rail is silent might never be settled.
+        if !self.is_heard() {
+            return Ok(Tried::Full);
+        }
         let purchase = Purchase {
             voucher: None,
             least: Amount::ZERO,
@@ -307,7 +303,7 @@ impl Meter {
         let answered = self.tally().challenge.clone();
         let receipt = SessionReceipt {
             method: live.terms().method.clone(),
-            at: clock.0.now(),
+            at: clock.now(),
             challenge: answered.unwrap_or_else(|| challenge.clone()),
             channel: live.id().clone(),
             accepted: balance.accepted,
@@ -317,6 +313,12 @@ impl Meter {
         };
         let receipt = receipt.to_receipt();
         cut.map_or(receipt.clone(), |cut| cut.say_in(receipt))
+    }
+
+    fn is_heard(&self) -> bool {
+        let Tariff { till, live, .. } = self.tariff();
+        let mut till = till.iter();
+        till.all(|till| till.heard(&live.terms().method).is_ok())
     }
 
     fn note(&self, units: u64, price: Amount) {
@@ -364,6 +366,15 @@ impl Tariff {
                 tracing::warn!(channel = %live.id(), %price, "what was not served could not be taken back: {error}");
             }
         });
+    }
+}
+
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Meter")
+            .field("channel", self.channel())
+            .field("units", &self.spent_units())
+            .finish_non_exhaustive()
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Live, calls,
-    meter::{ClockOf, Meter, Tariff},
+    meter::{Meter, Tariff},
     receipt,
 };
 use crate::{
@@ -105,9 +105,10 @@ impl Seat {
             paid: spent.units,
             within,
             takes_trailers,
+            till: Some(sessions.till().clone()),
             closing: sessions.closing().clone(),
             work: gate.work().clone(),
-            clock: ClockOf(Arc::clone(gate.clock())),
+            clock: Arc::clone(gate.clock()),
         });
         Ok(Self {
             gate: gate.clone(),

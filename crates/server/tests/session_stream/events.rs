@@ -203,3 +203,17 @@ async fn a_head_has_no_stream() {
     assert_eq!(receipt(answer.headers()).accepted, Amount::new(50));
     assert_eq!(shop.books(&buyer.id()).await.spent, Amount::ZERO);
 }
+
+#[tokio::test]
+async fn nothing_is_served_while_the_rail_is_silent() {
+    let shop = Shop::waiting(Duration::from_millis(50)).await;
+    let buyer = Buyer::with(&shop, 1).await;
+    let mut read = Stream::of(buyer.get("/dictated", 1_000).await);
+    shop.dictate.say("roses").await;
+    read.words("roses").await;
+    shop.clock
+        .advance(farthing_testkit::method::FakeReserve::grace());
+    shop.dictate.say("are").await;
+    assert_eq!(read.ends().await, (1, PRICE, Some(Cut::Failed)));
+    assert_eq!(shop.books(&buyer.id()).await.spent, Amount::new(PRICE));
+}

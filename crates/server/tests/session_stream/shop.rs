@@ -39,6 +39,7 @@ pub(crate) struct Shop {
     pub(crate) reserve: Arc<FakeReserve>,
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) payee: Did,
+    pub(crate) clock: FakeClock,
     /// Says a word of `/dictated`.
     pub(crate) dictate: Dictation,
     serving: JoinHandle<()>,
@@ -129,7 +130,7 @@ impl Shop {
             .realm("127.0.0.1")
             .secret(Secret::new(vec![7; 32]))
             .store(backend.clone())
-            .clock(Arc::new(clock))
+            .clock(Arc::new(clock.clone()))
             .session(Arc::new(rail))
             .build()
             .unwrap();
@@ -157,6 +158,7 @@ impl Shop {
             reserve,
             backend,
             payee,
+            clock,
             dictate,
             serving,
         }

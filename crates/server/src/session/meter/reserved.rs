@@ -59,7 +59,7 @@ impl Meter {
     }
 
     fn hold(&self) -> (Timestamp, Timestamp) {
-        let now = self.tariff().clock.0.now();
+        let now = self.tariff().clock.now();
         (now, now.saturating_add(HELD_FOR))
     }
 

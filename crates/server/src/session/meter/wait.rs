@@ -1,6 +1,6 @@
 //! Waiting for a voucher.
 
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use farthing_core::{
     domain::channels::Step,
@@ -69,10 +69,12 @@ impl Wait {
         };
         if need.is_some() {
             // It is written down, so that also another process knows what is waited for.
-            let paused = tariff
-                .live
-                .step(move |channel| Ok(Step::to(channel.pause(price)?)));
-            paused.await.map_err(MeterError::of)?;
+            let live = Arc::clone(&tariff.live);
+            let paused = meter.detached(async move {
+                let paused = live.step(move |channel| Ok(Step::to(channel.pause(price)?)));
+                paused.await.map_err(MeterError::of)
+            });
+            paused.await?;
         }
         Ok(wait)
     }
@@ -87,11 +89,12 @@ impl Wait {
             tokio::select! {
                 biased;
                 () = tariff.closing.cancelled() => return Err(MeterError::Stopping),
-                // The channel does not go away: we hold it.
-                _ = self.changes.changed() => {}
+                // However much happens on the channel, the wait has its end.
                 () = &mut self.end => {
                     return Err(self.need.map_or(MeterError::Full, MeterError::Unpaid));
                 }
+                // The channel does not go away: we hold it.
+                _ = self.changes.changed() => {}
                 () = tokio::time::sleep(LOOK_AGAIN) => return Ok(()),
             }
             let known = tariff.live.last();
@@ -110,7 +113,7 @@ impl Drop for Wait {
         if tariff.live.last().awaited.is_none() {
             return;
         }
-        let live = std::sync::Arc::clone(&tariff.live);
+        let live = Arc::clone(&tariff.live);
         tariff.later(async move {
             let resumed = live.step(|channel| {
                 channel.resume();

@@ -29,10 +29,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Piece, StreamBody, StreamCut};
 use crate::{
     limits::Allowance,
-    session::{
-        Live, Making, Meter, MeterError,
-        meter::{ClockOf, Tariff},
-    },
+    session::{Live, Making, Meter, MeterError, meter::Tariff},
 };
 
 /// What a unit costs.
@@ -42,6 +39,7 @@ const DEPOSIT: u128 = 1_000;
 struct Stage {
     live: Arc<Live>,
     channel: FakeDescriptor,
+    making: Making,
     work: TaskTracker,
     closing: CancellationToken,
     clock: Arc<FakeClock>,
@@ -88,11 +86,27 @@ impl Stage {
             allowance: Allowance::new(many, many),
         };
         Self {
-            live: Arc::new(Live::new(held, terms, making).unwrap()),
+            live: Arc::new(Live::new(held, terms, making.clone()).unwrap()),
             channel,
+            making,
             work: TaskTracker::new(),
             closing: CancellationToken::new(),
             clock,
+        }
+    }
+
+    /// The same channel, as another process on the same store has it.
+    async fn in_another_process(&self) -> Self {
+        let channels = self.making.channels.clone();
+        let held = channels.load(&self.channel.id()).await.unwrap().unwrap();
+        let live = Live::new(held, self.live.terms().clone(), self.making.clone());
+        Self {
+            live: Arc::new(live.unwrap()),
+            channel: self.channel.clone(),
+            making: self.making.clone(),
+            work: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            clock: self.clock.clone(),
         }
     }
 
@@ -108,9 +122,10 @@ impl Stage {
             paid: 0,
             within: Duration::from_secs(30),
             takes_trailers,
+            till: None,
             closing: self.closing.clone(),
             work: self.work.clone(),
-            clock: ClockOf(self.clock.clone()),
+            clock: self.clock.clone(),
         })
     }
 
@@ -513,4 +528,37 @@ async fn a_seller_who_is_full_is_waited_for_and_not_paid_for() {
     read.words("a b c d").await;
     // No voucher is asked for: there is balance. It is the seller who has to settle.
     assert_eq!(read.ends().await, (4, 12, Some(Cut::Failed)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_voucher_that_another_process_took_ends_the_pause() {
+    let stage = Stage::new().await;
+    let other = stage.in_another_process().await;
+    let mut read = Read::new(stage.meter().stream().sse(words("roses are")));
+    assert!(matches!(read.next().await, Got::Need(_)));
+    other.voucher(3).await;
+    read.words("roses").await;
+    assert!(matches!(read.next().await, Got::Need(_)));
+    other.voucher(6).await;
+    read.words("are").await;
+    assert_eq!(read.ends().await, (2, 6, None));
+    assert_eq!(stage.spent().await, 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_much_happens_on_a_channel_a_wait_has_its_end() {
+    let stage = Stage::new().await;
+    let meter = stage.meter();
+    let charging = meter.charge(100);
+    let busy = async {
+        for cumulative in 1.. {
+            stage.voucher(cumulative % 100 + 1).await;
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            if cumulative == 99 {
+                break;
+            }
+        }
+    };
+    let (charged, ()) = tokio::join!(charging, busy);
+    assert!(matches!(charged, Err(MeterError::Unpaid(need)) if need.lacks >= Amount::new(200)));
 }

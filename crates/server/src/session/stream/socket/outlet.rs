@@ -1,7 +1,11 @@
 //! Writing to a socket: one writer, for what is paid for and for what the scheme says.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use bytes::Bytes;
 use farthing_core::noun::{
     Receipt,
     session::Cut,
@@ -25,6 +29,7 @@ enum Writing {
     /// A message; who waits for it is told when the transport has it.
     Text(Slip, oneshot::Sender<()>),
     Close(CloseCode, &'static str),
+    Ping,
 }
 
 /// A message until the writer takes it.
@@ -41,16 +46,17 @@ impl Slip {
 #[derive(Clone)]
 pub(super) struct Pen(mpsc::Sender<Writing>);
 
-/// A pen, and the writer at work, which ends when the socket does or nobody has a pen any more.
-pub(super) fn pair<W>(sink: W) -> (Pen, impl Future<Output = ()>)
+/// A pen, and the writer at work. It ends when the socket does, when the other side takes nothing for
+/// so long, and when nobody has a pen any more.
+pub(super) fn pair<W>(sink: W, patience: Duration) -> (Pen, impl Future<Output = ()>)
 where
     W: Sink<Message, Error = Error> + Unpin,
 {
     let (pen, waiting) = mpsc::channel(WAITING);
-    (Pen(pen), write(sink, waiting))
+    (Pen(pen), write(sink, waiting, patience))
 }
 
-async fn write<W>(mut sink: W, mut waiting: mpsc::Receiver<Writing>)
+async fn write<W>(mut sink: W, mut waiting: mpsc::Receiver<Writing>, patience: Duration)
 where
     W: Sink<Message, Error = Error> + Unpin,
 {
@@ -61,6 +67,7 @@ where
                 // It was taken back.
                 None => continue,
             },
+            Writing::Ping => (Message::Ping(Bytes::new()), None),
             Writing::Close(code, reason) => {
                 let frame = CloseFrame {
                     code,
@@ -70,7 +77,8 @@ where
             }
         };
         // Whoever hears nothing knows that it was not written.
-        if sink.send(message).await.is_err() {
+        let sent = tokio::time::timeout(patience, sink.send(message)).await;
+        if !matches!(sent, Ok(Ok(()))) {
             return;
         }
         if let Some(told) = told {
@@ -89,6 +97,11 @@ impl Pen {
     async fn put(&self, slip: Slip) -> bool {
         let (told, written) = oneshot::channel();
         self.0.send(Writing::Text(slip, told)).await.is_ok() && written.await.is_ok()
+    }
+
+    /// Asks whether the other side is there. What waits to be written asks as well.
+    pub(super) fn ping(&self) {
+        let _ = self.0.try_send(Writing::Ping);
     }
 
     /// Says goodbye.

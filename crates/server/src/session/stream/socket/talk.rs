@@ -44,12 +44,15 @@ use crate::{
     refused::Refused,
     session::{
         Live,
-        meter::{ClockOf, Meter, Tariff},
+        meter::{Meter, Tariff},
     },
 };
 
 /// What a buyer said that its service did not listen to yet.
 const UNHEARD: usize = 16;
+
+/// How often the other side is asked whether it is there. One that does not answer twice is not.
+const PING_EVERY: Duration = Duration::from_secs(30);
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -62,6 +65,9 @@ pub(super) struct Talk<'a, H> {
     refused: usize,
     form: Form,
     stage: Stage,
+    /// Pings since it was heard last.
+    unanswered: u8,
+    ping_at: Instant,
 }
 
 enum Stage {
@@ -96,6 +102,7 @@ enum Next {
     Said(Result<Message, Error>),
     Gone,
     Silence,
+    Ping,
     Served,
     Stopping,
 }
@@ -111,6 +118,8 @@ where
             parts,
             refused: 0,
             form: Form::Type,
+            unanswered: 0,
+            ping_at: Instant::now() + PING_EVERY,
             stage: Stage::Unpaid {
                 until: Instant::now() + shared.options.challenge_after,
                 shown: false,
@@ -129,7 +138,7 @@ where
         let connection = TokioIo::new(connection);
         let socket = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config));
         let (sink, mut stream) = socket.await.split();
-        let (pen, writer) = outlet::pair(sink);
+        let (pen, writer) = outlet::pair(sink, self.shared.options.patience);
         let mut writer = std::pin::pin!(writer);
         let closed = tokio::select! {
             // Nothing can be written any more.
@@ -160,6 +169,13 @@ where
                 }
                 Next::Said(Err(_)) => return Some((CloseCode::Protocol, "it cannot be read")),
                 Next::Stopping => return self.stop().await,
+                Next::Ping if self.unanswered >= 2 => return None,
+                Next::Ping => {
+                    self.unanswered += 1;
+                    self.ping_at = Instant::now() + PING_EVERY;
+                    pen.ping();
+                    continue;
+                }
                 Next::Served => {
                     self.end();
                     if self.form == Form::Type {
@@ -173,6 +189,7 @@ where
                 },
                 Next::Said(Ok(said)) => said,
             };
+            self.unanswered = 0;
             let text = match said {
                 Message::Text(text) => text,
                 Message::Close(_) => return None,
@@ -212,6 +229,7 @@ where
         tokio::select! {
             said = stream.next() => said.map_or(Next::Gone, Next::Said),
             next = later => next,
+            () = sleep_until(self.ping_at) => Next::Ping,
             () = stopping => Next::Stopping,
         }
     }
@@ -382,9 +400,10 @@ where
             paid: 0,
             within: wait.unwrap_or(sessions.options().voucher_wait),
             takes_trailers: false,
+            till: Some(sessions.till().clone()),
             closing: sessions.closing().clone(),
             work: gate.work().clone(),
-            clock: ClockOf(Arc::clone(gate.clock())),
+            clock: Arc::clone(gate.clock()),
         }))
     }
 
