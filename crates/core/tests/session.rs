@@ -354,6 +354,29 @@ fn what_is_not_served_is_taken_back_while_it_is_unsure() {
 }
 
 #[test]
+fn who_is_late_makes_nothing_sure_that_is_in_flight() {
+    let mut channel = channel(Protocol::V2, 100);
+    channel.accept(&voucher(Protocol::V2, 30), NONE).unwrap();
+    channel.charge(of(5)).unwrap();
+    assert_eq!(channel.make_sure(), of(5));
+    channel.charge(of(3)).unwrap();
+    // It is served, and the one in flight is not that one.
+    channel.served(of(5));
+    assert_eq!((channel.unsure(), channel.sure()), (of(3), of(5)));
+    assert_eq!(unpacked(&packed(&channel)).unwrap(), channel);
+    assert_eq!(channel.unserved(of(3)), of(3));
+    assert_eq!(channel.balance().spent, of(5));
+    // One who is dead says nothing, and what others say is taken for its word until all is still.
+    channel.charge(of(4)).unwrap();
+    assert_eq!(channel.make_sure(), of(4));
+    channel.charge(of(6)).unwrap();
+    channel.served(of(6));
+    assert_eq!((channel.unsure(), channel.sure()), (of(4), of(11)));
+    assert_eq!(channel.make_sure(), of(4));
+    assert_eq!(channel.sure(), of(15));
+}
+
+#[test]
 fn what_was_paid_out_is_not_taken_back() {
     let mut channel = channel(Protocol::V2, 100);
     channel.accept(&voucher(Protocol::V2, 30), NONE).unwrap();

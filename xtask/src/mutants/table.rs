@@ -38,6 +38,9 @@ const ERRAND: &[&str] = &["--package=farthing-client", "--test=errand"];
 const TEMPO_PAYER: &[&str] = &["--package=farthing-tempo", "--test=payer"];
 const DISCOVERY: &[&str] = &["--package=farthing-server", "--test=discovery"];
 const SESSION: &[&str] = &["--package=farthing-core", "--test=session"];
+const STREAMS: &[&str] = &["--package=farthing-server", "--lib", "session::stream"];
+const STREAMED: &[&str] = &["--package=farthing-server", "--test=session_stream"];
+const EVENTS: &[&str] = &["--package=farthing-core", "--lib", "encoding::sse"];
 const PACKED: &[&str] = &["--package=farthing-core", "--test=packed"];
 const SCHEMA: &[&str] = &["--package=farthing-store", "--lib"];
 const ROUTES: &[&str] = &["--package=farthing-gateway", "--test=routes"];
@@ -506,6 +509,13 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         killers: &[SESSION],
     },
     Mutant {
+        name: "a channel: who is late speaks for others",
+        file: "crates/core/src/intent/session/unsure.rs",
+        find: "let late = self.left_over.min(amount);",
+        replace: "let late = self.left_over.min(Amount::ZERO);",
+        killers: &[SESSION],
+    },
+    Mutant {
         name: "a channel: a voucher above what was spent is forgotten",
         file: "crates/core/src/intent/session/kept.rs",
         find: "self.0.drain(..within - 1);",
@@ -602,5 +612,68 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         find: "            self.grant = Grant {\n                amount: stays,",
         replace: "            self.grant = Grant {\n                amount: self.grant.amount,",
         killers: &[DOMAIN],
+    },
+    Mutant {
+        name: "a stream: a piece is handed over before it is charged",
+        file: "crates/server/src/session/stream/drive.rs",
+        find: "            self.pay(piece.units, purse, outlet).await?;\n            self.hand(Said::Piece(piece.content), outlet).await?;\n",
+        replace: "            self.hand(Said::Piece(piece.content), outlet).await?;\n            self.pay(piece.units, purse, outlet).await?;\n",
+        killers: &[STREAMS],
+    },
+    Mutant {
+        name: "a stream: what was not handed over stays charged",
+        file: "crates/server/src/session/stream/purse.rs",
+        find: "        let left = self.value(self.paid);\n        self.paid = 0;",
+        replace: "        let left = self.value(0);\n        self.paid = 0;",
+        killers: &[STREAMS],
+    },
+    Mutant {
+        name: "a stream: it goes on without its reader",
+        file: "crates/server/src/session/stream/forms.rs",
+        find: "            Said::NeedVoucher(need) => written(Payment::NeedVoucher, &need.to_json()),\n        }));\n        self.0.taken().await",
+        replace: "            Said::NeedVoucher(need) => written(Payment::NeedVoucher, &need.to_json()),\n        }));\n        true",
+        killers: &[STREAMS],
+    },
+    Mutant {
+        name: "a stream: plain bytes that are cut look whole",
+        file: "crates/server/src/session/stream/forms.rs",
+        find: "return self.giver.end(Err(StreamCut(cut)));",
+        replace: "return self.giver.end(Err(StreamCut(cut)).or(Ok(())));",
+        killers: &[STREAMS],
+    },
+    Mutant {
+        name: "a stream: nobody is told that it is paused",
+        file: "crates/server/src/session/stream/drive.rs",
+        find: "need.filter(|need| need.required > told)",
+        replace: "need.filter(|need| need.required < told)",
+        killers: &[STREAMS],
+    },
+    Mutant {
+        name: "a meter: what is not served stays charged",
+        file: "crates/server/src/session/meter.rs",
+        find: "        std::mem::take(&mut tally.open)",
+        replace: "        std::mem::take(&mut tally.open).min(Amount::ZERO)",
+        killers: &[STREAMS],
+    },
+    Mutant {
+        name: "a meter: it charges while the rail is silent",
+        file: "crates/server/src/session/meter.rs",
+        find: "        if !self.is_heard() {",
+        replace: "        if !self.is_heard() && price.is_zero() {",
+        killers: &[STREAMED],
+    },
+    Mutant {
+        name: "events: a carriage return is left in what a handler sends",
+        file: "crates/core/src/encoding/sse.rs",
+        find: "while let Some(at) = rest.find(['\\r', '\\n']) {",
+        replace: "while let Some(at) = rest.find('\\n') {",
+        killers: &[EVENTS],
+    },
+    Mutant {
+        name: "events: a handler has the scheme's names",
+        file: "crates/core/src/encoding/sse.rs",
+        find: "start.is_some_and(|start| start.eq_ignore_ascii_case(RESERVED))",
+        replace: "start.is_some_and(|start| start == name && start == RESERVED)",
+        killers: &[EVENTS],
     },
 ];

@@ -19,6 +19,8 @@ pub struct Channel {
     pub(super) spent: Amount,
     /// The part of it that was charged for requests still being served.
     pub(super) unsure: Amount,
+    /// What was made sure without anybody's word.
+    pub(super) left_over: Amount,
     pub(super) settled: Amount,
     /// The block as of which the rail's side is known.
     pub(super) block: u64,
@@ -128,6 +130,7 @@ impl Channel {
             accepted: settled,
             spent: settled,
             unsure: Amount::ZERO,
+            left_over: Amount::ZERO,
             settled,
             block: seen.block,
             close_requested_at: None,

@@ -17,7 +17,8 @@ const CLOSE_REQUESTED: u8 = 1;
 const FAREWELL: u8 = 2;
 const AWAITED: u8 = 4;
 const UNSURE: u8 = 8;
-const ALL: u8 = CLOSE_REQUESTED | FAREWELL | AWAITED | UNSURE;
+const LEFT_OVER: u8 = 16;
+const ALL: u8 = CLOSE_REQUESTED | FAREWELL | AWAITED | UNSURE | LEFT_OVER;
 
 impl Channel {
     /// Writes it.
@@ -30,6 +31,7 @@ impl Channel {
             accepted,
             spent,
             unsure,
+            left_over,
             settled,
             block,
             close_requested_at,
@@ -53,7 +55,8 @@ impl Channel {
             flag(close_requested_at.is_some(), CLOSE_REQUESTED)
                 | flag(farewell.is_some(), FAREWELL)
                 | flag(awaited.is_some(), AWAITED)
-                | flag(!unsure.is_zero(), UNSURE),
+                | flag(!unsure.is_zero(), UNSURE)
+                | flag(!left_over.is_zero(), LEFT_OVER),
         );
         for amount in [deposit, accepted, spent, settled, &grant.amount] {
             out.amount(*amount);
@@ -69,8 +72,10 @@ impl Channel {
         if let Some(awaited) = awaited {
             out.amount(*awaited);
         }
-        if !unsure.is_zero() {
-            out.amount(*unsure);
+        for amount in [unsure, left_over] {
+            if !amount.is_zero() {
+                out.amount(*amount);
+            }
         }
         out.number(kept.as_slice().len() as u64);
         for voucher in kept.as_slice() {
@@ -124,6 +129,7 @@ impl Channel {
                 .transpose()?,
             awaited: has(AWAITED).then(|| from.amount()).transpose()?,
             unsure: optional_amount(from, has(UNSURE))?,
+            left_over: optional_amount(from, has(LEFT_OVER))?,
             kept: unpack_kept(from, protocol)?,
             reservations: unpack_reservations(from)?,
         };

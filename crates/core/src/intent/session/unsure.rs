@@ -16,7 +16,10 @@
 //! Then the buyer has paid for the one request in flight, and fetches its answer with its
 //! idempotency key.
 
-use super::{Channel, channel::less};
+use super::{
+    Channel,
+    channel::{less, more},
+};
 use crate::value::Amount;
 
 impl Channel {
@@ -36,9 +39,12 @@ impl Channel {
     /// Says that requests which were charged this much in all were served. It need not be written
     /// at once: until it is, less is settled than could be.
     ///
-    /// What was made sure meanwhile stays so.
+    /// Whoever says it may be late, and [`make_sure`](Channel::make_sure) came before. Then its amount
+    /// is among what was left over, and nothing that is in flight now becomes sure by its word.
     pub fn served(&mut self, amount: Amount) {
-        self.unsure = less(self.unsure, amount);
+        let late = self.left_over.min(amount);
+        self.left_over = less(self.left_over, late);
+        self.unsure = less(self.unsure, less(amount, late));
         self.prune();
     }
 
@@ -59,8 +65,12 @@ impl Channel {
     /// Counts as served whatever was charged, and says how much of it was unsure. It is for a
     /// channel on which nothing has happened for longer than a request can take: whoever served
     /// those requests is dead, and how much of their answers arrived is known by nobody.
+    ///
+    /// What the dead never say stays left over, and as much of what others say later is taken for
+    /// theirs: so a little too much is unsure until the channel is unused again, and never too little.
     pub fn make_sure(&mut self) -> Amount {
         let unsure = std::mem::take(&mut self.unsure);
+        self.left_over = more(self.left_over, unsure);
         self.prune();
         unsure
     }
