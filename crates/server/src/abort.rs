@@ -26,3 +26,24 @@ pub const POINTS: &[&str] = &[
     "delivering",
     "delivered",
 ];
+
+/// Every point of the till, in the order in which the money of a session comes by.
+#[cfg(feature = "abort-points")]
+pub const TILL_POINTS: &[&str] = &[
+    "funding-checked",
+    "funding-claimed",
+    "funding-sent",
+    "funding-moved",
+    "funding-booked",
+    "funding-done",
+    "close-wanted",
+    "close-stopped",
+    "settlement-decided",
+    "settlement-journaled",
+    "settlement-handed-in",
+    "observed",
+    "ended",
+    "settlement-observed",
+    "settlement-booked",
+    "settlement-written-off",
+];

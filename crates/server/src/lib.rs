@@ -53,7 +53,7 @@ mod route;
 pub mod session;
 
 #[cfg(feature = "abort-points")]
-pub use abort::POINTS;
+pub use abort::{POINTS, TILL_POINTS};
 pub use event::{Event, Movement, Observer, Progress, What};
 pub use gate::{
     Admission, Gate, GateBuilder, Options, Paid, Permit, PreparedRoute, Reconciled, RefundError,
