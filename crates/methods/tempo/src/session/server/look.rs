@@ -39,15 +39,17 @@ impl TempoSession {
             .map(|state| state.map(|state| Seen { block, state }))
             .collect();
         let gone: Vec<usize> = (0..seen.len())
-            .filter(|at| seen[*at].is_none())
-            .filter(|at| is_over(&known[*at], &channels[*at].1, &states.block))
+            .filter(|at| seen[*at].is_none() && known[*at].protocol() == Protocol::V2)
             .collect();
         if !gone.is_empty() {
             let ids: Vec<_> = gone.iter().map(|at| known[*at]).collect();
             let settled = self.closings(&ids, block).await;
             for (at, settled) in gone.into_iter().zip(settled) {
-                let state = OnChain::Finalized { settled };
-                seen[at] = Some(Seen { block, state });
+                // Without an event it can be one that ended long ago, or one that is still to come.
+                if settled.is_some() || is_over(&channels[at].1, &states.block) {
+                    let state = OnChain::Finalized { settled };
+                    seen[at] = Some(Seen { block, state });
+                }
             }
         }
         Ok(seen)
@@ -181,10 +183,9 @@ pub(super) fn of(id: &ChannelId, terms: &Terms) -> Result<TempoChannel, Flaw> {
 
 /// Whether a channel that the chain does not have ended, and is not only still to come: its opening cannot be
 /// in a block any more.
-fn is_over(channel: &TempoChannel, terms: &Terms, block: &Block) -> bool {
+fn is_over(terms: &Terms, block: &Block) -> bool {
     let before = terms.details.get(OPEN_BEFORE).and_then(Value::as_u64);
-    let is_late = before.is_none_or(|before| block.time().as_secs() >= before);
-    channel.protocol() == Protocol::V2 && is_late
+    before.is_none_or(|before| block.time().as_secs() >= before)
 }
 
 fn is_from(log: &Log, contract: Address) -> bool {
