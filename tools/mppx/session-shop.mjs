@@ -15,6 +15,7 @@ const session = tempo.session({
   store: Store.memory(),
   suggestedDeposit: '0.01',
   sse: true,
+  feePayer: privateKeyToAccount(sponsor),
 })
 const mppx = Mppx.create({
   methods: [session],
@@ -28,7 +29,7 @@ async function* words() {
 }
 
 serve({
-  '/page': paid({ amount: '0.002', unitType: 'request' }),
-  '/words': { pay: paid({ amount: '0.0001', unitType: 'word' }), body: words },
-  '/sponsored': paid({ amount: '0.002', unitType: 'request', feePayer: privateKeyToAccount(sponsor) }),
+  '/page': paid({ amount: '0.002', unitType: 'request', feePayer: false }),
+  '/words': { pay: paid({ amount: '0.0001', unitType: 'word', feePayer: false }), body: words },
+  '/sponsored': paid({ amount: '0.002', unitType: 'request' }),
 })

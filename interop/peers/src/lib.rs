@@ -22,6 +22,7 @@ pub mod ours;
 pub mod peer;
 pub mod program;
 pub mod random;
+pub mod session_shop;
 pub mod shop;
 pub mod tempo_shop;
 pub mod values;

@@ -2,9 +2,11 @@
 //! is what it takes it for, and with us.
 #![allow(clippy::unwrap_used, reason = "a test fails by them")]
 
+use farthing::client::{CloseHow, Closing};
 use farthing_interop::{
-    chain::{Mppx, PAYEE, Rig},
+    chain::{Mppx, PATH_USD, PAYEE, Rig},
     program,
+    session_shop::{self, SessionShop},
 };
 use farthing_testkit::peer;
 use serde_json::Value;
@@ -20,6 +22,9 @@ fn mppx<'a>(test: &str, rig: &'a Rig) -> Option<Mppx<'a>> {
 /// What was paid for a page, and for a stream of six words.
 const PAGE: i128 = 2_000;
 const WORDS: i128 = 600;
+
+/// Where everything is locked.
+const RESERVE: &str = "0x4d50500000000000000000000000000000000000";
 
 /// Its client reads pages and a stream, tops up, and closes; the seller gets what they cost, and no more.
 async fn it_buys(mppx: &Mppx<'_>, rig: &Rig, shop: &str) {
@@ -79,4 +84,82 @@ async fn its_client_pays_its_server_out_of_channels() {
     };
     let shop = mppx.session_shop().unwrap();
     it_buys(&mppx, &rig, shop.url()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_client_pays_our_server_out_of_channels() {
+    let test = "mppx pays us out of channels";
+    let Some(rig) = rig(test).await else {
+        return;
+    };
+    let Some(mppx) = mppx(test, &rig) else {
+        return;
+    };
+    let shop = SessionShop::open(&rig).await;
+    it_buys(&mppx, &rig, &shop.url).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_client_pays_its_server_out_of_channels() {
+    let test = "we pay mppx out of channels";
+    let Some(rig) = rig(test).await else {
+        return;
+    };
+    let Some(mppx) = mppx(test, &rig) else {
+        return;
+    };
+    let shop = mppx.session_shop().unwrap();
+    we_buy(&rig, shop.url()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_client_pays_our_server_out_of_channels() {
+    let Some(rig) = rig("we pay us out of channels").await else {
+        return;
+    };
+    let shop = SessionShop::open(&rig).await;
+    we_buy(&rig, &shop.url).await;
+}
+
+/// Our client reads pages and a stream out of one channel, and closes it; the seller gets what they cost.
+async fn we_buy(rig: &Rig, shop: &str) {
+    for path in ["/page", "/sponsored"] {
+        let client = session_shop::client(rig).await;
+        let before = rig.dollars(PAYEE.address).await;
+        let locked = rig.balance(PATH_USD, RESERVE).await;
+        for _ in 0..3 {
+            let answer = client.get(format!("{shop}{path}")).send().await.unwrap();
+            assert_eq!(answer.status(), 200);
+            assert_eq!(answer.text().await.unwrap(), "bought");
+        }
+        let answer = client.get(format!("{shop}/words")).send().await.unwrap();
+        let bill = answer.bill().unwrap().clone();
+        let said = answer.text().await.unwrap();
+        let words: Vec<_> = said
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .collect();
+        assert_eq!(words, session_shop::WORDS, "{said}");
+        assert_eq!(bill.trouble(), None);
+        assert_eq!(i128::try_from(bill.cost().units()).unwrap(), WORDS);
+
+        let purses = client.sessions().list(None, 10).await.unwrap();
+        assert_eq!(purses.len(), 1, "one channel is enough: {purses:?}");
+        let closing = client
+            .sessions()
+            .close(purses[0].id, CloseHow::Together)
+            .await;
+        assert!(
+            matches!(closing, Ok(Closing::Closed(_) | Closing::Asked(_))),
+            "{closing:?}"
+        );
+        // What was locked is gone from the reserve; of it the seller has what was bought.
+        assert_eq!(rig.balance(PATH_USD, RESERVE).await, locked);
+        let paid = rig.dollars(PAYEE.address).await - before;
+        let due = 3 * PAGE + WORDS;
+        assert!(
+            paid <= due && paid > due - 10_000,
+            "{paid}: {due} and the fee of closing"
+        );
+    }
 }

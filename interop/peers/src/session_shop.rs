@@ -1,0 +1,161 @@
+//! A Farthing server that is paid out of channels on a Tempo chain, and a client of ours that pays so.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use farthing::{
+    client::{Client, Policy},
+    clock::SystemClock,
+    core::{
+        encoding::sse::Event,
+        memory::MemoryBackend,
+        value::{Price, Secret},
+    },
+    evm::Outbox,
+    server::{
+        Gate, Paid, Route,
+        layer::PaymentLayer,
+        session::{Meter, Metering, Piece},
+    },
+    tempo::{
+        AccountKey, Sponsor,
+        session::{SessionPayerOptions, TempoSession, TempoSessionOptions, TempoSessionPayer},
+        token::known,
+    },
+};
+use serde_json::json;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::{
+    chain::{BUYER, PAYEE, Rig, SPONSOR},
+    tempo_shop::{network, node, signing_key},
+};
+
+/// What the stream says, a word a unit.
+pub const WORDS: [&str; 6] = ["one", "two", "three", "four", "five", "six"];
+
+/// A running shop; it ends when this is dropped.
+#[derive(Debug)]
+pub struct SessionShop {
+    /// Where it listens: `http://127.0.0.1:40001`.
+    pub url: String,
+    /// What it is paid by.
+    pub gate: Gate,
+    server: JoinHandle<()>,
+    /// Watches the chain and settles.
+    keeper: JoinHandle<()>,
+}
+
+impl SessionShop {
+    /// Opens one with the routes of `tools/mppx/session-shop.mjs`.
+    ///
+    /// # Panics
+    /// When it cannot be opened: then nothing else can be tested.
+    pub async fn open(rig: &Rig) -> Self {
+        farthing_testkit::trace::start();
+        let gate = gate(rig).await;
+        let advised = "$0.01";
+        let page = || Metering::per_request("$0.002").expect("a price");
+        let words = Metering::by_use("$0.0001", "word").expect("a price");
+        let terms = |fee_payer: bool| match json!({ "feePayer": fee_payer }) {
+            serde_json::Value::Object(map) => map,
+            _ => unreachable!("terms are an object"),
+        };
+        let priced = |metering: Metering, fee_payer| {
+            let metering = metering.suggested_deposit(advised).expect("a price");
+            let metering = metering.terms("tempo", terms(fee_payer));
+            let route = Route::metered(metering.expect("a method's name"));
+            PaymentLayer::new(&gate, route).expect("the route is right")
+        };
+        let bought = |_: Paid| async { "bought" };
+        let app = Router::new()
+            .merge(part("/page", get(bought), priced(page(), false)))
+            .merge(part("/words", get(say), priced(words, false)))
+            .merge(part("/sponsored", get(bought), priced(page(), true)))
+            .into_make_service_with_connect_info::<SocketAddr>();
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("loopback has a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let server = tokio::spawn(async move {
+            let served = axum::serve(listener, app).await;
+            served.expect("serving ends with the test");
+        });
+        let till = gate.sessions().expect("it takes sessions").till().clone();
+        let keeper = tokio::spawn(async move { till.keep().await });
+        Self {
+            url: format!("http://{address}"),
+            gate,
+            server,
+            keeper,
+        }
+    }
+}
+
+impl Drop for SessionShop {
+    fn drop(&mut self) {
+        self.server.abort();
+        self.keeper.abort();
+    }
+}
+
+fn part(path: &str, route: axum::routing::MethodRouter, price: PaymentLayer) -> Router {
+    Router::new().route(path, route).layer(price)
+}
+
+async fn say(meter: Meter) -> Response {
+    let pieces = WORDS.map(|word| Ok::<_, Infallible>(Piece::new(1, Event::data(word))));
+    meter
+        .stream()
+        .sse(futures_util::stream::iter(pieces))
+        .into_response()
+}
+
+async fn gate(rig: &Rig) -> Gate {
+    let store = Arc::new(MemoryBackend::new());
+    let clock = Arc::new(SystemClock);
+    let key = AccountKey::from(signing_key(PAYEE));
+    let payee = PAYEE.address.parse().expect("an address");
+    let options = TempoSessionOptions {
+        tokens: vec![known::PATH_USD],
+        sponsor: Some(Sponsor::new(signing_key(SPONSOR), known::PATH_USD)),
+        ..TempoSessionOptions::new(network(rig), payee, key)
+    };
+    let outbox = Outbox::new(store.clone());
+    let session = TempoSession::new(node(rig).await, outbox, clock.clone(), options);
+    Gate::builder()
+        .realm("127.0.0.1")
+        .secret(Secret::new([7; 32]))
+        .store(store)
+        .clock(clock)
+        .session(Arc::new(session.expect("the method is configured rightly")))
+        .build()
+        .expect("the shop is configured rightly")
+}
+
+/// A client of ours with the buyer's key, which may lock a dollar.
+///
+/// # Panics
+/// When it cannot be made.
+pub async fn client(rig: &Rig) -> Client {
+    let (store, clock) = (Arc::new(MemoryBackend::new()), Arc::new(SystemClock));
+    let key = AccountKey::from(signing_key(BUYER));
+    let with = (Outbox::new(store.clone()), clock.clone() as Arc<_>);
+    let options = SessionPayerOptions::default();
+    let payer = TempoSessionPayer::new(key, network(rig), node(rig).await, with, options);
+    let price = |text: &str| text.parse::<Price>().expect("a price");
+    let policy = Policy::new()
+        .max_per_request(price("$0.01"))
+        .max_deposit(price("$1"))
+        .max_fee(price("$0.10"));
+    Client::builder()
+        .session_payer(Arc::new(payer.expect("the payer is configured rightly")))
+        .policy(policy)
+        .backend(store)
+        .clock(clock)
+        .build()
+        .expect("nothing is missing")
+}
