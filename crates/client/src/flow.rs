@@ -95,6 +95,9 @@ impl Inner {
             .headers_mut()
             .entry(ACCEPT_PAYMENT)
             .or_insert_with(|| self.accept.clone());
+        if let Some((target, session)) = self.session_before(carrier, &request).await? {
+            return self.buy(carrier, &request, &target, session).await;
+        }
         let (request, response) = self.walk(carrier, request).await?;
         let asks = response.status() == StatusCode::PAYMENT_REQUIRED
             && offers::has_challenge(response.headers());
@@ -112,7 +115,7 @@ impl Inner {
         }
         let choices = self.judge().choices(&target, response.headers());
         let session = self
-            .session_for(&target, response.headers(), &choices)
+            .session_for(carrier, &target, response.headers(), &choices)
             .await?;
         if self.policy.is_dry() {
             let plan = match session {
@@ -138,16 +141,42 @@ impl Inner {
         self.answered(presented, carrier, &request, &target).await
     }
 
+    /// The session that pays for a request without asking first, where one did before and no payment
+    /// for this very request is open.
+    async fn session_before<C: Carrier>(
+        &self,
+        carrier: &C,
+        request: &Request,
+    ) -> Result<Option<(Target, SessionChoice)>, Error> {
+        if self.session_payers.is_empty() || !carrier.leaves_redirects() {
+            return Ok(None);
+        }
+        let Ok(target) = Target::of(request) else {
+            return Ok(None);
+        };
+        let Some(session) = self.session_known(&target).await? else {
+            return Ok(None);
+        };
+        let open = self.book.signed_for(&target.fingerprint()).await?;
+        Ok(open.is_empty().then_some((target, session)))
+    }
+
     /// The session to pay by, if any. Where sessions are all that is offered and none can be paid, the
     /// error says why.
-    async fn session_for(
+    async fn session_for<C: Carrier>(
         &self,
+        carrier: &C,
         target: &Target,
         headers: &HeaderMap,
         charges: &Result<Vec<Choice>, Error>,
     ) -> Result<Option<SessionChoice>, Error> {
         match self.sessions_offered(target, headers) {
-            Ok(sessions) => self.session_to_use(sessions, charges.is_ok()).await,
+            Ok(mut sessions) => {
+                if !carrier.leaves_redirects() {
+                    sessions.retain(|session| *session.header() == http::header::AUTHORIZATION);
+                }
+                self.session_to_use(sessions, charges.is_ok()).await
+            }
             Err(Some(error)) if matches!(charges, Err(Error::Payer(PayerFault::Intent(_)))) => {
                 Err(error)
             }

@@ -17,10 +17,10 @@ use reqwest::{Request, Response};
 use super::{
     bill::Bill,
     fault::SessionFault,
-    funding::Door,
     keeper::{Flight, How, Keeper, Refusal},
     mend::{Mended, is_metered},
     offer::SessionChoice,
+    opening::Door,
     present::{Shown, keyed},
     purse::{Purse, Stage},
     receipt::{self, Word},
@@ -283,6 +283,10 @@ impl Inner {
             Some((_, session)) => self.weigh(&trade.keeper, &channel, session).await?,
             None => Word::Foreign,
         };
+        match word {
+            Word::Lie => self.keepers.forget(trade.target),
+            _ => self.keepers.remember(trade.target, &trade.choice),
+        }
         let mut outlay = outlay(trade, purse, flight.amount);
         match (word, said) {
             (Word::Good(..), Some((receipt, session))) => {

@@ -49,8 +49,12 @@ impl Inner {
         headers: &HeaderMap,
     ) -> Result<Mended, Error> {
         let kind = said.problem.as_ref().and_then(Problem::kind);
+        self.keepers.forget(trade.target);
         if is_about_another(&said, purse) {
             return Err(refused(said));
+        }
+        if let Some(anew) = self.other_price(trade, headers)? {
+            return Ok(anew);
         }
         match kind {
             Some(ProblemKind::SessionChannelNotFound | ProblemKind::SessionChannelFinalized) => {
@@ -124,6 +128,30 @@ impl Inner {
             }
         }
         Err(SessionFault::Contended.into())
+    }
+
+    /// Takes the challenge that came with a refusal where it asks for another price than the one that was
+    /// answered, which may have been remembered.
+    fn other_price(
+        &self,
+        trade: &mut Trade<'_>,
+        headers: &HeaderMap,
+    ) -> Result<Option<Mended>, Error> {
+        if trade.renewed {
+            return Ok(None);
+        }
+        let choices = match self.sessions_offered(trade.target, headers) {
+            Ok(choices) => choices,
+            Err(Some(error)) => return Err(error),
+            Err(None) => return Ok(None),
+        };
+        let other = choices.into_iter().find(|choice| {
+            choice.scope == trade.choice.scope && choice.amount() != trade.choice.amount()
+        });
+        let Some(other) = other else { return Ok(None) };
+        trade.renewed = true;
+        trade.choice = other;
+        Ok(Some(Mended::Anew))
     }
 
     /// Takes the challenge that came with a refusal, once.

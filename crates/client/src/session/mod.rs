@@ -44,19 +44,22 @@
 mod bill;
 mod buy;
 mod close;
+mod count;
 mod events;
 mod fault;
-mod funding;
 mod keeper;
 mod listing;
+mod lock;
 mod mend;
 mod offer;
+mod opening;
 mod present;
 mod purse;
 mod receipt;
 mod store;
 mod stream;
 mod sync;
+mod top_up;
 
 use std::{
     collections::HashMap,
@@ -74,17 +77,26 @@ pub use sync::{Found, Synced};
 
 use keeper::Keeper;
 
+use crate::target::Target;
+
 /// Keepers that are remembered. One that is in use is never forgotten.
 const KEEPERS: usize = 1024;
 
-/// The keepers of this client, by scope.
+/// The keepers of this client, by scope, and the offers that it paid last.
 #[derive(Debug, Default)]
-pub(crate) struct Keepers(Mutex<HashMap<Box<str>, Arc<Keeper>>>);
+pub(crate) struct Keepers {
+    keepers: Mutex<HashMap<Box<str>, Arc<Keeper>>>,
+    /// By method, origin and path: with one of them the next request there need not ask first.
+    offers: Mutex<HashMap<Box<str>, SessionChoice>>,
+}
+
+/// Offers that are remembered.
+const OFFERS: usize = 1024;
 
 impl Keepers {
     /// The one keeper of a scope.
     fn of(&self, scope: &str) -> Arc<Keeper> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(keeper) = all.get(scope) {
             return Arc::clone(keeper);
         }
@@ -95,4 +107,33 @@ impl Keepers {
         all.insert(scope.into(), Arc::clone(&keeper));
         keeper
     }
+
+    /// The offer that was paid at this place.
+    fn offer(&self, target: &Target) -> Option<SessionChoice> {
+        let offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
+        if offers.is_empty() {
+            return None;
+        }
+        offers.get(&place(target)).cloned()
+    }
+
+    fn remember(&self, target: &Target, choice: &SessionChoice) {
+        let mut offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
+        if offers.len() >= OFFERS {
+            offers.clear();
+        }
+        offers.insert(place(target), choice.clone());
+    }
+
+    fn forget(&self, target: &Target) {
+        let mut offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
+        offers.remove(&place(target));
+    }
+}
+
+/// Where an offer holds: what a request asks for beside it may cost otherwise, and then its seller says
+/// so.
+fn place(target: &Target) -> Box<str> {
+    let (method, path) = (target.method(), target.url().path());
+    format!("{method} {}{path}", target.origin()).into()
 }

@@ -17,11 +17,15 @@ use farthing_core::{
 };
 use http::{HeaderMap, HeaderName};
 
-use super::store::full_scope;
+use super::{
+    purse::{Purse, Stage},
+    store::full_scope,
+};
 use crate::{
     client::Inner,
     error::{Error, PayerFault, Refused, ServerFault},
     offers::lines,
+    policy::UseSessions,
     target::Target,
 };
 
@@ -65,6 +69,12 @@ impl SessionChoice {
         self.quote.currency.display(self.amount())
     }
 
+    /// The header the credential belongs in.
+    #[must_use]
+    pub const fn header(&self) -> &HeaderName {
+        &self.header
+    }
+
     pub(super) const fn amount(&self) -> Amount {
         self.offer.request.amount
     }
@@ -102,6 +112,25 @@ impl Inner {
             true => Err(passed),
             false => Ok(choices),
         }
+    }
+
+    /// The session that was paid at this place before and still can be, so that nobody has to be asked.
+    pub(crate) async fn session_known(
+        &self,
+        target: &Target,
+    ) -> Result<Option<SessionChoice>, Error> {
+        let is_used = self.policy.uses_sessions() != UseSessions::Never && !self.policy.is_dry();
+        let Some(choice) = self.keepers.offer(target).filter(|_| is_used) else {
+            return Ok(None);
+        };
+        let challenge = &choice.offer.challenge;
+        if challenge.digest.is_some() || self.judge().check_time(challenge).is_err() {
+            return Ok(None);
+        }
+        let keeper = self.keepers.of(&choice.scope);
+        let held = self.known(&keeper).await?;
+        let pays = |purse: &Purse| purse.stage == Stage::Open && purse.dispute.is_none();
+        Ok(held.filter(|held| pays(&held.record)).map(|_| choice))
     }
 
     fn session_choice(

@@ -3,17 +3,25 @@
 use std::{sync::Arc, time::Duration};
 
 use farthing_client::{CloseHow, Closing, SessionFault, Stage};
-use farthing_core::{intent::session::Protocol, memory::MemoryBackend, port::backend::Backend, value::Amount};
+use farthing_core::{
+    intent::session::Protocol, memory::MemoryBackend, port::backend::Backend, value::Amount,
+};
 use farthing_testkit::method::{self, FakeReserve, FakeSessionPayer};
 
 use super::{WEALTH, World, client, common::price, generous, paying::is};
 
 fn buyer(world: &World) -> u128 {
-    world.reserve.truth().balance(method::account("buyer").as_str())
+    world
+        .reserve
+        .truth()
+        .balance(method::account("buyer").as_str())
 }
 
 fn seller(world: &World) -> u128 {
-    world.reserve.truth().balance(method::account("shop").as_str())
+    world
+        .reserve
+        .truth()
+        .balance(method::account("shop").as_str())
 }
 
 #[tokio::test]
@@ -24,13 +32,34 @@ async fn its_seller_closes_it_and_the_rest_comes_back() {
             world.get("/goods").await;
         }
         let id = world.purse().await.id;
-        let closed = world.client.sessions().close(id, CloseHow::Together).await.unwrap();
-        let Closing::Closed(purse) = closed else { panic!("{closed:?}") };
-        assert_eq!((purse.stage, purse.paid_out), (Stage::Closed, Some(Amount::new(3_000))));
+        let closed = world
+            .client
+            .sessions()
+            .close(id, CloseHow::Together)
+            .await
+            .unwrap();
+        let Closing::Closed(purse) = closed else {
+            panic!("{closed:?}")
+        };
+        assert_eq!(
+            (purse.stage, purse.paid_out),
+            (Stage::Closed, Some(Amount::new(3_000)))
+        );
         assert_eq!(purse.reference.unwrap().as_str(), "closing-1");
         assert_eq!((buyer(&world), seller(&world)), (WEALTH - 3_000, 3_000));
-        assert!(world.client.sessions().list(None, 9).await.unwrap().is_empty());
-        assert_eq!(world.client.sessions().ended(None, 9).await.unwrap().len(), 1);
+        assert!(
+            world
+                .client
+                .sessions()
+                .list(None, 9)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        assert_eq!(
+            world.client.sessions().ended(None, 9).await.unwrap().len(),
+            1
+        );
         // What comes next opens another one.
         world.get("/goods").await;
         assert_eq!((world.shop.channels(), world.used().await), (2, 4_000));
@@ -44,7 +73,12 @@ async fn what_was_signed_ahead_and_not_spent_comes_back() {
     world.get("/goods").await;
     world.get("/goods").await;
     let id = world.purse().await.id;
-    world.client.sessions().close(id, CloseHow::Together).await.unwrap();
+    world
+        .client
+        .sessions()
+        .close(id, CloseHow::Together)
+        .await
+        .unwrap();
     assert_eq!((buyer(&world), seller(&world)), (WEALTH - 2_000, 2_000));
 }
 
@@ -54,11 +88,21 @@ async fn a_first_channel_closes_with_no_more_than_is_owed() {
     world.get("/goods").await;
     // It is refused, signed for and not charged.
     world.shop.ways(|ways| ways.asks_more = 1);
-    world.client.get(world.shop.url("/goods")).send().await.unwrap_err();
+    world
+        .client
+        .get(world.shop.url("/goods"))
+        .send()
+        .await
+        .unwrap_err();
     world.shop.ways(|ways| ways.asks_more = 0);
     assert_eq!(world.counts().await, (2_000, 1_000, 0));
     let id = world.purse().await.id;
-    world.client.sessions().close(id, CloseHow::Together).await.unwrap();
+    world
+        .client
+        .sessions()
+        .close(id, CloseHow::Together)
+        .await
+        .unwrap();
     assert_eq!((buyer(&world), seller(&world)), (WEALTH - 1_000, 1_000));
 }
 
@@ -70,7 +114,10 @@ async fn a_seller_that_will_not_close_is_not_needed() {
     let id = world.purse().await.id;
     let sessions = world.client.sessions();
     let error = sessions.close(id, CloseHow::Together).await.unwrap_err();
-    assert!(is(&error, |fault| matches!(fault, SessionFault::Refused(_))), "{error:?}");
+    assert!(
+        is(&error, |fault| matches!(fault, SessionFault::Refused(_))),
+        "{error:?}"
+    );
     let waits = sessions.close(id, CloseHow::Alone).await.unwrap();
     assert!(matches!(waits, Closing::Waits { .. }), "{waits:?}");
     // Asking again, also in another process, is the same.
@@ -78,7 +125,9 @@ async fn a_seller_that_will_not_close_is_not_needed() {
     let waits = again.sessions().close(id, CloseHow::Alone).await.unwrap();
     assert!(matches!(waits, Closing::Waits { .. }), "{waits:?}");
     assert_eq!(buyer(&world), WEALTH - 100_000);
-    world.clock.advance(FakeReserve::grace() + Duration::from_secs(60));
+    world
+        .clock
+        .advance(FakeReserve::grace() + Duration::from_secs(60));
     world.reserve.mine();
     let synced = sessions.sync().await.unwrap();
     assert_eq!((synced.len(), synced[0].purse.stage), (1, Stage::Closed));
@@ -92,7 +141,9 @@ async fn a_channel_that_was_closed_behind_our_back_is_replaced_once() {
     world.get("/goods").await;
     let channel = world.purse().await.channel.unwrap();
     world.reserve.request_close(&channel);
-    world.clock.advance(FakeReserve::grace() + Duration::from_secs(60));
+    world
+        .clock
+        .advance(FakeReserve::grace() + Duration::from_secs(60));
     world.reserve.mine();
     assert!(world.reserve.withdraw(&channel));
     world.shop.books.lock().unwrap().clear();
@@ -127,18 +178,54 @@ async fn a_channel_the_store_forgot_is_found_and_closed_and_pays_nothing() {
     let empty: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
     let account = method::account("buyer");
     let payer = FakeSessionPayer::new(Arc::clone(&world.reserve), &account).in_run("new");
-    let new = client(Arc::new(payer), &empty, &world.clock, generous(), super::hasty());
-    let found = new.sessions().recover(&world.shop.url("/goods")).await.unwrap();
+    let new = client(
+        Arc::new(payer),
+        &empty,
+        &world.clock,
+        generous(),
+        super::hasty(),
+    );
+    let found = new
+        .sessions()
+        .recover(&world.shop.url("/goods"))
+        .await
+        .unwrap();
     assert_eq!(found.len(), 1);
     let purse = &found[0].purse;
-    assert_eq!((purse.stage, purse.signed, purse.deposit.units()), (Stage::Closing, Amount::ZERO, 100_000));
+    assert_eq!(
+        (purse.stage, purse.signed, purse.deposit.units()),
+        (Stage::Closing, Amount::ZERO, 100_000)
+    );
     assert_eq!(found[0].spent, Amount::new(1_000));
-    assert!(new.sessions().recover(&world.shop.url("/goods")).await.unwrap().is_empty());
-    let waits = new.sessions().close(purse.id, CloseHow::Alone).await.unwrap();
+    assert!(
+        new.sessions()
+            .recover(&world.shop.url("/goods"))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let waits = new
+        .sessions()
+        .close(purse.id, CloseHow::Alone)
+        .await
+        .unwrap();
     assert!(matches!(waits, Closing::Waits { .. }));
     // Somebody else's channel is nobody's here.
     let thief = method::account("thief");
     let payer = FakeSessionPayer::new(Arc::clone(&world.reserve), &thief);
-    let other = client(Arc::new(payer), &empty, &world.clock, generous(), super::hasty());
-    assert!(other.sessions().recover(&world.shop.url("/goods")).await.unwrap().is_empty());
+    let other = client(
+        Arc::new(payer),
+        &empty,
+        &world.clock,
+        generous(),
+        super::hasty(),
+    );
+    assert!(
+        other
+            .sessions()
+            .recover(&world.shop.url("/goods"))
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }

@@ -37,7 +37,13 @@ fn patient(world: &World) -> Client {
         lease: Duration::from_secs(3),
         ..super::hasty()
     };
-    super::client(world.payer.clone(), &world.backend, &world.clock, generous(), options)
+    super::client(
+        world.payer.clone(),
+        &world.backend,
+        &world.clock,
+        generous(),
+        options,
+    )
 }
 
 /// What is signed and what is spent after the next process paid for its request.
@@ -110,10 +116,21 @@ async fn an_opening_that_got_no_answer_is_presented_again_and_never_signed_anew(
     let world = World::new(Protocol::V2).await;
     world.shop.ways(|ways| ways.drops_openings = 100);
     for _ in 0..2 {
-        let error = world.client.get(world.shop.url("/goods")).send().await.unwrap_err();
-        assert!(is(&error, |fault| matches!(fault, SessionFault::Waits { .. })), "{error:?}");
+        let error = world
+            .client
+            .get(world.shop.url("/goods"))
+            .send()
+            .await
+            .unwrap_err();
+        assert!(
+            is(&error, |fault| matches!(fault, SessionFault::Waits { .. })),
+            "{error:?}"
+        );
     }
-    assert_eq!((world.payer.signed(), world.purse().await.stage), (1, Stage::Opening));
+    assert_eq!(
+        (world.payer.signed(), world.purse().await.stage),
+        (1, Stage::Opening)
+    );
     world.shop.ways(|ways| ways.drops_openings = 0);
     world.get("/goods").await;
     assert_eq!((world.payer.signed(), world.shop.channels()), (1, 1));
@@ -124,13 +141,26 @@ async fn an_opening_that_got_no_answer_is_presented_again_and_never_signed_anew(
 async fn an_opening_that_can_never_come_gives_everything_back() {
     let world = World::new(Protocol::V2).await;
     world.shop.ways(|ways| ways.drops_openings = 100);
-    world.client.get(world.shop.url("/goods")).send().await.unwrap_err();
+    world
+        .client
+        .get(world.shop.url("/goods"))
+        .send()
+        .await
+        .unwrap_err();
     assert_eq!(world.used().await, 1_000);
     world.clock.advance(Duration::from_secs(3_000));
     world.reserve.mine();
     world.client.sessions().sync().await.unwrap();
     assert_eq!(world.used().await, 0);
-    assert!(world.client.sessions().list(None, 9).await.unwrap().is_empty());
+    assert!(
+        world
+            .client
+            .sessions()
+            .list(None, 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     world.shop.ways(|ways| ways.drops_openings = 0);
     world.get("/goods").await;
     assert_eq!((world.payer.signed(), world.used().await), (2, 1_000));
@@ -140,7 +170,12 @@ async fn an_opening_that_can_never_come_gives_everything_back() {
 async fn an_opening_the_seller_sent_and_did_not_answer_is_found_on_the_rail() {
     let world = World::new(Protocol::V1).await;
     world.shop.ways(|ways| ways.swallows_openings = 100);
-    let answer = world.client.get(world.shop.url("/goods")).send().await.unwrap();
+    let answer = world
+        .client
+        .get(world.shop.url("/goods"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.text().await.unwrap(), "goods");
     assert_eq!((world.shop.channels(), world.payer.signed()), (1, 1));
     assert_eq!(world.shop.book(), (1_000, 1_000));

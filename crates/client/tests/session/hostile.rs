@@ -11,13 +11,21 @@ async fn nothing_is_signed_above_our_own_count() {
         let world = World::new(protocol).await;
         world.get("/goods").await;
         world.shop.ways(|ways| ways.asks_more = 1);
-        let error = world.client.get(world.shop.url("/goods")).send().await.unwrap_err();
+        let error = world
+            .client
+            .get(world.shop.url("/goods"))
+            .send()
+            .await
+            .unwrap_err();
         let asks = |fault: &SessionFault| {
             matches!(fault, SessionFault::AsksTooMuch { required, allowed }
                 if (required.units(), allowed.units()) == (2_001, 2_000))
         };
         assert!(is(&error, asks), "{error:?}");
-        assert_eq!((world.shop.highest_shown(), world.used().await), (2_000, 2_000));
+        assert_eq!(
+            (world.shop.highest_shown(), world.used().await),
+            (2_000, 2_000)
+        );
         // It was not charged, so the next request needs no more than was signed for it.
         world.shop.ways(|ways| ways.asks_more = 0);
         world.get("/goods").await;
@@ -35,8 +43,16 @@ async fn a_unit_that_is_no_request_may_cost_several_up_to_the_cap() {
     world.get("/goods").await;
     assert_eq!(world.shop.book(), (100_000, 100_000));
     world.shop.ways(|ways| ways.asks_more = 99_001);
-    let error = world.client.get(world.shop.url("/goods")).send().await.unwrap_err();
-    assert!(is(&error, |fault| matches!(fault, SessionFault::Cap { .. })), "{error:?}");
+    let error = world
+        .client
+        .get(world.shop.url("/goods"))
+        .send()
+        .await
+        .unwrap_err();
+    assert!(
+        is(&error, |fault| matches!(fault, SessionFault::Cap { .. })),
+        "{error:?}"
+    );
     assert_eq!(world.shop.book(), (100_000, 100_000));
 }
 
@@ -57,9 +73,20 @@ async fn a_receipt_above_our_count_ends_the_channels_use() {
         // What was bought is handed on; what comes next is not paid.
         assert_eq!(answer.text().await.unwrap(), "goods");
         assert!(world.purse().await.dispute.is_some());
-        let error = world.client.get(world.shop.url("/goods")).send().await.unwrap_err();
-        assert!(is(&error, |fault| matches!(fault, SessionFault::Disputed(_))), "{error:?}");
-        assert_eq!((world.shop.highest_shown(), world.used().await), (2_000, 2_000));
+        let error = world
+            .client
+            .get(world.shop.url("/goods"))
+            .send()
+            .await
+            .unwrap_err();
+        assert!(
+            is(&error, |fault| matches!(fault, SessionFault::Disputed(_))),
+            "{error:?}"
+        );
+        assert_eq!(
+            (world.shop.highest_shown(), world.used().await),
+            (2_000, 2_000)
+        );
     }
 }
 
@@ -99,7 +126,10 @@ async fn a_stream_that_asks_for_ever_is_answered_a_few_times() {
     let bill = answer.bill().unwrap().clone();
     answer.text().await.unwrap_err();
     assert!(bill.trouble().is_some());
-    assert_eq!((world.shop.book(), world.used().await), ((1_000, 1_000), 1_000));
+    assert_eq!(
+        (world.shop.book(), world.used().await),
+        ((1_000, 1_000), 1_000)
+    );
     assert!(world.shop.count("voucher") <= 8);
 }
 
@@ -115,7 +145,10 @@ async fn a_stream_that_asks_for_another_channel_is_not_answered() {
     assert_eq!(answer.chunk().await.unwrap().unwrap(), "data: the\n\n");
     let silent = tokio::time::timeout(std::time::Duration::from_millis(200), answer.chunk());
     assert!(silent.await.is_err());
-    assert_eq!((world.shop.count("voucher"), world.used().await), (0, 1_000));
+    assert_eq!(
+        (world.shop.count("voucher"), world.used().await),
+        (0, 1_000)
+    );
 }
 
 #[tokio::test]
@@ -126,7 +159,10 @@ async fn a_stream_that_wants_more_than_a_request_may_cost_gets_nothing() {
     });
     let answer = world.get("/stream").await;
     answer.text().await.unwrap_err();
-    assert_eq!((world.shop.count("voucher"), world.used().await), (0, 1_000));
+    assert_eq!(
+        (world.shop.count("voucher"), world.used().await),
+        (0, 1_000)
+    );
 }
 
 #[tokio::test]
@@ -135,7 +171,12 @@ async fn a_channel_its_seller_denies_and_its_rail_has_is_closed_and_not_replaced
     world.get("/goods").await;
     world.shop.ways(|ways| ways.forgets = true);
     for _ in 0..2 {
-        let error = world.client.get(world.shop.url("/goods")).send().await.unwrap_err();
+        let error = world
+            .client
+            .get(world.shop.url("/goods"))
+            .send()
+            .await
+            .unwrap_err();
         let denied = |fault: &SessionFault| {
             matches!(fault, SessionFault::Denied | SessionFault::Disputed(_))
         };

@@ -111,13 +111,24 @@ impl World {
 
     /// What is spent of the budget, in base units.
     async fn used(&self) -> u128 {
-        let uses = self.client.budgets(&method::currency(), None).await.unwrap();
-        uses.iter().map(|budget| budget.used.units()).max().unwrap_or_default()
+        let uses = self
+            .client
+            .budgets(&method::currency(), None)
+            .await
+            .unwrap();
+        uses.iter()
+            .map(|budget| budget.used.units())
+            .max()
+            .unwrap_or_default()
     }
 
     /// Signed, owed and unsure.
     async fn counts(&self) -> (u128, u128, u128) {
         let purse = self.purse().await;
-        (purse.signed.units(), purse.owed.units(), purse.unsure.units())
+        (
+            purse.signed.units(),
+            purse.owed.units(),
+            purse.unsure.units(),
+        )
     }
 }

@@ -15,7 +15,10 @@ async fn one_channel_pays_for_many_requests_and_each_to_the_unit() {
         for count in 1..=5_u128 {
             let answer = world.get("/goods").await;
             let paid = answer.paid().unwrap();
-            assert_eq!((paid.amount, paid.standing), (Amount::new(1_000), Standing::Paid));
+            assert_eq!(
+                (paid.amount, paid.standing),
+                (Amount::new(1_000), Standing::Paid)
+            );
             assert_eq!(answer.bill().unwrap().cost(), Amount::new(1_000));
             assert_eq!(answer.text().await.unwrap(), "goods");
             // Nothing is signed ahead of what is owed.
@@ -24,6 +27,11 @@ async fn one_channel_pays_for_many_requests_and_each_to_the_unit() {
             assert_eq!(world.used().await, 1_000 * count);
         }
         assert_eq!((world.shop.channels(), world.shop.count("open")), (1, 1));
+        // Only the first request asked what it costs.
+        assert_eq!(
+            (world.shop.count("unpaid"), world.shop.count("voucher")),
+            (1, 4)
+        );
         let purse = world.purse().await;
         assert_eq!((purse.stage, purse.deposit.units()), (Stage::Open, 100_000));
         assert_eq!(purse.locked(), Amount::new(95_000));
@@ -49,7 +57,9 @@ async fn sixty_four_at_once_share_one_channel_and_all_are_served() {
 async fn slow_answers_hold_nobody_up() {
     let world = World::new(Protocol::V2).await;
     world.get("/goods").await;
-    world.shop.ways(|ways| ways.slow = Duration::from_millis(30));
+    world
+        .shop
+        .ways(|ways| ways.slow = Duration::from_millis(30));
     fetch_all(&[world.client.clone()], &world.shop.url("/goods"), 16).await;
     assert_eq!(world.shop.book(), (17_000, 17_000));
     assert_eq!(world.counts().await, (17_000, 17_000, 0));
@@ -67,7 +77,8 @@ async fn processes_on_one_store_share_one_channel() {
     let mut clients = vec![world.client.clone()];
     for run in ["second", "third"] {
         let account = farthing_testkit::method::account("buyer");
-        let payer = farthing_testkit::method::FakeSessionPayer::new(world.reserve.clone(), &account);
+        let payer =
+            farthing_testkit::method::FakeSessionPayer::new(world.reserve.clone(), &account);
         let backend: Arc<dyn farthing_core::port::backend::Backend> = open();
         clients.push(super::client(
             Arc::new(payer.in_run(run)),
@@ -106,9 +117,23 @@ async fn a_deposit_that_is_out_is_topped_up_within_its_cap() {
     }
     assert_eq!(world.purse().await.deposit, Amount::new(5_000));
     assert_eq!(world.shop.count("topUp"), 2);
-    let error = world.client.get(world.shop.url("/goods")).send().await.unwrap_err();
-    assert!(is(&error, |fault| matches!(fault, SessionFault::Deposit { .. })), "{error:?}");
-    assert_eq!((world.shop.book(), world.counts().await), ((5_000, 5_000), (5_000, 5_000, 0)));
+    let error = world
+        .client
+        .get(world.shop.url("/goods"))
+        .send()
+        .await
+        .unwrap_err();
+    assert!(
+        is(&error, |fault| matches!(
+            fault,
+            SessionFault::Deposit { .. }
+        )),
+        "{error:?}"
+    );
+    assert_eq!(
+        (world.shop.book(), world.counts().await),
+        ((5_000, 5_000), (5_000, 5_000, 0))
+    );
 }
 
 #[tokio::test]
@@ -120,13 +145,24 @@ async fn a_budget_bounds_what_is_signed_and_what_is_locked() {
         world.get("/goods").await;
     }
     assert_eq!(world.reserve.truth().locked(), 3_000);
-    world.client.get(world.shop.url("/goods")).send().await.unwrap_err();
-    assert_eq!((world.used().await, world.shop.highest_shown()), (3_000, 3_000));
+    world
+        .client
+        .get(world.shop.url("/goods"))
+        .send()
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (world.used().await, world.shop.highest_shown()),
+        (3_000, 3_000)
+    );
 }
 
 #[tokio::test]
 async fn vouchers_go_ahead_only_where_a_close_takes_less_than_they_say() {
-    for (protocol, signed) in [(Protocol::V1, 1_000 + 1_000), (Protocol::V2, 11_000 + 1_000)] {
+    for (protocol, signed) in [
+        (Protocol::V1, 1_000 + 1_000),
+        (Protocol::V2, 11_000 + 1_000),
+    ] {
         let policy = generous().sign_ahead(price("$0.01"));
         let world = World::with(protocol, policy, Arc::new(MemoryBackend::new())).await;
         world.get("/goods").await;
@@ -139,7 +175,10 @@ async fn vouchers_go_ahead_only_where_a_close_takes_less_than_they_say() {
 #[tokio::test]
 async fn vouchers_rise_by_the_steps_a_seller_wants() {
     let world = World::new(Protocol::V2).await;
-    world.shop.least.store(2_500, std::sync::atomic::Ordering::SeqCst);
+    world
+        .shop
+        .least
+        .store(2_500, std::sync::atomic::Ordering::SeqCst);
     for _ in 0..6 {
         world.get("/goods").await;
     }
@@ -151,20 +190,40 @@ async fn vouchers_rise_by_the_steps_a_seller_wants() {
 async fn a_price_that_changed_is_paid_within_the_policy() {
     let world = World::new(Protocol::V2).await;
     world.get("/goods").await;
-    world.shop.price.store(2_000, std::sync::atomic::Ordering::SeqCst);
+    world
+        .shop
+        .price
+        .store(2_000, std::sync::atomic::Ordering::SeqCst);
     world.get("/goods").await;
     assert_eq!(world.shop.book(), (3_000, 3_000));
-    world.shop.price.store(200_000, std::sync::atomic::Ordering::SeqCst);
-    let error = world.client.get(world.shop.url("/goods")).send().await.unwrap_err();
+    world
+        .shop
+        .price
+        .store(200_000, std::sync::atomic::Ordering::SeqCst);
+    let error = world
+        .client
+        .get(world.shop.url("/goods"))
+        .send()
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Refused(_)), "{error:?}");
-    assert_eq!(world.counts().await, (3_000, 3_000, 0));
+    // The voucher at the former price was signed, refused and not charged.
+    assert_eq!(
+        (world.counts().await, world.used().await),
+        ((5_000, 3_000, 0), 5_000)
+    );
 }
 
 #[tokio::test]
 async fn sessions_can_be_switched_off_and_a_dry_run_signs_nothing() {
     let never = generous().sessions(UseSessions::Never);
     let world = World::with(Protocol::V2, never, Arc::new(MemoryBackend::new())).await;
-    world.client.get(world.shop.url("/goods")).send().await.unwrap_err();
+    world
+        .client
+        .get(world.shop.url("/goods"))
+        .send()
+        .await
+        .unwrap_err();
     assert_eq!(world.payer.signed(), 0);
     let dry = world.process("dry", generous().dry_run(true));
     let answer = dry.get(world.shop.url("/goods")).send().await.unwrap();
@@ -193,7 +252,10 @@ async fn a_request_whose_answer_broke_off_is_charged_once() {
     world.shop.ways(|ways| ways.breaks = 1);
     let answer = world.get("/goods").await;
     assert_eq!(answer.text().await.unwrap(), "goods");
-    assert_eq!((world.shop.book(), world.shop.served()), ((2_000, 2_000), 2));
+    assert_eq!(
+        (world.shop.book(), world.shop.served()),
+        ((2_000, 2_000), 2)
+    );
     assert_eq!(world.counts().await, (2_000, 2_000, 0));
 }
 

@@ -187,7 +187,10 @@ impl Shop {
 
     pub fn highest_shown(&self) -> u128 {
         let seen = self.seen.lock().unwrap();
-        seen.iter().map(|(_, _, says)| *says).max().unwrap_or_default()
+        seen.iter()
+            .map(|(_, _, says)| *says)
+            .max()
+            .unwrap_or_default()
     }
 }
 
@@ -199,7 +202,12 @@ async fn accept(listener: TcpListener, inside: Arc<Inside>) {
         let inside = Arc::clone(&inside);
         let service = service_fn(move |request| {
             let inside = Arc::clone(&inside);
-            async move { inside.answer(request).await.ok_or(std::io::Error::other("closed")) }
+            async move {
+                inside
+                    .answer(request)
+                    .await
+                    .ok_or(std::io::Error::other("closed"))
+            }
         });
         tokio::spawn(async move {
             let _ = http1::Builder::new()
@@ -277,7 +285,9 @@ impl Inside {
 
     fn add_snapshot(&self, headers: &mut HeaderMap) {
         let books = self.books.lock().unwrap();
-        let Some((id, channel)) = books.iter().next() else { return };
+        let Some((id, channel)) = books.iter().next() else {
+            return;
+        };
         let descriptor = self.descriptors.lock().unwrap()[id].clone();
         let descriptor = serde_json::to_value(descriptor).unwrap();
         let snapshot = Snapshot::new(id.clone(), channel, self.price());
@@ -292,6 +302,8 @@ impl Inside {
         let (parts, body) = request.into_parts();
         let _ = body.collect().await.ok()?;
         let authorization::Found::One(value) = authorization::find(&parts.headers) else {
+            let row = (parts.method, "unpaid".to_owned(), 0);
+            self.seen.lock().unwrap().push(row);
             return Some(self.unpaid(None));
         };
         let credential = authorization::parse(value.as_bytes()).unwrap();
@@ -318,7 +330,9 @@ impl Inside {
         let ways = self.ways_now();
         if ways.no_head && parts.method == Method::HEAD {
             let mut response = full(405, "");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET"));
             return Some(response);
         }
         if ways.forgets && name != "open" {
@@ -375,7 +389,10 @@ impl Inside {
             Outcome::Settled { .. } => {}
             _ => return Some(full(503, "")),
         }
-        let looked = self.session.look(&[(id.clone(), checked.terms.clone())]).await;
+        let looked = self
+            .session
+            .look(&[(id.clone(), checked.terms.clone())])
+            .await;
         let seen = looked.unwrap()[0].unwrap();
         let mut books = self.books.lock().unwrap();
         match books.get_mut(id) {
@@ -385,7 +402,10 @@ impl Inside {
                 channel.grant(1, Amount::new(u128::MAX >> 1));
                 books.insert(id.clone(), channel);
                 let descriptor = FakeDescriptor::read(&checked.terms.details).unwrap();
-                self.descriptors.lock().unwrap().insert(id.clone(), descriptor);
+                self.descriptors
+                    .lock()
+                    .unwrap()
+                    .insert(id.clone(), descriptor);
             }
         }
         None
@@ -455,7 +475,10 @@ impl Inside {
         }
         self.served.fetch_add(1, Ordering::SeqCst);
         if let Some(key) = key {
-            self.calls.lock().unwrap().insert(key, self.said(id, Some(1)));
+            self.calls
+                .lock()
+                .unwrap()
+                .insert(key, self.said(id, Some(1)));
         }
         if ways.breaks > 0 {
             self.ways.lock().unwrap().breaks -= 1;
@@ -512,7 +535,9 @@ impl Inside {
                     changes.mark_unchanged();
                     let paid = me.step(&id, |channel| channel.charge(me.price()));
                     let Err(refused) = paid else { break };
-                    let Refused::Short(need) = refused else { return };
+                    let Refused::Short(need) = refused else {
+                        return;
+                    };
                     let mut need = NeedVoucher::new(id.clone(), &need);
                     let ways = me.ways_now();
                     if let Some(lie) = ways.need {

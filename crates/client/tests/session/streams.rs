@@ -9,7 +9,10 @@ use super::{World, common::price, generous, shop::WORDS};
 
 /// What a reader sees: the shop's words, and nothing of the scheme's.
 fn words() -> String {
-    WORDS.iter().map(|word| format!("data: {word}\n\n")).collect()
+    WORDS
+        .iter()
+        .map(|word| format!("data: {word}\n\n"))
+        .collect()
 }
 
 #[tokio::test]
@@ -24,7 +27,10 @@ async fn a_stream_is_paid_by_the_word_while_it_flows() {
         assert_eq!(bill.receipt().unwrap().units, Some(5));
         assert_eq!((world.shop.book(), bill.trouble()), ((5_000, 5_000), None));
         // Each voucher said what was owed by then, and went by HEAD.
-        assert_eq!((world.shop.highest_shown(), world.shop.count("voucher")), (5_000, 4));
+        assert_eq!(
+            (world.shop.highest_shown(), world.shop.count("voucher")),
+            (5_000, 4)
+        );
         world.get("/goods").await;
         assert_eq!(world.counts().await, (6_000, 6_000, 0));
         assert_eq!(world.used().await, 6_000);
@@ -55,9 +61,19 @@ async fn a_stream_ends_where_it_costs_more_than_one_request_may() {
         }
     };
     assert!(matches!(error, Error::Body { .. }), "{error:?}");
-    assert!(bill.trouble().unwrap().contains("0.004 USD"), "{:?}", bill.trouble());
-    assert_eq!(read, words()[.."data: the\n\ndata: quick\n\ndata: brown\n\n".len()].as_bytes());
-    assert_eq!((world.shop.book(), world.used().await), ((3_000, 3_000), 3_000));
+    assert!(
+        bill.trouble().unwrap().contains("0.004 USD"),
+        "{:?}",
+        bill.trouble()
+    );
+    assert_eq!(
+        read,
+        words()[.."data: the\n\ndata: quick\n\ndata: brown\n\n".len()].as_bytes()
+    );
+    assert_eq!(
+        (world.shop.book(), world.used().await),
+        ((3_000, 3_000), 3_000)
+    );
 }
 
 #[tokio::test]
@@ -66,7 +82,10 @@ async fn a_deposit_that_is_out_is_topped_up_while_the_stream_waits() {
     *world.shop.advised.lock().unwrap() = Some(2_000);
     let answer = world.get("/stream").await;
     assert_eq!(answer.text().await.unwrap(), words());
-    assert_eq!((world.shop.book(), world.shop.count("topUp")), ((5_000, 5_000), 2));
+    assert_eq!(
+        (world.shop.book(), world.shop.count("topUp")),
+        ((5_000, 5_000), 2)
+    );
 }
 
 #[tokio::test]
@@ -80,7 +99,10 @@ async fn a_stream_nobody_reads_is_not_paid_for_any_further() {
         assert_eq!(next.paid().unwrap().standing, Standing::Paid);
     }
     let (accepted, spent) = world.shop.book();
-    assert!((4_000..=8_000).contains(&spent) && spent <= accepted, "{accepted} {spent}");
+    assert!(
+        (4_000..=8_000).contains(&spent) && spent <= accepted,
+        "{accepted} {spent}"
+    );
     assert!(world.shop.highest_shown() <= 8_000);
     assert!(world.purse().await.dispute.is_none());
 }
@@ -94,7 +116,10 @@ async fn requests_beside_a_stream_are_charged_to_the_same_channel() {
         assert_eq!(world.get("/goods").await.text().await.unwrap(), "goods");
     }
     let rest = stream.text().await.unwrap();
-    assert_eq!([first.to_vec(), rest.into_bytes()].concat(), words().as_bytes());
+    assert_eq!(
+        [first.to_vec(), rest.into_bytes()].concat(),
+        words().as_bytes()
+    );
     assert_eq!(world.shop.book().1, 9_000);
     assert!(world.purse().await.dispute.is_none());
     // By itself again, the count is the seller's to the unit.
