@@ -57,6 +57,8 @@ pub(crate) enum Flaw {
     Smuggled(&'static str),
     #[error("the transaction may use {found} gas, and {most} is the most that is taken")]
     Gas { found: u64, most: u64 },
+    #[error("the transaction may use {found} gas, and it would need {needs}")]
+    GasShort { found: u64, needs: u64 },
     #[error("the transaction offers {found} attodollars for a unit of gas, and {most} is the most")]
     GasPrice { found: u128, most: u128 },
     #[error("the transaction's priority fee is higher than its whole fee")]
@@ -159,6 +161,7 @@ impl Flaw {
             | Self::Calls(_)
             | Self::Smuggled(_)
             | Self::Gas { .. }
+            | Self::GasShort { .. }
             | Self::GasPrice { .. }
             | Self::Tip
             | Self::Fee { .. }

@@ -160,7 +160,8 @@ impl<'a, 's> Preflight<'a, 's> {
             return Err(Flaw::Balance { has, needs });
         }
         let untried = rules.send_untried && self.sponsor.is_none();
-        self.tries.judge(&mut answers, untried)?;
+        let gas_limit = transaction.gas_limit;
+        self.tries.judge(&mut answers, gas_limit, untried)?;
         self.key_may_spend(&mut answers, latest.time(), needs)?;
         let fee_token = self.fee(&mut answers, &latest, has, needs)?;
         Ok(Cleared { fee_token, has })

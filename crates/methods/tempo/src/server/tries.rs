@@ -15,10 +15,17 @@ use crate::transaction::Call;
 pub(crate) enum Trying {
     /// Each on its own, as every node can.
     Each,
-    /// One after the other, each on what the one before left: for calls that need one another. A node can
-    /// where it knows `eth_simulateV1`.
-    InOrder,
+    /// All together, with the gas that they use: one alone is estimated, several are tried one after the
+    /// other, each on what the one before left. For that a node has to know `eth_simulateV1`.
+    Together,
 }
+
+/// What is reckoned as the slack of what is tried: this part of it.
+const SLACK: u64 = 16;
+
+/// And for each call what an account pays that never sent a transaction of the usual kind: they are tried as
+/// such, and sent as another.
+const NEW_ACCOUNT: u64 = 250_000;
 
 /// What only a call that is sent can have, and one that is tried cannot: the reserve's word for a
 /// transaction that it cannot see. All it checks before that was good.
@@ -31,6 +38,7 @@ const NO_TRANSACTION: [u8; 4] = {
 #[derive(Debug)]
 pub(super) enum Tries {
     Each(Vec<Asked<Bytes>>),
+    Alone(Asked<U64>),
     InOrder(Asked<Vec<Simulated>>),
 }
 
@@ -44,6 +52,7 @@ pub(super) struct Simulated {
 #[serde(rename_all = "camelCase")]
 struct Outcome {
     status: U64,
+    gas_used: U64,
     #[serde(default)]
     return_data: Bytes,
 }
@@ -58,48 +67,65 @@ impl Tries {
                 value: called.value,
             })
         });
-        match how {
-            Trying::Each => Self::Each(
-                tried
-                    .map(|call| batch.ask(request::call(&call, At::Latest)))
-                    .collect(),
-            ),
-            Trying::InOrder => {
-                let calls: Vec<_> = tried.collect();
+        let tried: Vec<_> = tried.collect();
+        match (how, &tried[..]) {
+            (Trying::Each, calls) => {
+                let ask = |call| batch.ask(request::call(call, At::Latest));
+                Self::Each(calls.iter().map(ask).collect())
+            }
+            (Trying::Together, [call]) => Self::Alone(batch.ask(request::estimate_gas(call))),
+            (Trying::Together, calls) => {
                 let params = json!([{"blockStateCalls": [{"calls": calls}]}, "latest"]);
                 Self::InOrder(batch.ask(Request::new("eth_simulateV1", params)))
             }
         }
     }
 
-    /// Whether all would be done. `untried` says that what cannot be tried is taken.
-    pub(super) fn judge(&self, answers: &mut Answered, untried: bool) -> Result<(), Flaw> {
-        let judge = |answer: Result<(), RpcError>| match answer {
-            Err(RpcError::Unsupported { .. }) if untried => Ok(()),
-            Err(RpcError::Unsupported { .. }) => Err(Flaw::Untried),
+    /// Whether all would be done, within this much gas. `untried` says that what cannot be tried is taken.
+    pub(super) fn judge(
+        &self,
+        answers: &mut Answered,
+        gas_limit: u64,
+        untried: bool,
+    ) -> Result<(), Flaw> {
+        match self.gas(answers) {
+            Ok(needs) if needs > gas_limit => Err(Flaw::GasShort {
+                found: gas_limit,
+                needs,
+            }),
+            Err(RpcError::Unsupported { .. }) if !untried => Err(Flaw::Untried),
             Err(RpcError::Reverted(revert)) if revert.selector() == Some(NO_TRANSACTION) => Ok(()),
+            Ok(_) | Err(RpcError::Unsupported { .. }) => Ok(()),
             Err(error) => Err(error.into()),
-            Ok(()) => Ok(()),
-        };
-        match self {
-            Self::Each(all) => {
-                for tried in all {
-                    judge(answers.take(tried).map(drop))?;
-                }
-                Ok(())
-            }
-            Self::InOrder(tried) => match answers.take(tried) {
-                Err(error) => judge(Err(error)),
-                Ok(blocks) => {
-                    let failed = blocks.into_iter().flat_map(|block| block.calls);
-                    let failed = failed.filter(|call| call.status != U64::from(1));
-                    for call in failed {
-                        let data = call.return_data;
-                        judge(Err(RpcError::Reverted(Revert { data })))?;
-                    }
-                    Ok(())
-                }
-            },
         }
     }
+
+    /// How much gas they use at the least, as far as that was asked; or why one of them would not be done.
+    fn gas(&self, answers: &mut Answered) -> Result<u64, RpcError> {
+        match self {
+            Self::Each(all) => {
+                for one in all {
+                    answers.take(one)?;
+                }
+                Ok(0)
+            }
+            Self::Alone(one) => Ok(at_least(answers.take(one)?.to())),
+            Self::InOrder(all) => {
+                let mut gas = 0_u64;
+                for call in answers.take(all)?.into_iter().flat_map(|block| block.calls) {
+                    if call.status != U64::from(1) {
+                        let data = call.return_data;
+                        return Err(RpcError::Reverted(Revert { data }));
+                    }
+                    gas = gas.saturating_add(at_least(call.gas_used.to()));
+                }
+                Ok(gas)
+            }
+        }
+    }
+}
+
+/// What of the gas that a call was tried with it uses for sure.
+const fn at_least(gas: u64) -> u64 {
+    (gas - gas / SLACK).saturating_sub(NEW_ACCOUNT)
 }

@@ -198,7 +198,7 @@ impl Buyer {
     pub(crate) fn transaction(&self, world: &World, calls: Vec<Call>) -> Transaction {
         Transaction {
             max_fee_per_gas: 24_000_000_000,
-            gas_limit: 1_800_000,
+            gas_limit: if self.sponsored { 1_900_000 } else { 2_500_000 },
             nonce_key: EXPIRING_NONCE_KEY,
             valid_before: Some(world.now().as_secs() + 20),
             fee_token: (!self.sponsored).then_some(PATH),

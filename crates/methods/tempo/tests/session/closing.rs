@@ -64,7 +64,7 @@ async fn a_channel_is_opened_settled_topped_up_and_closed() {
         let closing = item(&channel, Handing::Close { capture, voucher });
         done(&world.settle(&job(number + 10, vec![closing])).await);
         assert_eq!(both(&world).await, [payer - 5_555, payee + 5_555]);
-        world.chain.advance(Duration::from_secs(60)).await;
+        world.later(Duration::from_secs(60)).await;
         let over = OnChain::Finalized {
             settled: Some(capture),
         };
@@ -123,8 +123,7 @@ async fn a_forced_close_leaves_time_to_settle_and_then_gives_the_rest_back() {
         );
         done(&world.settle(&job(number, vec![settling])).await);
         let grace = world.session.grace();
-        world.chain.advance(grace + Duration::from_secs(1)).await;
-        world.clock.advance(grace + Duration::from_secs(1));
+        world.later(grace + Duration::from_secs(1)).await;
         let withdrawn = buyer.send(&world, channel.channel.withdraw()).await;
         assert_eq!(withdrawn["status"], "0x1");
         assert_eq!(both(&world).await, [payer - 2_345, payee + 2_345]);

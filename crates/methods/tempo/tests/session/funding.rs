@@ -200,6 +200,10 @@ async fn an_opening_that_opens_something_else_is_refused() {
                 forged(&world, protocol, |t, _| t.gas_limit = 6_000_000),
             ),
             (
+                "too little gas",
+                forged(&world, protocol, |t, _| t.gas_limit = 500_000),
+            ),
+            (
                 "another chain",
                 forged(&world, protocol, |t, _| {
                     t.chain = farthing_evm::ChainId::new(42_431).unwrap();
@@ -270,7 +274,8 @@ async fn the_chain_is_asked_whether_the_payer_can() {
         return;
     };
     for protocol in BOTH {
-        let opening = Buyer::number(PAYER).opening(&world, protocol, 2_000_000_000);
+        let all = world.balance(account(PAYER)).await;
+        let opening = Buyer::number(PAYER).opening(&world, protocol, all + 1);
         world.tell(&opening.identity).await;
         let refused = world
             .check(protocol, &opening.payload, None)
@@ -379,10 +384,7 @@ async fn a_top_up_that_is_never_mined_is_refused_once_the_chain_proves_it() {
     // The node forgets it, and its time passes.
     let hash = json!([received.whole().unwrap().hash()]).to_string();
     world.chain.rpc("anvil_dropTransaction", &hash).await;
-    world
-        .chain
-        .advance(std::time::Duration::from_secs(60))
-        .await;
+    world.later(std::time::Duration::from_secs(60)).await;
     let gone = world.fund(&channel.id, &checked).await;
     assert!(
         matches!(&gone, Outcome::Refused(refusal) if refusal.fault == Fault::Expired),

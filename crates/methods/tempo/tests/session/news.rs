@@ -46,13 +46,14 @@ async fn what_a_payer_does_is_heard_of_also_after_a_long_silence() {
     }
     let mut ids: Vec<_> = opened.iter().map(|it| it.id.clone()).collect();
     ids.sort();
-    let (named, heard) = all_since(&world, &world.session, begin.block).await;
+    let (named, _) = all_since(&world, &world.session, begin.block).await;
     assert_eq!(named, ids);
+    world.blocks(20).await;
+    let heard = world.session.news(None).await.unwrap();
     // The server is away. Many blocks later one of them is asked to be closed.
-    world.chain.mine(60).await;
-    world.clock.advance(Duration::from_secs(60));
+    world.blocks(60).await;
     buyer.send(&world, opened[0].channel.request_close()).await;
-    world.chain.mine(60).await;
+    world.blocks(60).await;
     let (named, later) = all_since(&world, &world.session, heard.block).await;
     assert_eq!(named, [opened[0].id.clone()]);
     let state = world.state(&opened[0]).await;
@@ -106,8 +107,7 @@ async fn a_channel_is_looked_at_as_of_one_block_and_one_that_is_not_there_may_st
         let asked = [(id, checked.terms.clone())];
         assert_eq!(world.session.look(&asked).await.unwrap(), [None]);
         // Its opening never came, and cannot come any more.
-        world.chain.advance(Duration::from_secs(60)).await;
-        world.clock.advance(Duration::from_secs(60));
+        world.later(Duration::from_secs(60)).await;
         let seen = world.session.look(&asked).await.unwrap()[0];
         match protocol {
             Protocol::V1 => assert_eq!(seen, None),

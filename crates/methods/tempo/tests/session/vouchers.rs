@@ -19,7 +19,7 @@ fn said(world: &World, channel: &Locked, payload: &Value) -> Result<Said, Proble
     let protocol = channel.channel.protocol();
     match world.read(protocol, payload) {
         Ok(Action::Voucher(said)) => Ok(said),
-        Ok(other) => panic!("{other:?} is no voucher"),
+        Ok(other) => unreachable!("{other:?} is no voucher"),
         Err(refusal) => Err(refusal.kind()),
     }
 }

@@ -116,7 +116,12 @@ impl World {
             chain.rpc("evm_setAutomine", "[false]").await;
         }
         chain.mine(1).await;
-        let node = Node::connect(node_options(&chain.url())).await.unwrap();
+        let mut options = node_options(&chain.url());
+        if by_hand {
+            // A node waits for a block that nobody makes.
+            options.attempt = Duration::from_millis(500);
+        }
+        let node = Node::connect(options).await.unwrap();
         let clock = FakeClock::going(Timestamp::from_secs(chain.time().await));
         let backend = Arc::new(MemoryBackend::new());
         let session = seller(&node, &backend, &clock, first, &change);
@@ -137,6 +142,21 @@ impl World {
         change: impl Fn(&mut TempoSessionOptions),
     ) -> TempoSession {
         seller(node, &self.backend, &self.clock, self.first, &change)
+    }
+
+    /// Lets the chain's time and the seller's go on together.
+    pub(crate) async fn later(&self, by: Duration) {
+        self.chain.advance(by).await;
+        self.clock
+            .set(Timestamp::from_secs(self.chain.time().await));
+    }
+
+    /// Makes blocks, a second each.
+    pub(crate) async fn blocks(&self, count: u64) {
+        let params = format!(r#"["0x{count:x}","0x1"]"#);
+        self.chain.rpc("anvil_mine", &params).await;
+        self.clock
+            .set(Timestamp::from_secs(self.chain.time().await));
     }
 
     pub(crate) fn escrow(&self, protocol: Protocol) -> Escrow {
@@ -182,7 +202,7 @@ impl World {
             Action::Open(funding) | Action::TopUp(funding) => {
                 session.check(shown, &funding, terms).await
             }
-            other => panic!("{other:?} locks nothing"),
+            other => unreachable!("{other:?} locks nothing"),
         }
     }
 
@@ -266,7 +286,7 @@ pub(crate) fn job(number: u8, items: Vec<SettleItem>) -> SettleJob {
 pub(crate) fn done(settled: &Settled) -> u64 {
     match settled {
         Settled::Done { details, .. } => details["gasUsed"].as_u64().unwrap(),
-        other => panic!("it is not done: {other:?}"),
+        other => unreachable!("it is not done: {other:?}"),
     }
 }
 

@@ -151,6 +151,9 @@ impl TempoSession {
         if channel.origin().token() != demand.token.address {
             return Err(Flaw::OtherTerms("token"));
         }
+        if channel.origin().payee() != demand.recipient {
+            return Err(Flaw::OtherTerms("payee"));
+        }
         let (received, valid_before) = self.framed(shown, demand, bytes)?;
         let authored = received.authored();
         if authored.sender() != channel.origin().payer() {
@@ -292,15 +295,11 @@ impl TempoSession {
         pull: &Pull,
         sponsor: Option<&'s Sponsor>,
     ) -> Result<Cleared<'s>, Flaw> {
-        let trying = match pull.transaction().calls.len() {
-            1 => Trying::Each,
-            _ => Trying::InOrder,
-        };
         let rules = Rules {
             bounds: &self.options.bounds,
             send_untried: self.options.send_untried,
         };
-        match Preflight::new(pull, sponsor, false, trying)
+        match Preflight::new(pull, sponsor, false, Trying::Together)
             .run(&self.node, &rules)
             .await
         {

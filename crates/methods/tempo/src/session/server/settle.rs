@@ -78,7 +78,14 @@ impl TempoSession {
                 return self.send(items, &kept).await;
             }
         }
-        let sheet = self.sheet(items).await?;
+        let sheet = match self.sheet(items).await {
+            Ok(sheet) => sheet,
+            // What refuses it may be this very job, done by another process since.
+            Err(stop) => {
+                let kept = self.find(&id, items).await?.ok_or(stop)?;
+                return self.send(items, &kept).await;
+            }
+        };
         let sign = |index| sheet.sign(items, &self.options.key, index);
         let prepared = self.lane.prepare(&id, sign).await;
         prepared.map_err(Stop::outbox)?;
