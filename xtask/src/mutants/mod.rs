@@ -9,7 +9,7 @@ use std::{
     process::Stdio,
 };
 
-pub(crate) use table::{MUTANTS, Mutant};
+pub(crate) use table::{Mutant, mutants};
 
 use crate::{Stop, exec, repo, tools, unexpected};
 
@@ -28,16 +28,13 @@ pub(crate) fn run(args: &[String]) -> Result<(), Stop> {
     let wanted = match args {
         [] => "",
         [flag] if flag == "--list" => {
-            MUTANTS
-                .iter()
-                .for_each(|mutant| println!("{}", mutant.name));
+            mutants().for_each(|mutant| println!("{}", mutant.name));
             return Ok(());
         }
         [part] if !part.starts_with('-') => part,
         [other, ..] => return Err(unexpected(other)),
     };
-    let chosen: Vec<_> = MUTANTS
-        .iter()
+    let chosen: Vec<_> = mutants()
         .filter(|mutant| mutant.name.contains(wanted))
         .collect();
     let copy = Copy::make().map_err(Stop::Failed)?;
@@ -211,7 +208,7 @@ mod tests {
 
     #[test]
     fn every_mutant_has_a_killer() {
-        for mutant in MUTANTS {
+        for mutant in mutants() {
             assert!(!mutant.killers.is_empty(), "{}", mutant.name);
             assert_ne!(mutant.find, mutant.replace, "{}", mutant.name);
         }

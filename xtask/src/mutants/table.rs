@@ -3,6 +3,13 @@
 //! An edit's text stands exactly once in its file, which `tidy` checks, so that code that moves on
 //! takes its mutant with it.
 
+mod sessions;
+
+/// Every mutant.
+pub(crate) fn mutants() -> impl Iterator<Item = &'static Mutant> {
+    PAYMENTS.iter().chain(sessions::SESSIONS)
+}
+
 /// One edit, and the tests that are run against it.
 #[derive(Debug)]
 pub(crate) struct Mutant {
@@ -37,10 +44,6 @@ const UNITS: &[&str] = &["--package=farthing-client", "--test=units"];
 const ERRAND: &[&str] = &["--package=farthing-client", "--test=errand"];
 const TEMPO_PAYER: &[&str] = &["--package=farthing-tempo", "--test=payer"];
 const DISCOVERY: &[&str] = &["--package=farthing-server", "--test=discovery"];
-const SESSION: &[&str] = &["--package=farthing-core", "--test=session"];
-const STREAMS: &[&str] = &["--package=farthing-server", "--lib", "session::stream"];
-const STREAMED: &[&str] = &["--package=farthing-server", "--test=session_stream"];
-const EVENTS: &[&str] = &["--package=farthing-core", "--lib", "encoding::sse"];
 const PACKED: &[&str] = &["--package=farthing-core", "--test=packed"];
 const SCHEMA: &[&str] = &["--package=farthing-store", "--lib"];
 const ROUTES: &[&str] = &["--package=farthing-gateway", "--test=routes"];
@@ -61,7 +64,7 @@ const SETTLE: &str = "crates/server/src/gate/settle.rs";
 const PERMIT: &str = "crates/server/src/gate/charged.rs";
 
 /// A new mutant is one more row.
-pub(crate) const MUTANTS: &[Mutant] = &[
+const PAYMENTS: &[Mutant] = &[
     Mutant {
         name: "every challenge is ours: the HMAC is not compared",
         file: "crates/core/src/binding/id.rs",
@@ -479,201 +482,5 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         find: "            prepaid: true,\n",
         replace: "            prepaid: false,\n",
         killers: &[CHARGE],
-    },
-    Mutant {
-        name: "a channel: a price is charged without a look at the balance",
-        file: "crates/core/src/intent/session/channel.rs",
-        find: "            Some(need) => Err(Refused::Short(need)),",
-        replace: "            Some(_) => Ok(()),",
-        killers: &[SESSION],
-    },
-    Mutant {
-        name: "a channel: an equal voucher raises what is accepted",
-        file: "crates/core/src/intent/session/channel.rs",
-        find: "        self.accepted = cumulative;\n",
-        replace: "        self.accepted = more(accepted, cumulative);\n",
-        killers: &[SESSION],
-    },
-    Mutant {
-        name: "a channel: the highest voucher is settled",
-        file: "crates/core/src/intent/session/chain.rs",
-        find: "let voucher = self.kept.within(self.sure())?;",
-        replace: "let voucher = self.kept.within(self.accepted)?;",
-        killers: &[SESSION],
-    },
-    Mutant {
-        name: "a channel: what is unsure is settled",
-        file: "crates/core/src/intent/session/unsure.rs",
-        find: "less(self.spent, self.unsure)",
-        replace: "self.spent",
-        killers: &[SESSION],
-    },
-    Mutant {
-        name: "a channel: who is late speaks for others",
-        file: "crates/core/src/intent/session/unsure.rs",
-        find: "let late = self.left_over.min(amount);",
-        replace: "let late = self.left_over.min(Amount::ZERO);",
-        killers: &[SESSION],
-    },
-    Mutant {
-        name: "a channel: a voucher above what was spent is forgotten",
-        file: "crates/core/src/intent/session/kept.rs",
-        find: "self.0.drain(..within - 1);",
-        replace: "self.0.drain(..within);",
-        killers: &[SESSION],
-    },
-    Mutant {
-        name: "a channel: an older block undoes a later one",
-        file: "crates/core/src/intent/session/chain.rs",
-        find: "seen.block < self.block || ",
-        replace: "",
-        killers: &[SESSION],
-    },
-    Mutant {
-        name: "a channel: a draw that was given back is taken in",
-        file: "crates/core/src/intent/session/exposure.rs",
-        find: "let is_current = number >= self.grant.number;",
-        replace: "let is_current = number > 0;",
-        killers: &[SESSION],
-    },
-    Mutant {
-        name: "a channel: the version of its row is not compared",
-        file: "crates/core/src/domain/channels.rs",
-        find: "        batch.guards.push(version(held));\n        batch.guards.extend(guards);",
-        replace: "        batch.guards.push(Guard::Fence { table: CHANNELS, key: Key::from(STATE), fence: held.fence });\n        batch.guards.extend(guards);",
-        killers: &[DOMAIN],
-    },
-    Mutant {
-        name: "a channel: a cache that says no is believed",
-        file: "crates/core/src/domain/channels.rs",
-        find: "let is_known = is_fresh || held.is_leased(now);",
-        replace: "let is_known = true;",
-        killers: &[DOMAIN],
-    },
-    Mutant {
-        name: "a channel: what a request leaves is written though nothing is charged",
-        file: "crates/core/src/domain/channels/together.rs",
-        find: "            Err(_) => {}\n        }\n        self.outcome",
-        replace: "            Err(_) => rows = (guards.clone(), writes.clone()),\n        }\n        self.outcome",
-        killers: &[DOMAIN],
-    },
-    Mutant {
-        name: "a channel: one whose rows do not hold takes the others with it",
-        file: "crates/core/src/domain/channels/together.rs",
-        find: "works = keep(works, |at| at != culprit);",
-        replace: "return fail(works, ChannelError::Contended, written);",
-        killers: &[DOMAIN],
-    },
-    Mutant {
-        name: "a channel: guards are asked about rows of the same write",
-        file: "crates/core/src/domain/channels/together.rs",
-        find: "Ok((guards, _)) if self.meets(&guards) => self.again.push(at),",
-        replace: "Ok((guards, _)) if guards.len() > 64 => self.again.push(at),",
-        killers: &[DOMAIN],
-    },
-    Mutant {
-        name: "a channel: what is left over is ended while it is in use",
-        file: "crates/core/src/domain/channels.rs",
-        find: "if held.active_at.saturating_add(idle) > now {",
-        replace: "if held.active_at > now {",
-        killers: &[DOMAIN],
-    },
-    Mutant {
-        name: "a channel: what may have been written as served is written again",
-        file: "crates/core/src/domain/channels/together.rs",
-        find: "ChannelError::Store(error) if error.in_doubt()) {",
-        replace: "ChannelError::Store(error) if !error.in_doubt()) {",
-        killers: &[DOMAIN],
-    },
-    Mutant {
-        name: "a call: its owner is not asked for",
-        file: "crates/core/src/domain/calls.rs",
-        find: "fence: now.as_millis().max(self.fence + 1),",
-        replace: "fence: self.fence,",
-        killers: &[DOMAIN],
-    },
-    Mutant {
-        name: "a call: what is kept of them has no bound",
-        file: "crates/core/src/domain/calls.rs",
-        find: "max: if delta > 0 { most } else { i128::MAX },",
-        replace: "max: if delta > most { most } else { i128::MAX },",
-        killers: &[DOMAIN],
-    },
-    Mutant {
-        name: "a channel: it is forgotten before it has given back",
-        file: "crates/core/src/domain/channels/list.rs",
-        find: "if !self.drawn(id).await?.amount.is_zero() {",
-        replace: "if self.drawn(id).await?.amount.units() == u128::MAX {",
-        killers: &[DOMAIN],
-    },
-    Mutant {
-        name: "a channel: the counters are told before the channel lowers its grant",
-        file: "crates/core/src/intent/session/exposure.rs",
-        find: "            self.grant = Grant {\n                amount: stays,",
-        replace: "            self.grant = Grant {\n                amount: self.grant.amount,",
-        killers: &[DOMAIN],
-    },
-    Mutant {
-        name: "a stream: a piece is handed over before it is charged",
-        file: "crates/server/src/session/stream/drive.rs",
-        find: "            self.pay(piece.units, purse, outlet).await?;\n            self.hand(Said::Piece(piece.content), outlet).await?;\n",
-        replace: "            self.hand(Said::Piece(piece.content), outlet).await?;\n            self.pay(piece.units, purse, outlet).await?;\n",
-        killers: &[STREAMS],
-    },
-    Mutant {
-        name: "a stream: what was not handed over stays charged",
-        file: "crates/server/src/session/stream/purse.rs",
-        find: "        let left = self.value(self.paid);\n        self.paid = 0;",
-        replace: "        let left = self.value(0);\n        self.paid = 0;",
-        killers: &[STREAMS],
-    },
-    Mutant {
-        name: "a stream: it goes on without its reader",
-        file: "crates/server/src/session/stream/forms.rs",
-        find: "            Said::NeedVoucher(need) => written(Payment::NeedVoucher, &need.to_json()),\n        }));\n        self.0.taken().await",
-        replace: "            Said::NeedVoucher(need) => written(Payment::NeedVoucher, &need.to_json()),\n        }));\n        true",
-        killers: &[STREAMS],
-    },
-    Mutant {
-        name: "a stream: plain bytes that are cut look whole",
-        file: "crates/server/src/session/stream/forms.rs",
-        find: "return self.giver.end(Err(StreamCut(cut)));",
-        replace: "return self.giver.end(Err(StreamCut(cut)).or(Ok(())));",
-        killers: &[STREAMS],
-    },
-    Mutant {
-        name: "a stream: nobody is told that it is paused",
-        file: "crates/server/src/session/stream/drive.rs",
-        find: "need.filter(|need| need.required > told)",
-        replace: "need.filter(|need| need.required < told)",
-        killers: &[STREAMS],
-    },
-    Mutant {
-        name: "a meter: what is not served stays charged",
-        file: "crates/server/src/session/meter.rs",
-        find: "        std::mem::take(&mut tally.open)",
-        replace: "        std::mem::take(&mut tally.open).min(Amount::ZERO)",
-        killers: &[STREAMS],
-    },
-    Mutant {
-        name: "a meter: it charges while the rail is silent",
-        file: "crates/server/src/session/meter.rs",
-        find: "        if !self.is_heard() {",
-        replace: "        if !self.is_heard() && price.is_zero() {",
-        killers: &[STREAMED],
-    },
-    Mutant {
-        name: "events: a carriage return is left in what a handler sends",
-        file: "crates/core/src/encoding/sse.rs",
-        find: "while let Some(at) = rest.find(['\\r', '\\n']) {",
-        replace: "while let Some(at) = rest.find('\\n') {",
-        killers: &[EVENTS],
-    },
-    Mutant {
-        name: "events: a handler has the scheme's names",
-        file: "crates/core/src/encoding/sse.rs",
-        find: "start.is_some_and(|start| start.eq_ignore_ascii_case(RESERVED))",
-        replace: "start.is_some_and(|start| start == name && start == RESERVED)",
-        killers: &[EVENTS],
     },
 ];
