@@ -31,6 +31,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Challenge, CredentialError, CredentialRef, Receipt, ReceiptError,
+    problem::ProblemKind,
     session::{NeedVoucher, NeedVoucherError},
 };
 use crate::{
@@ -190,14 +191,15 @@ impl FromSeller {
             // that another is needed.
             Self::Challenge { error, .. } => {
                 let message = error.as_deref().unwrap_or("A payment is required.");
-                json!({"mpp": "payment-error", "status": 402, "message": message})
+                let status = ProblemKind::PaymentRequired.status();
+                json!({"mpp": "payment-error", "status": status, "message": message})
             }
             Self::Message(data) => json!({"mpp": "message", "data": data}),
             Self::NeedVoucher(need) => json!({"mpp": "payment-need-voucher", "data": need}),
             Self::Receipt(receipt) => json!({"mpp": "payment-receipt", "data": receipt}),
             Self::CloseReady(receipt) => json!({"mpp": "payment-close-ready", "data": receipt}),
             Self::Error { status, message } => json!({
-                "mpp": "payment-error", "status": status.unwrap_or(500), "message": message,
+                "mpp": "payment-error", "status": status.unwrap_or(ProblemKind::Internal.status()), "message": message,
             }),
         }
     }
@@ -248,9 +250,7 @@ impl FromSeller {
             "payment-receipt" => Self::Receipt(receipt(member(fields, "data")?)?),
             "payment-close-ready" => Self::CloseReady(receipt(member(fields, "data")?)?),
             "payment-error" => Self::Error {
-                status: fields
-                    .get("status")
-                    .and_then(|status| status.as_u64()?.try_into().ok()),
+                status: Some(self::status(fields)?),
                 message: self::text(fields, "message")?.to_owned(),
             },
             _ => return Err(SocketError::Unknown),
@@ -291,6 +291,12 @@ fn member<'a>(
 fn text<'a>(fields: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, SocketError> {
     let text = fields.get(name).and_then(Value::as_str);
     text.ok_or(SocketError::Missing(name))
+}
+
+fn status(fields: &Map<String, Value>) -> Result<u16, SocketError> {
+    let status = fields.get("status").and_then(Value::as_u64);
+    let status = status.and_then(|status| status.try_into().ok());
+    status.ok_or(SocketError::Missing("status"))
 }
 
 fn need(value: &Value) -> Result<NeedVoucher, SocketError> {

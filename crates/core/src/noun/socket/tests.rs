@@ -176,6 +176,8 @@ fn what_is_broken_is_refused() {
         "{}",
         r#"{"mpp":"hello"}"#,
         r#"{"mpp":"message","data":7}"#,
+        r#"{"mpp":"payment-error","message":"no"}"#,
+        r#"{"mpp":"payment-error","message":"no","status":70000}"#,
         r#"{"mpp":"payment-receipt","data":{"status":"failed"}}"#,
         r#"{"mpp":"payment-need-voucher","data":{"channelId":"c"}}"#,
         r#"{"type":"challenge","challenge":{"id":""}}"#,
