@@ -16,6 +16,7 @@ use crate::{
     bounds, encoding,
     encoding::packed::{Packer, UnpackError, Unpacker},
     intent::session::{ChannelId, Protocol, Terms},
+    noun::problem::ProblemKind,
     payment::Moved,
     port::backend::{Backend, Key, Partition, Place, Range, StoreError, Table, Write},
     value::{Amount, ChallengeId, PaymentId, Reference, Secret, Timestamp},
@@ -69,6 +70,9 @@ pub struct FundingRecord {
     /// Why it failed, in the words that the peer reads, so that it reads the same each time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Box<str>>,
+    /// The type of the problem that it was told with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Box<str>>,
 }
 
 /// How far a funding is.
@@ -112,6 +116,13 @@ impl FundingRecord {
     #[must_use]
     pub fn is_leased(&self, now: Timestamp) -> bool {
         self.lease_until > now
+    }
+
+    /// What the peer is told of one that failed. A method's own problem is told the first time only.
+    #[must_use]
+    pub fn problem(&self) -> ProblemKind {
+        let known = self.problem.as_deref().and_then(ProblemKind::from_uri);
+        known.unwrap_or(ProblemKind::VerificationFailed)
     }
 
     fn due_at(&self) -> Timestamp {

@@ -30,6 +30,7 @@ mod exposures;
 mod leases;
 mod lists;
 mod payments;
+mod settlements;
 mod stored;
 mod together;
 
@@ -42,6 +43,7 @@ pub use exposures::*;
 pub use leases::*;
 pub use lists::*;
 pub use payments::*;
+pub use settlements::*;
 pub use stored::*;
 pub use together::*;
 
@@ -113,6 +115,11 @@ macro_rules! domain_suite {
             channels_are_listed_and_one_that_ended_apart
             a_channel_is_forgotten_whole_and_not_before_its_end
             a_channel_knows_when_it_was_last_used
+            a_job_is_read_as_it_was_written_and_is_written_off_once
+            nothing_is_journaled_under_a_lease_that_somebody_else_has
+            a_stronger_wish_stays_and_the_earlier_time_counts
+            an_end_is_counted_once_and_learns_its_name_later
+            a_cursor_never_goes_back
         }
     };
     ($make:expr ; $($name:ident)*) => {
