@@ -47,3 +47,12 @@ pub const TILL_POINTS: &[&str] = &[
     "settlement-booked",
     "settlement-written-off",
 ];
+
+/// Every point of a request that a channel pays for, in the order in which it comes by.
+#[cfg(feature = "abort-points")]
+pub const SEAT_POINTS: &[&str] = &[
+    "voucher-checked",
+    "charged",
+    "seat-answered",
+    "seat-taken-back",
+];

@@ -53,7 +53,7 @@ mod route;
 pub mod session;
 
 #[cfg(feature = "abort-points")]
-pub use abort::{POINTS, TILL_POINTS};
+pub use abort::{POINTS, SEAT_POINTS, TILL_POINTS};
 pub use event::{Event, Movement, Observer, Progress, What};
 pub use gate::{
     Admission, Gate, GateBuilder, Options, Paid, Permit, PreparedRoute, Reconciled, RefundError,
@@ -63,3 +63,8 @@ pub use limits::{RateLimits, peer};
 pub use random::NoRandomness;
 pub use refused::Refused;
 pub use route::{Dynamic, Inputs, Judgement, PricingError, Route, RouteError, Served};
+
+/// The page on sessions, whose examples are tried out with the others.
+#[cfg(all(doctest, feature = "axum", feature = "websocket"))]
+#[doc = include_str!("../../../docs/sessions.md")]
+struct SessionsPage;

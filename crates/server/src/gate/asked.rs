@@ -102,7 +102,7 @@ impl Asked {
 
     /// Whether a credential on it proves who its sender is, to be told of its channel.
     pub(super) fn asks_for_its_channel(&self, slots: &Slots<'_>) -> bool {
-        let proof = self.route.proof.as_ref();
+        let proof = self.route.proof();
         self.method == Method::HEAD && proof.is_some_and(|proof| proof.template.is_of(slots))
     }
 

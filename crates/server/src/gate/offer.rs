@@ -24,12 +24,14 @@ use crate::{
 };
 
 /// One way to pay for a route.
+#[derive(Clone)]
 pub(crate) struct Offer {
     pub(crate) way: Way,
     pub(crate) template: Template,
 }
 
 /// What kind of payment it is.
+#[derive(Clone)]
 pub(crate) enum Way {
     /// At once.
     Charge(Arc<dyn Charge>, ChargeRequest),

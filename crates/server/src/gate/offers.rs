@@ -78,8 +78,8 @@ impl Gate {
 
     /// The same for a fixed price, at once.
     pub(crate) fn offer_fixed(&self, asked: &Asked, headers: &HeaderMap) -> Response<Bytes> {
-        let offers = &asked.route.offers;
-        if let [only] = offers.as_slice()
+        let offers = asked.route.offers_to(&asked.method);
+        if let [only] = offers
             && asked.body.is_none()
             && let Ok((header, id)) = self.issue(only, asked)
         {
@@ -108,12 +108,12 @@ impl Gate {
         }
         let dynamic;
         let offers = if asked.route.dynamic().is_none() {
-            &asked.route.offers
+            asked.route.offers_to(&asked.method)
         } else {
             match self.dynamic_offers(asked, parts).await {
                 Ok(offers) => {
                     dynamic = offers;
-                    &dynamic
+                    dynamic.as_slice()
                 }
                 Err(refused) => return respond(&refused.problem(), HeaderMap::new()),
             }

@@ -25,8 +25,9 @@ pub struct PreparedRoute {
     pub(super) route: Route,
     /// The offers of a fixed price; a dynamic one makes its own for each request.
     pub(crate) offers: Vec<Offer>,
-    /// A charge of nothing, for those who have to prove who they are to learn of their channel.
-    pub(super) proof: Option<Offer>,
+    /// The same and a charge of nothing, for those who have to prove who they are to learn of their
+    /// channel. None where no method can ask for that.
+    preflight: Vec<Offer>,
     /// The methods a dynamic price is asked by.
     asked_by: Vec<MethodId>,
     body: Body,
@@ -69,7 +70,7 @@ impl PreparedRoute {
         };
         Ok(Self {
             asked_by,
-            proof: route.metering.as_ref().and_then(|_| proof(gate, &route)),
+            preflight: preflight(gate, &offers, &route),
             body: Body::new(&offers),
             first_id: OnceLock::new(),
             route,
@@ -124,6 +125,19 @@ impl PreparedRoute {
     /// Whether a request without a payment is answered without waiting for anything.
     pub(crate) const fn answers_at_once(&self) -> bool {
         self.dynamic().is_none() && self.route.bind_body.is_none()
+    }
+
+    /// What is offered to a request by this method.
+    pub(super) fn offers_to(&self, method: &Method) -> &[Offer] {
+        if *method == Method::HEAD && !self.preflight.is_empty() {
+            return &self.preflight;
+        }
+        &self.offers
+    }
+
+    /// The charge of nothing, where there is one.
+    pub(super) fn proof(&self) -> Option<&Offer> {
+        self.preflight.last()
     }
 
     /// What the seller said of it.
@@ -266,13 +280,20 @@ fn metered(gate: &Gate, metering: &Metering, route: &Route) -> Result<Vec<Offer>
     Ok(offers?.into_iter().flatten().collect())
 }
 
-/// A charge of nothing by a method that also keeps channels, where it can ask for one: whoever pays it
-/// has proven an account.
-fn proof(gate: &Gate, route: &Route) -> Option<Offer> {
-    let nothing = Price::from_str("$0").ok()?;
-    let rails = gate.sessions()?.rails().iter();
-    let mut charges = rails.filter_map(|rail| gate.0.by_name.get(rail.method()));
-    charges.find_map(|charge| Offer::proof(gate, charge, &nothing, route))
+/// The offers with a charge of nothing by a method that also keeps channels, where it can ask for one:
+/// whoever pays that has proven an account.
+fn preflight(gate: &Gate, offers: &[Offer], route: &Route) -> Vec<Offer> {
+    let proof = || {
+        route.metering.as_ref()?;
+        let nothing = Price::from_str("$0").ok()?;
+        let rails = gate.sessions()?.rails().iter();
+        let mut charges = rails.filter_map(|rail| gate.0.by_name.get(rail.method()));
+        charges.find_map(|charge| Offer::proof(gate, charge, &nothing, route))
+    };
+    let Some(proof) = proof().filter(|_| offers.len() < bounds::OFFERS) else {
+        return Vec::new();
+    };
+    offers.iter().cloned().chain([proof]).collect()
 }
 
 /// Credit that no offer of the route can be given would be a mistake that nobody sees, and so would

@@ -55,7 +55,7 @@ impl<'a> Parsed<'a> {
             .route
             .offers
             .iter()
-            .chain(&asked.route.proof)
+            .chain(asked.route.proof())
             .find(|offer| offer.template.is_of(&self.slots));
         let id = self.challenge.as_str();
         match offer {

@@ -112,8 +112,8 @@ impl Gate {
         let id = credential
             .challenge_id()
             .map_err(|error| Refused::Malformed(error.into()))?;
-        let sessions = self.sessions().ok_or(Refused::UnknownMethod)?;
         let metered = self.session_asked_for(asked, slots, id.as_str())?;
+        let sessions = self.sessions().ok_or(Refused::UnknownMethod)?;
         let expires = slots.expires().ok_or(Refused::NotOurs)?;
         // One that ended is as if it had never been (section "Voucher Payload"); the buyer signs the
         // same voucher for the fresh one.

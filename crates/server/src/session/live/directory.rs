@@ -90,7 +90,14 @@ impl Directory {
             .await
             .cloned();
         match loaded {
-            Ok(live) => Ok(Some(live)),
+            Ok(live) => {
+                let mut shard = lock(self.shard(id));
+                // Only what is there takes the place of something: asking for what is not empties nothing.
+                if shard.places.len() > self.most {
+                    shard.forget_idle();
+                }
+                Ok(Some(live))
+            }
             Err(error) => {
                 self.leave(id, &cell);
                 error.map_or(Ok(None), Err)
@@ -123,9 +130,6 @@ impl Directory {
         if let Some(place) = shard.places.get_mut(id) {
             place.used = used;
             return Arc::clone(&place.cell);
-        }
-        if shard.places.len() >= self.most {
-            shard.forget_idle();
         }
         let cell = Arc::new(Cell::new());
         let place = Place {

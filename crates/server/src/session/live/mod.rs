@@ -8,6 +8,8 @@
 mod directory;
 mod line;
 mod place;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::{

@@ -1,0 +1,13 @@
+//! Requests that are paid out of channels, over real HTTP and a fake reserve.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod balances;
+mod checks;
+mod limits;
+mod manage;
+mod offers;
+mod repeated;
+mod shared;
+mod unserved;
+mod world;
