@@ -44,7 +44,7 @@ Usage: cargo xtask <CHORE> [ARGS]
        --list         name the targets and stop
   interop           run against implementations that were not written here
        openapi FILE|URL  say whether that is an OpenAPI document
-  sim [ARGS]        run the simulator (--steps N, --seed S)
+  sim [ARGS]        run the simulator (--steps N, --seed S, --only charges|sessions)
   shuffle           run the tests that share a chain in one process, in any order
        --turns N      how often (2)
        --seed S       the order of the first turn (1)

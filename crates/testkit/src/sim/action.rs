@@ -151,16 +151,24 @@ pub enum CommitFault {
 }
 
 /// Bytes, one after the other; zeros when there are no more.
-struct Bytes<'a>(&'a [u8]);
+pub(super) struct Bytes<'a>(&'a [u8]);
 
-impl Bytes<'_> {
-    fn next(&mut self) -> u8 {
+impl<'a> Bytes<'a> {
+    pub(super) const fn of(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn next(&mut self) -> u8 {
         let (first, rest) = self.0.split_first().unwrap_or((&0, &[]));
         self.0 = rest;
         *first
     }
 
-    fn below(&mut self, bound: u8) -> u8 {
+    pub(super) fn below(&mut self, bound: u8) -> u8 {
         self.next() % bound
     }
 }
@@ -292,11 +300,14 @@ impl Script {
         z ^ (z >> 31)
     }
 
-    pub(super) fn actions(mut self, count: usize) -> Vec<Action> {
-        let bytes: Vec<u8> = std::iter::repeat_with(|| self.next().to_be_bytes())
-            .take(count)
-            .flatten()
-            .collect();
+    /// Bytes that suffice for so many actions.
+    pub(super) fn bytes(mut self, count: usize) -> Vec<u8> {
+        let words = std::iter::repeat_with(|| self.next().to_be_bytes());
+        words.take(count).flatten().collect()
+    }
+
+    pub(super) fn actions(self, count: usize) -> Vec<Action> {
+        let bytes = self.bytes(count);
         let mut bytes = Bytes(&bytes);
         (0..count).map(|_| Action::decode(&mut bytes)).collect()
     }

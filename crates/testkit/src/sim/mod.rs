@@ -15,6 +15,8 @@
 //! | limits before money | a limit is never exceeded, and what is counted is what is in flight, and what is on credit |
 //! | sent in time | the rail is not sent what it takes no more |
 //!
+//! What a payment is asked is asked of [sessions] in their own way.
+//!
 //! A seed gives the same actions each time. What is random in the gate are its ids, and they
 //! decide nothing but the order of two payments that are due in the same millisecond.
 
@@ -25,6 +27,7 @@ mod finale;
 mod handler;
 mod paced;
 mod purchase;
+pub mod sessions;
 mod shop;
 mod world;
 
@@ -62,7 +65,7 @@ pub struct Tally {
 
 /// An invariant that did not hold, and the shortest way there that was found.
 #[derive(Clone, Debug)]
-pub struct Broken {
+pub struct Broken<A = Action> {
     /// The seed of the run.
     pub seed: u64,
     /// Which episode of it.
@@ -70,10 +73,10 @@ pub struct Broken {
     /// What did not hold.
     pub what: String,
     /// The actions that lead there.
-    pub actions: Vec<Action>,
+    pub actions: Vec<A>,
 }
 
-impl fmt::Display for Broken {
+impl<A: fmt::Debug> fmt::Display for Broken<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.what)?;
         writeln!(f, "seed {}, episode {}:", self.seed, self.episode)?;
@@ -84,7 +87,7 @@ impl fmt::Display for Broken {
     }
 }
 
-impl std::error::Error for Broken {}
+impl<A: fmt::Debug> std::error::Error for Broken<A> {}
 
 /// Runs at least so many actions from a seed.
 ///
@@ -95,7 +98,8 @@ pub fn run(steps: usize, seed: u64) -> Result<Tally, Box<Broken>> {
     while tally.steps < steps {
         let actions = Script::new(seed, tally.episodes).actions(EPISODE);
         if let Err(what) = episode(&actions, &mut tally) {
-            let actions = shrink(actions);
+            let breaks = |actions: &[Action]| episode(actions, &mut Tally::default()).is_err();
+            let actions = shrink(actions, breaks);
             // The shortest way may end elsewhere than the first one.
             let what = episode(&actions, &mut Tally::default())
                 .err()
@@ -144,14 +148,14 @@ fn episode(actions: &[Action], tally: &mut Tally) -> Result<(), String> {
 }
 
 /// Leaves out what is not needed to break something, in ever smaller pieces.
-fn shrink(mut actions: Vec<Action>) -> Vec<Action> {
+fn shrink<A: Clone>(mut actions: Vec<A>, breaks: impl Fn(&[A]) -> bool) -> Vec<A> {
     let mut piece = actions.len() / 2;
     while piece > 0 {
         let mut at = 0;
         while at < actions.len() {
             let mut fewer = actions.clone();
             fewer.drain(at..(at + piece).min(actions.len()));
-            if episode(&fewer, &mut Tally::default()).is_err() {
+            if breaks(&fewer) {
                 actions = fewer;
             } else {
                 at += piece;

@@ -1,0 +1,643 @@
+//! The channel, the two processes that serve it, its rail, and what everybody was told.
+
+use std::{sync::Arc, time::Duration};
+
+use farthing_core::{
+    domain::{
+        calls::{Call, CallState, Calls, HeldCall, Repeat},
+        channels::{Caps, ChannelError, Channels, Held, Opened},
+        responses::Stored,
+    },
+    intent::session::{
+        Admitted, Channel, ChannelId, Protocol, RawSignature, Refused, Standing, Terms, Voucher,
+    },
+    memory::MemoryBackend,
+    port::backend::{Backend, Partition},
+    value::{Amount, Fingerprint, Timestamp},
+};
+
+use super::{
+    Tally,
+    action::{Action, Chore, Fault, Metered, OnRail, Shown},
+    process::{CHARGES, Done, Ended, Job, Process, Serving, charge_key, is_taken},
+    rail::{GRACE, Rail},
+};
+use crate::{faulty::Failure, sim::world::now};
+
+/// How long a request is served at the most.
+const LEASE: Duration = Duration::from_secs(30);
+const REMEMBER: Duration = Duration::from_secs(900);
+
+/// What a request is, to the one who sent it.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) price: Amount,
+    pub(super) key: Option<u8>,
+    pub(super) fate: Fate,
+}
+
+/// What is known of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It waits.
+    Asked,
+    /// It was told that it is not charged.
+    Refused,
+    /// It is charged and being served.
+    Charged,
+    /// It was not served, and its charge is being taken back.
+    Failing,
+    /// It was delivered.
+    Delivered,
+    /// It was not served, and its charge was taken back.
+    TakenBack,
+    /// It was in flight when its process died, or when the store did not say whether it wrote.
+    LeftOver,
+    /// It was not served, after it counted as left over.
+    TooLate,
+}
+
+pub(super) struct World {
+    pub(super) store: Arc<dyn Backend>,
+    pub(super) channels: Channels,
+    pub(super) calls: Calls,
+    pub(super) processes: [Process; 2],
+    pub(super) rail: Rail,
+    pub(super) caps: Caps,
+    pub(super) now: Timestamp,
+    /// By how much the clock jumped back.
+    pub(super) behind: Duration,
+    pub(super) requests: Vec<Request>,
+    /// The highest that was told to be accepted.
+    pub(super) accepted: Amount,
+    /// The highest that the buyer signed and meant.
+    signed: u128,
+    /// What was delivered and paid for, and what was left over and counts as that.
+    pub(super) delivered: Amount,
+    pub(super) made_sure: Amount,
+    /// What was there when it was looked at last.
+    pub(super) last: Option<Channel>,
+    tally: Tally,
+}
+
+pub(super) fn id() -> ChannelId {
+    ChannelId::new("channel").expect("it is an id")
+}
+
+impl World {
+    /// The first action says by which protocol the channel is kept.
+    pub(super) fn new(first: Option<&Action>) -> Self {
+        let is_second = !matches!(first, Some(Action::Ask { price: 0..=3, .. }));
+        let protocol = if is_second {
+            Protocol::V2
+        } else {
+            Protocol::V1
+        };
+        let store: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+        let (channels, calls) = (
+            Channels::new(Arc::clone(&store)),
+            Calls::new(Arc::clone(&store)),
+        );
+        let at = Timestamp::from_secs(1_800_000_000);
+        let rail = Rail::new(protocol, 300);
+        let channel = Channel::open(protocol, rail.seen()).expect("it was just opened");
+        let opened = now(channels.open(&id(), &terms(), channel, at));
+        assert!(matches!(opened, Ok(Opened::New(_))), "{opened:?}");
+        Self {
+            processes: [0, 1].map(|_| Process::new(&store, at)),
+            store,
+            channels,
+            calls,
+            rail,
+            caps: caps(),
+            now: at,
+            behind: Duration::ZERO,
+            requests: Vec::new(),
+            accepted: Amount::ZERO,
+            signed: 0,
+            delivered: Amount::ZERO,
+            made_sure: Amount::ZERO,
+            last: None,
+            tally: Tally::default(),
+        }
+    }
+
+    pub(super) fn act(&mut self, action: &Action) -> Result<(), String> {
+        match *action {
+            Action::Ask {
+                process,
+                voucher,
+                price,
+                key,
+            } => {
+                let voucher = self.shown(voucher);
+                self.ask(process.into(), voucher, price.into(), key);
+            }
+            Action::Run { process, turns } => return self.run(process.into(), turns),
+            Action::Serve {
+                process,
+                which,
+                well,
+            } => {
+                return self.serve(process.into(), which, well);
+            }
+            Action::Meter {
+                process,
+                step,
+                amount,
+            } => {
+                self.meter(process.into(), step, Amount::new(amount.into()));
+            }
+            Action::Payer(OnRail::TopUp(more)) => self.rail.top_up(more.into()),
+            Action::Payer(OnRail::RequestClose) => self.rail.request_close(self.now),
+            Action::Payer(OnRail::Withdraw) => self.rail.withdraw(self.now),
+            Action::Look(process) => self.look(process.into()),
+            Action::Settle(process) => self.settle(process.into()),
+            Action::Close { process, farewell } => return self.close(process.into(), farewell),
+            Action::Chore { process, chore } => self.chore(process.into(), chore),
+            Action::Crash(process) => self.crash(process.into()),
+            Action::Commit {
+                process,
+                nth,
+                fault,
+            } => {
+                let (faults, nth) = (
+                    &self.processes[usize::from(process)].faults,
+                    u64::from(nth) + 1,
+                );
+                match fault {
+                    Fault::Busy => faults.fail_commit(nth, Failure::Busy),
+                    Fault::DoubtWritten => faults.doubt_commit(nth),
+                    Fault::DoubtLost => faults.fail_commit(nth, Failure::InDoubt),
+                }
+            }
+            Action::Wait(secs) => {
+                self.now = self.now.saturating_add(Duration::from_secs(secs.into()));
+            }
+            Action::JumpBack(secs) => {
+                let by = Duration::from_secs(secs.into());
+                self.now = self.now.saturating_sub(by);
+                self.behind += by;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the buyer signs, by what it was told and what it signed.
+    fn shown(&mut self, shown: Shown) -> Option<Voucher> {
+        let accepted = self.accepted.units();
+        let cumulative = match shown {
+            Shown::Nothing => return None,
+            Shown::Higher(by) => {
+                let signed = self.signed.max(accepted) + u128::from(by);
+                self.signed = signed.min(self.rail.deposit);
+                self.signed
+            }
+            Shown::Equal => accepted,
+            Shown::Lower(by) => accepted.saturating_sub(by.into()),
+            Shown::Beyond(by) => self.rail.deposit + u128::from(by),
+        };
+        Some(self.voucher(cumulative))
+    }
+
+    pub(super) fn voucher(&self, cumulative: u128) -> Voucher {
+        let signature = RawSignature {
+            r: [1; 32],
+            s: [2; 32],
+        };
+        Voucher::new(self.rail.protocol, Amount::new(cumulative), signature)
+            .expect("the simulator's amounts are small")
+    }
+
+    pub(super) fn ask(
+        &mut self,
+        at: usize,
+        voucher: Option<Voucher>,
+        price: u128,
+        key: Option<u8>,
+    ) {
+        let (now, price) = (self.now, Amount::new(price));
+        let process = &mut self.processes[at];
+        self.tally.asked += 1;
+        // The chain was silent for too long, and is asked first.
+        if process.looked_at.saturating_add(GRACE / 3) < now {
+            return self.look(at);
+        }
+        let request = self.requests.len();
+        let call = key.map(|key| HeldCall::begin(&print(key), call(key, price, now), now));
+        self.requests.push(Request {
+            price,
+            key,
+            fate: Fate::Asked,
+        });
+        process.waiting.push_back(Job::Buy {
+            request,
+            voucher,
+            price,
+            call,
+        });
+    }
+
+    pub(super) fn run(&mut self, at: usize, turns: u8) -> Result<(), String> {
+        for _ in 0..turns {
+            let process = &mut self.processes[at];
+            if process.held.is_none() && !process.is_writing() {
+                process.held = Some(Box::new(load(&self.channels)?));
+            }
+            let Some(ended) = process.turn(self.now, &self.caps) else {
+                if self.processes[at].is_writing() {
+                    continue;
+                }
+                break;
+            };
+            self.ended(at, ended)?;
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, at: usize, ended: Ended) -> Result<(), String> {
+        for (job, result) in ended {
+            match result {
+                Ok(done) => self.done(at, job, done)?,
+                Err(error) => self.failed(at, job, &error)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, at: usize, job: Job, done: Done) -> Result<(), String> {
+        match (job, done) {
+            (
+                Job::Buy {
+                    request,
+                    voucher,
+                    price,
+                    call,
+                },
+                Done::Bought(admitted),
+            ) => {
+                let said = voucher.map_or(Amount::ZERO, |it| it.cumulative());
+                self.accepted = self.accepted.max(said);
+                self.bought(at, request, price, call.map(|(call, _)| call), admitted)?;
+            }
+            (Job::Again { request, call, .. }, Done::Again) => {
+                self.requests[request].fate = Fate::Refused;
+                self.processes[at].serving.push(Serving {
+                    request,
+                    price: Amount::ZERO,
+                    call: Some(call),
+                    is_again: true,
+                });
+            }
+            (Job::Unserved { request, price, .. }, Done::TakenBack(taken)) => {
+                let is_whole = taken == price;
+                self.requests[request].fate = if is_whole {
+                    Fate::TakenBack
+                } else {
+                    Fate::TooLate
+                };
+                self.tally.taken_back += usize::from(is_whole);
+            }
+            (Job::Reserve { .. }, Done::Reserved(id)) => self.processes[at].estimates.push(id),
+            (
+                Job::Piece {
+                    request,
+                    id,
+                    price,
+                    ends,
+                    ..
+                },
+                Done::Piece,
+            ) => {
+                if ends {
+                    self.processes[at].estimates.retain(|it| *it != id);
+                }
+                self.deliver(at, request, price)?;
+            }
+            (Job::Chore(_), Done::MadeSure(amount)) => {
+                self.made_sure = sum(self.made_sure, amount);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn bought(
+        &mut self,
+        at: usize,
+        request: usize,
+        price: Amount,
+        call: Option<HeldCall>,
+        admitted: Admitted,
+    ) -> Result<(), String> {
+        match admitted.charge {
+            Ok(balance) => {
+                if balance.unsure < price || balance.accepted > balance.deposit {
+                    return Err(format!("it was told {balance:?}"));
+                }
+                self.tally.charged += 1;
+                self.requests[request].fate = Fate::Charged;
+                self.processes[at].serving.push(Serving {
+                    request,
+                    price,
+                    call,
+                    is_again: false,
+                });
+            }
+            Err(Refused::Short(need)) => {
+                self.requests[request].fate = Fate::Refused;
+                let required = need.accepted.checked_add(need.lacks);
+                if need.lacks.is_zero() || required != Some(need.required) {
+                    return Err(format!("it was told {need:?}"));
+                }
+            }
+            Err(_) => self.requests[request].fate = Fate::Refused,
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, at: usize, job: Job, error: &ChannelError) -> Result<(), String> {
+        let is_in_doubt = matches!(error, ChannelError::Store(error) if error.in_doubt());
+        match job {
+            Job::Buy { request, .. } | Job::Again { request, .. } | Job::Piece { request, .. } => {
+                let fate = if is_in_doubt {
+                    Fate::LeftOver
+                } else {
+                    Fate::Refused
+                };
+                self.requests[request].fate = fate;
+                if is_taken(error) && self.requests[request].key.is_some() {
+                    return self.repeated(at, request);
+                }
+            }
+            Job::Unserved { request, .. } if is_in_doubt || is_taken(error) => {
+                self.requests[request].fate = Fate::LeftOver;
+            }
+            // Nothing was written, so it is tried again.
+            Job::Unserved { .. } | Job::Answered(_)
+                if matches!(error, ChannelError::Store(_) | ChannelError::Leased { .. }) =>
+            {
+                self.processes[at].waiting.push_back(job);
+            }
+            Job::Chore(Chore::EndLeftOver) if is_in_doubt => self.doubt_what_is_sure(),
+            _ => {}
+        }
+        if let ChannelError::Refused(Refused::Contradiction | Refused::Unbacked { .. }) = error {
+            return Err(format!("{error:?}"));
+        }
+        Ok(())
+    }
+
+    /// A request whose key is there: it gets what it is told to get, and is not charged.
+    fn repeated(&mut self, at: usize, request: usize) -> Result<(), String> {
+        let key = self.requests[request].key.unwrap_or_default();
+        let found = now(self.calls.find(&id(), &print(key))).map_err(|error| error.to_string())?;
+        let Some(found) = found else { return Ok(()) };
+        match found.call().repeat(&print(key), self.now, true) {
+            Repeat::Answer(answer) if answer != stored(key) => Err(format!("{answer:?} of {key}")),
+            Repeat::Answer(_) => {
+                self.tally.repeated += 1;
+                Ok(())
+            }
+            Repeat::Again => {
+                let until = self.now.saturating_add(LEASE);
+                let (call, rows) = found.again(until, self.now);
+                self.processes[at].waiting.push_back(Job::Again {
+                    request,
+                    call,
+                    rows,
+                });
+                Ok(())
+            }
+            Repeat::InFlight(_) | Repeat::Over => Ok(()),
+            Repeat::Mismatch => Err("the same request is another".to_owned()),
+        }
+    }
+
+    fn serve(&mut self, at: usize, which: u8, is_well: bool) -> Result<(), String> {
+        let process = &mut self.processes[at];
+        if process.serving.is_empty() {
+            return Ok(());
+        }
+        let which = usize::from(which) % process.serving.len();
+        let Serving {
+            request,
+            price,
+            call,
+            is_again,
+        } = process.serving.remove(which);
+        let key = self.requests[request].key;
+        if !is_well && !is_again {
+            self.requests[request].fate = Fate::Failing;
+            process.waiting.push_back(Job::Unserved {
+                request,
+                price,
+                call,
+            });
+            return Ok(());
+        }
+        if let Some((call, key)) = call.zip(key) {
+            let answer = is_well.then(|| stored(key));
+            let (_, rows) = call.served(answer, self.now);
+            process.waiting.push_back(Job::Answered(rows));
+        }
+        if is_again {
+            self.tally.repeated += usize::from(is_well);
+            return Ok(());
+        }
+        self.deliver(at, request, price)
+    }
+
+    /// What is delivered was charged, durably.
+    fn deliver(&mut self, at: usize, request: usize, price: Amount) -> Result<(), String> {
+        let partition = Partition::Channel(id().to_key());
+        let row = now(self.store.get(&partition, CHARGES, &charge_key(request)));
+        let row = row.map_err(|error| error.to_string())?;
+        if row.is_none_or(|row| row.value != price.units().to_be_bytes()) {
+            return Err(format!("request {request} is delivered and not charged"));
+        }
+        self.requests[request].fate = Fate::Delivered;
+        self.delivered = sum(self.delivered, price);
+        self.tally.delivered += 1;
+        let process = &mut self.processes[at];
+        process.served = sum(process.served, price);
+        Ok(())
+    }
+
+    fn meter(&mut self, at: usize, step: Metered, amount: Amount) {
+        let until = self.now.saturating_add(LEASE);
+        let process = &mut self.processes[at];
+        if step == Metered::Reserve {
+            let estimate = amount;
+            process.waiting.push_back(Job::Reserve { estimate, until });
+            return;
+        }
+        let Some(id) = process.estimates.first().copied() else {
+            return;
+        };
+        let request = self.requests.len();
+        let price = if step == Metered::Refund {
+            Amount::ZERO
+        } else {
+            amount
+        };
+        let ends = step != Metered::Draw;
+        self.requests.push(Request {
+            price,
+            key: None,
+            fate: Fate::Asked,
+        });
+        process.waiting.push_back(Job::Piece {
+            request,
+            id,
+            price,
+            until,
+            ends,
+        });
+    }
+
+    pub(super) fn look(&mut self, at: usize) {
+        let process = &mut self.processes[at];
+        process.looked_at = self.now;
+        process.waiting.push_back(Job::Look(self.rail.seen()));
+    }
+
+    /// Hands in what a process knows that it may.
+    pub(super) fn settle(&mut self, at: usize) {
+        let Some(held) = &self.processes[at].held else {
+            return;
+        };
+        if let Some(voucher) = held.channel().to_settle() {
+            self.rail.settle(voucher);
+        }
+    }
+
+    pub(super) fn close(&mut self, at: usize, farewell: bool) -> Result<(), String> {
+        let Some(held) = &self.processes[at].held else {
+            return Ok(());
+        };
+        let channel = held.channel();
+        if channel.standing() == Standing::Closing && channel.is_idle() {
+            return self.rail.close(&channel.closing());
+        }
+        let spent = channel.balance().spent.units();
+        let voucher = farewell.then(|| self.voucher(spent));
+        self.processes[at].waiting.push_back(Job::Close(voucher));
+        Ok(())
+    }
+
+    pub(super) fn chore(&mut self, at: usize, chore: Chore) {
+        self.processes[at].waiting.push_back(Job::Chore(chore));
+    }
+
+    /// Whatever was under way is gone, and nobody knows how far it was.
+    pub(super) fn crash(&mut self, at: usize) {
+        let died = std::mem::replace(&mut self.processes[at], Process::new(&self.store, self.now));
+        self.tally.crashes += 1;
+        let jobs = died.waiting.iter().chain(&died.at_work);
+        let of_jobs = jobs.filter_map(|job| match job {
+            Job::Buy { request, .. }
+            | Job::Piece { request, .. }
+            | Job::Unserved { request, .. } => Some(*request),
+            _ => None,
+        });
+        let in_flight = died.serving.iter().filter(|it| !it.is_again);
+        let in_flight = in_flight.map(|it| it.request);
+        for request in of_jobs.chain(in_flight) {
+            self.requests[request].fate = Fate::LeftOver;
+        }
+        if died.ends_left_over() {
+            self.doubt_what_is_sure();
+        }
+    }
+
+    /// Somebody may have ended what was left over, and did not learn of it.
+    fn doubt_what_is_sure(&mut self) {
+        if let Ok(held) = load(&self.channels) {
+            let sure = held.channel().sure();
+            let known = sum(self.delivered, self.made_sure);
+            self.made_sure = sum(self.made_sure, sure.checked_sub(known).unwrap_or_default());
+        }
+    }
+
+    pub(super) fn count(&self, tally: &mut Tally) {
+        let mine = &self.tally;
+        let left = self.requests.iter();
+        let left = left.filter(|it| matches!(it.fate, Fate::LeftOver | Fate::TooLate));
+        *tally = Tally {
+            steps: tally.steps,
+            episodes: tally.episodes,
+            asked: tally.asked + mine.asked,
+            charged: tally.charged + mine.charged,
+            delivered: tally.delivered + mine.delivered,
+            taken_back: tally.taken_back + mine.taken_back,
+            repeated: tally.repeated + mine.repeated,
+            left_over: tally.left_over + left.count(),
+            settled: tally.settled + self.rail.taken,
+            withdrawn: tally.withdrawn + usize::from(self.rail.is_withdrawn),
+            crashes: tally.crashes + mine.crashes,
+        };
+    }
+}
+
+pub(super) fn load(channels: &Channels) -> Result<Held, String> {
+    let held = now(channels.load(&id())).map_err(|error| error.to_string())?;
+    held.ok_or_else(|| "the channel is gone".to_owned())
+}
+
+pub(super) fn sum(a: Amount, b: Amount) -> Amount {
+    a.checked_add(b).expect("the simulator's amounts are small")
+}
+
+const fn print(key: u8) -> Fingerprint {
+    Fingerprint([key; 32])
+}
+
+fn call(key: u8, price: Amount, now: Timestamp) -> Call {
+    Call {
+        whole: print(key),
+        price,
+        units: 1,
+        attempts: 1,
+        state: CallState::Charged {
+            until: now.saturating_add(LEASE),
+        },
+        forget_at: now.saturating_add(REMEMBER),
+    }
+}
+
+fn stored(key: u8) -> Stored {
+    Stored {
+        status: 200,
+        headers: Vec::new(),
+        body: vec![key],
+    }
+}
+
+fn terms() -> Terms {
+    Terms {
+        method: crate::method::method(),
+        realm: "api.example.com".parse().expect("it is a host"),
+        currency: crate::method::currency().code,
+        payee: "seller".parse().expect("it is a name"),
+        payer: crate::method::account("buyer"),
+        details: serde_json::Map::new(),
+    }
+}
+
+/// Room for most, and not for all that an episode can spend.
+fn caps() -> Caps {
+    let currency = crate::method::currency();
+    let worth = |units| {
+        currency
+            .worth(Amount::new(units))
+            .expect("it can be counted")
+    };
+    Caps {
+        payer: crate::method::account("buyer"),
+        per_payer: worth(150),
+        in_total: worth(120),
+        slice: Amount::new(10),
+        currency,
+    }
+}
