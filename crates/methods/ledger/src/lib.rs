@@ -65,3 +65,8 @@ pub use transfer::{TransferId, TransferIdError};
 #[cfg(doctest)]
 #[doc = include_str!("../../../../docs/writing-a-method.md")]
 struct Guide;
+
+/// The page's example.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/ledger.md")]
+struct Page;
