@@ -25,8 +25,10 @@ use super::till::Till;
 #[derive(Debug, Default)]
 pub(super) struct Hearing {
     heard: Mutex<Option<Heard>>,
-    /// Held by the one that catches up.
-    pub(super) catching_up: tokio::sync::Mutex<()>,
+    /// Held by the one that looks around.
+    pub(super) looking: tokio::sync::Mutex<()>,
+    /// Held by the request that catches up, with when one of them last failed to.
+    trying: tokio::sync::Mutex<Option<Timestamp>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -114,13 +116,26 @@ impl Till {
     }
 
     /// Catches up with a rail that was not looked at yet, and says whether sessions on it may be
-    /// served. However many ask at once, one of them does it.
+    /// served. However many ask at once, one of them does it; where that fails, nobody tries for a
+    /// while.
     ///
     /// # Errors
     /// When it is silent, does not answer, or the store fails.
     pub async fn hear(&self, method: &MethodId) -> Result<(), DeafError> {
+        let desk = self.desk(method).ok_or(Silent::NoRail)?;
         if self.heard(method) == Err(Silent::NotYet) {
-            self.look_around(method).await?;
+            let mut failed_at = desk.hearing.trying.lock().await;
+            // Those who waited find that it is done, or that it failed a moment ago.
+            if self.heard(method) != Err(Silent::NotYet) {
+                return Ok(self.heard(method)?);
+            }
+            let again = failed_at.map(|at| at.saturating_add(self.0.options.ask_again));
+            if again.is_some_and(|again| self.now() < again) {
+                return Err(Silent::NotYet.into());
+            }
+            let looked = self.look_around(method).await;
+            *failed_at = looked.is_err().then(|| self.now());
+            looked?;
         }
         Ok(self.heard(method)?)
     }

@@ -69,7 +69,7 @@ impl Till {
     /// round begins at the same block.
     pub async fn look_around(&self, method: &MethodId) -> Result<Watched, DeafError> {
         let desk = self.desk(method).ok_or(Silent::NoRail)?;
-        let _only = desk.hearing.catching_up.lock().await;
+        let _only = desk.hearing.looking.lock().await;
         let rail = &*desk.rail;
         let (since, mut watched) = match desk.hearing.block() {
             Some(block) => (Some(block), Watched::default()),

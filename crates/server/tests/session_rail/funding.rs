@@ -91,10 +91,7 @@ async fn what_is_refused_beforehand_is_never_sent() {
     );
     let truth = kit.reserve.truth();
     assert_eq!((truth.sent.len(), truth.channels.len()), (0, 0));
-    assert_eq!(
-        kit.channels().load(&alice.id()).await.unwrap().is_none(),
-        true
-    );
+    assert!(kit.channels().load(&alice.id()).await.unwrap().is_none());
 }
 
 #[tokio::test]

@@ -164,6 +164,26 @@ async fn a_rail_that_is_silent_for_a_third_of_the_grace_serves_nobody_and_is_set
     assert_eq!(kit.paid_out(&alice), PRICE);
 }
 
+/// However many wait for a rail that was never heard, they wait for one try.
+#[tokio::test]
+async fn a_rail_that_does_not_answer_at_first_is_asked_once_and_then_again_after_a_while() {
+    let kit = std::sync::Arc::new(Kit::new(Protocol::V2));
+    kit.reserve.set_silent(true);
+    kit.reserve.set_pace(2);
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let kit = std::sync::Arc::clone(&kit);
+        all.spawn(async move { kit.till.hear(&rail()).await.is_err() });
+    }
+    assert!(all.join_all().await.iter().all(|is_err| *is_err));
+    assert_eq!(kit.reserve.asked(), 1);
+    kit.reserve.set_silent(false);
+    assert!(kit.till.hear(&rail()).await.is_err(), "not at once");
+    kit.clock.advance(Duration::from_secs(3));
+    kit.till.hear(&rail()).await.unwrap();
+    assert_eq!(kit.till.heard(&rail()), Ok(()));
+}
+
 #[tokio::test]
 async fn a_node_that_goes_on_telling_an_old_block_is_silent() {
     let kit = Kit::new(Protocol::V2);

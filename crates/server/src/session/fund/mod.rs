@@ -294,6 +294,7 @@ impl Till {
             reference: None,
             settled_at: None,
             refused: None,
+            problem: None,
         };
         Ok(Claim {
             id: id.to_key(),

@@ -90,7 +90,8 @@ impl NotFunded {
     pub fn kind(&self) -> ProblemKind {
         match self {
             Self::Method(refusal) => refusal.kind(),
-            Self::OtherTerms | Self::Spent | Self::Failed(_) => ProblemKind::VerificationFailed,
+            Self::OtherTerms | Self::Spent => ProblemKind::VerificationFailed,
+            Self::Failed(record) => record.problem(),
             Self::NoChannel => ProblemKind::SessionChannelNotFound,
             Self::Ended => ProblemKind::SessionChannelFinalized,
             Self::TooLittle { .. } => ProblemKind::PaymentInsufficient,

@@ -116,6 +116,7 @@ impl Till {
                 tracing::info!(channel = %record.channel, cause, "the rail refused to fund a channel: {refusal}");
                 next.state = FundingState::Failed;
                 next.refused = Some(refusal.public.as_ref().into());
+                next.problem = Some(refusal.kind().spec().uri.into());
                 next.lease_until = now;
                 (debts, lost) = (Debts::Release, refusal.at_cost);
                 // Nothing was opened, so another transaction may open the channel yet.

@@ -32,7 +32,7 @@ use farthing_core::{
         leases::Lease,
         settlements::{Agenda, Item, Job, Wish},
     },
-    intent::session::{Channel, ChannelId, Terms},
+    intent::session::{Channel, ChannelId, Standing, Terms},
     port::{backend::StoreError, session::Session},
     value::{MethodId, Timestamp},
 };
@@ -45,6 +45,7 @@ pub(super) use policy::can_close;
 use super::{
     silence::Silent,
     till::{RailStep, Till, stored},
+    watch::LOOK,
 };
 use crate::{abort, random};
 use policy::{Decision, Wanted, decide, together};
@@ -138,6 +139,7 @@ impl Till {
         let everything = self.wants_everything(method).await?;
         let prepared = self.due(method, &**rail, &mut busy, everything).await?;
         let limit = rail.settlement_limit().max(1);
+        let is_full = prepared.len() >= bounds::PAGE;
         let mut under_way = JoinSet::new();
         for batch in batches(prepared, limit) {
             if under_way.len() >= JOBS_AT_ONCE {
@@ -166,7 +168,8 @@ impl Till {
             settle_one(&mut under_way, settling).await?;
         }
         self.forget().await?;
-        if let Some(slot) = everything.slot {
+        // What did not fit into this round is what the next one begins with.
+        if let Some(slot) = everything.slot.filter(|_| !is_full) {
             let name = schedule(method);
             self.0.settlements.move_cursor(&name, slot).await?;
         }
@@ -257,7 +260,7 @@ impl Till {
         };
         let mut last: Option<Exposed> = None;
         while prepared.len() < bounds::PAGE {
-            let page = self.0.channels.exposed(last.as_ref(), bounds::PAGE).await?;
+            let page = self.0.channels.exposed(last.as_ref(), LOOK).await?;
             last = page.last().filter(|last| last.since <= rested).cloned();
             for exposed in page {
                 let id = exposed.id;
@@ -308,6 +311,10 @@ impl Till {
             Ready::Wait(until) => {
                 agenda.put_off(method, entry, Some(until)).await?;
             }
+            Ready::Closing => {
+                let (now, id) = (self.now(), &entry.channel);
+                agenda.want(method, id, Wish::Close, (now, now)).await?;
+            }
             Ready::Used(spent, until) => {
                 let again = Wish::CloseIfIdle(spent);
                 // Taken off before it is put on again: where that is not reached, it stays open.
@@ -332,6 +339,12 @@ impl Till {
     ) -> Result<Option<Item>, StoreError> {
         let until = match self.prepare(rail, id, None).await? {
             Ready::Hand(item) => return Ok(Some(item)),
+            Ready::Closing => {
+                // Its patience begins with the entry.
+                let (now, wanted) = (self.now(), &self.0.settlements);
+                wanted.want(method, id, Wish::Close, (now, now)).await?;
+                now.saturating_add(self.0.options.settle.every)
+            }
             Ready::Wait(until) => until,
             Ready::Used(..) | Ready::Nothing => {
                 let rest = self.0.options.settle.rest();
@@ -382,6 +395,10 @@ impl Till {
                 }
                 Decision::Wait(until) => {
                     let spent = channel.balance().spent;
+                    let is_closing = channel.standing() == Standing::Closing;
+                    if is_closing && !matches!(wanted, Some((Wish::Close, _))) {
+                        return Ok(Ready::Closing);
+                    }
                     return Ok(match wanted {
                         Some((Wish::CloseIfIdle(seen), _)) if spent > seen => {
                             Ready::Used(spent, until)
@@ -408,9 +425,10 @@ impl Till {
     async fn made_sure(&self, id: &ChannelId, terms: &Terms) -> Result<Channel, StoreError> {
         let held = self.held(id).await.map_err(stored)?;
         let mut channel = held.channel().clone();
-        if channel.unsure().is_zero() {
+        if channel.is_idle() {
             return Ok(channel);
         }
+        // With this step reservations that nobody ended run out, too.
         self.step(id, RailStep::Flush).await.map_err(stored)?;
         channel = self.held(id).await.map_err(stored)?.channel().clone();
         if channel.unsure().is_zero() {
@@ -461,6 +479,8 @@ struct Everything {
 enum Ready {
     Hand(Item),
     Wait(Timestamp),
+    /// It is stopped, waits for what is being served, and nobody had put its closing on the agenda.
+    Closing,
     /// It was used since somebody looked whether it is: so much was spent, and it is looked at again
     /// then.
     Used(farthing_core::value::Amount, Timestamp),
