@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use farthing_core::{
     domain::claims::ChangeError,
-    intent::session::{OnChain, Protocol},
+    intent::session::{OnChain, Protocol, Seen},
     port::{method::Outcome, session_payer::SessionPayer},
     value::{Amount, MethodId, PaymentId, Timestamp},
 };
@@ -19,6 +19,7 @@ use url::Url;
 
 use super::{
     fault::SessionFault,
+    lock::Sight,
     offer::SessionChoice,
     present::{Shown, bare},
     purse::{Purse, Stage},
@@ -131,16 +132,20 @@ impl Inner {
         payer: &Arc<dyn SessionPayer>,
     ) -> Result<Option<Closing>, Error> {
         let keeping = held.record.keeping().ok_or(SessionFault::NoChannel)?;
-        let seen = self.within(payer.look(&keeping)).await?;
-        let Some(seen) = seen.filter(|seen| matches!(seen.state, OnChain::Finalized { .. })) else {
-            return Ok(None);
+        let seen = match self.sight(&**payer, &keeping).await? {
+            Sight::There(seen) if matches!(seen.state, OnChain::Finalized { .. }) => seen,
+            _ => return Ok(None),
         };
+        self.closed(held, seen).await.map(Some)
+    }
+
+    async fn closed(&self, held: &HeldPurse, seen: Seen) -> Result<Closing, Error> {
         let ended = self.end(held.clone(), Some(seen)).await?;
         let purse = match ended {
             Some(held) => held.record,
             None => self.reload(held.record.id).await?.record,
         };
-        Ok(Some(Closing::Closed(Box::new(purse))))
+        Ok(Closing::Closed(Box::new(purse)))
     }
 
     async fn reload(&self, id: PaymentId) -> Result<HeldPurse, Error> {
@@ -187,9 +192,11 @@ impl Inner {
         payer: &Arc<dyn SessionPayer>,
         headers: &http::HeaderMap,
     ) -> Result<Closing, Error> {
-        let reference = receipt::of(headers)
-            .filter(|(_, said)| Some(&said.channel) == held.record.channel.as_ref())
-            .and_then(|(_, said)| said.transaction);
+        let said = receipt::of(headers)
+            .map(|(_, said)| said)
+            .filter(|said| Some(&said.channel) == held.record.channel.as_ref());
+        let spent = said.as_ref().map(|said| said.spent);
+        let reference = said.and_then(|said| said.transaction);
         let purse = Purse {
             reference,
             ..held.record.clone()
@@ -199,6 +206,15 @@ impl Inner {
             Err(ChangeError::Stale) => self.reload(purse.id).await?,
             Err(error) => return Err(store_error(error).into()),
         };
+        let keeping = held.record.keeping().ok_or(SessionFault::NoChannel)?;
+        if let Ok(Sight::Blind) = self.sight(&**payer, &keeping).await {
+            // The rail is the seller's own books: its word is all there is.
+            let seen = Seen {
+                block: 0,
+                state: OnChain::Finalized { settled: spent },
+            };
+            return self.closed(&held, seen).await;
+        }
         // That it is closed is the rail's to say.
         match self.if_finalized(&held, payer).await {
             Ok(Some(closed)) => Ok(closed),

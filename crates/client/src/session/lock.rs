@@ -4,9 +4,10 @@ use std::{future::Future, pin::pin};
 
 use farthing_core::{
     domain::claims::{ChangeError, Debit},
+    intent::session::Seen,
     port::{
         method::{Fault, Refusal as Refused},
-        session_payer::Locking,
+        session_payer::{Keeping, Locking, SessionPayer},
     },
     value::Amount,
 };
@@ -32,6 +33,17 @@ pub(super) const BEATS: u32 = 3;
 
 /// Units that are locked where the seller advises nothing.
 const UNITS: u128 = 1000;
+
+/// What the rail says of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// This.
+    There(Seen),
+    /// That it does not have it.
+    Nowhere,
+    /// Nothing, ever.
+    Blind,
+}
 
 impl Inner {
     /// What may be locked: what the seller advises, within the cap and what the budgets leave.
@@ -128,6 +140,25 @@ impl Inner {
             purse.fee = Some(toll);
         }
         Ok(debits)
+    }
+
+    /// What the rail says of a channel. Some rails are the seller's own books, which nobody else can look
+    /// into.
+    pub(super) async fn sight(
+        &self,
+        payer: &dyn SessionPayer,
+        channel: &Keeping,
+    ) -> Result<Sight, Error> {
+        match self.within(payer.look(channel)).await {
+            Ok(Some(seen)) => Ok(Sight::There(seen)),
+            Ok(None) => Ok(Sight::Nowhere),
+            Err(Error::Payer(PayerFault::Payer(refusal)))
+                if refusal.fault == Fault::Unsupported =>
+            {
+                Ok(Sight::Blind)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Asks a payer, within the time a rail has.

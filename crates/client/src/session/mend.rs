@@ -16,6 +16,7 @@ use super::{
     buy::Trade,
     fault::SessionFault,
     keeper::{Flight, Keeper, Refusal},
+    lock::Sight,
     present::Shown,
     purse::{Purse, Stage, more},
     store::{HeldPurse, Step, Which, erase_locking},
@@ -192,7 +193,11 @@ impl Inner {
         said: Said,
     ) -> Result<Mended, Error> {
         let keeping = purse.keeping().ok_or(SessionFault::NoChannel)?;
-        let seen = self.within(trade.choice.payer.look(&keeping)).await?;
+        let seen = match self.sight(&*trade.choice.payer, &keeping).await? {
+            Sight::There(seen) => Some(seen),
+            // Where the rail is the seller's own books, its word is all there is.
+            Sight::Nowhere | Sight::Blind => None,
+        };
         let serves = seen.is_some_and(|seen| {
             matches!(
                 seen.state,
@@ -274,8 +279,12 @@ impl Inner {
     /// Takes over how much the rail says is locked.
     async fn look_at_deposit(&self, trade: &Trade<'_>, purse: &Purse) -> Result<(), Error> {
         let keeping = purse.keeping().ok_or(SessionFault::NoChannel)?;
-        let seen = self.within(trade.choice.payer.look(&keeping)).await?;
-        let Some(OnChain::Open { deposit, .. }) = seen.map(|seen| seen.state) else {
+        let sight = self.sight(&*trade.choice.payer, &keeping).await?;
+        let Sight::There(Seen {
+            state: OnChain::Open { deposit, .. },
+            ..
+        }) = sight
+        else {
             return Ok(());
         };
         let noted = self.note(&trade.keeper, |purse| {

@@ -17,6 +17,7 @@ use url::Url;
 use super::{
     close::Closing,
     fault::SessionFault,
+    lock::Sight,
     offer::SessionChoice,
     purse::{Purse, Stage},
     store::{HeldPurse, Step, Which, erase_locking},
@@ -86,18 +87,18 @@ impl Inner {
                 .await
                 .map(drop),
             (_, opening, Some(keeping)) => {
-                let seen = self.within(payer.look(&keeping)).await?;
-                match (seen, opening) {
-                    (Some(seen), _) => self.take_over_seen(held, payer, seen).await,
+                match (self.sight(&**payer, &keeping).await?, opening) {
+                    (Sight::Blind, _) => Ok(()),
+                    (Sight::There(seen), _) => self.take_over_seen(held, payer, seen).await,
                     // The seller said that it is open, and the rail does not show it yet.
-                    (None, Some(kept)) => {
+                    (Sight::Nowhere, Some(kept)) => {
                         let asked = payer.may_come(&kept.transaction, self.clock.now());
                         match self.within(asked).await? {
                             true => Ok(()),
                             false => self.end(held, None).await.map(drop),
                         }
                     }
-                    (None, None) => self.end(held, None).await.map(drop),
+                    (Sight::Nowhere, None) => self.end(held, None).await.map(drop),
                 }
             }
         }
@@ -221,14 +222,20 @@ impl Inner {
         if live.iter().any(is_known) {
             return Ok(None);
         }
-        let seen = self.within(choice.payer.look(&told.channel)).await?;
-        let Some(OnChain::Open {
-            deposit,
-            settled,
-            close_requested_at,
-        }) = seen.map(|seen| seen.state)
-        else {
-            return Ok(None);
+        let sight = self.sight(&*choice.payer, &told.channel).await?;
+        let (deposit, settled, close_requested_at) = match sight {
+            Sight::There(Seen {
+                state:
+                    OnChain::Open {
+                        deposit,
+                        settled,
+                        close_requested_at,
+                    },
+                ..
+            }) => (deposit, settled, close_requested_at),
+            Sight::There(_) | Sight::Nowhere => return Ok(None),
+            // The seller's books are the rail.
+            Sight::Blind => (told.deposit, Amount::ZERO, None),
         };
         let keeper = self.keepers.of(&choice.scope);
         let purse = Purse {

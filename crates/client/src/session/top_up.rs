@@ -3,7 +3,7 @@
 
 use farthing_core::{
     domain::claims::{ChangeError, Debts},
-    intent::session::OnChain,
+    intent::session::{OnChain, Seen},
     value::{Amount, PaymentId, Timestamp},
 };
 use http::Method;
@@ -12,7 +12,7 @@ use reqwest::Request;
 use super::{
     fault::SessionFault,
     keeper::Keeper,
-    lock::BEATS,
+    lock::{BEATS, Sight},
     offer::SessionChoice,
     present::{Shown, bare},
     purse::{Purse, Stage, less, more},
@@ -123,8 +123,11 @@ impl Inner {
         }
         let held = self.fresh(keeper).await?.ok_or(SessionFault::NoChannel)?;
         let keeping = held.record.keeping().ok_or(SessionFault::NoChannel)?;
-        let seen = self.within(choice.payer.look(&keeping)).await?;
-        if let Some(OnChain::Open { deposit, .. }) = seen.map(|seen| seen.state)
+        let sight = self.sight(&*choice.payer, &keeping).await?;
+        if let Sight::There(Seen {
+            state: OnChain::Open { deposit, .. },
+            ..
+        }) = sight
             && deposit > held.record.deposit
         {
             return self.topped_up(keeper, kept.amount, Some(deposit)).await;

@@ -11,6 +11,7 @@ mod common;
 
 mod closing;
 mod crash;
+mod gate;
 mod hostile;
 mod paying;
 mod shop;

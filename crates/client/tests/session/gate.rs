@@ -1,0 +1,324 @@
+//! The client against the real gate: both sides' books and the rail agree to the unit.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use axum::{Router, routing::get};
+use farthing_client::{Client, CloseHow, Closing, Stage, Standing};
+use farthing_core::{
+    domain::channels::Channels,
+    encoding::sse::Event,
+    intent::session::{Balance, ChannelId, Protocol},
+    memory::MemoryBackend,
+    port::{backend::Backend, clock::Clock as _, session::Session, session_payer::SessionPayer},
+    value::{Amount, Secret},
+};
+use farthing_ledger::{
+    AccountKey, Accounts, Currencies, Funding, KeyType, Ledger, LedgerPayer, LedgerSessionPayer,
+    LedgerSessions, TransferId,
+};
+use farthing_server::{
+    Gate, Route,
+    layer::PaymentLayer,
+    session::{Meter, Metering, Piece},
+};
+use farthing_testkit::method::{self, FakeReserve, FakeSession, FakeSessionPayer};
+use futures_util::stream;
+use tokio::task::JoinHandle;
+
+use super::{
+    common::{StillClock, hasty},
+    generous,
+    shop::WORDS,
+};
+
+struct Market {
+    address: SocketAddr,
+    books: Arc<dyn Backend>,
+    client: Client,
+    runs: Arc<AtomicUsize>,
+    serving: JoinHandle<()>,
+}
+
+impl Drop for Market {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+fn layer(gate: &Gate, route: Route) -> PaymentLayer {
+    PaymentLayer::new(gate, route).unwrap()
+}
+
+async fn words(meter: Meter) -> axum::response::Response {
+    let pieces = WORDS.map(|word| Ok::<_, Infallible>(Piece::new(1, Event::data(word))));
+    let response = meter.stream().sse(stream::iter(pieces));
+    response.map(axum::body::Body::new)
+}
+
+impl Market {
+    async fn open(
+        rail: Arc<dyn Session>,
+        payer: Arc<dyn SessionPayer>,
+        (books, clock): (Arc<dyn Backend>, Arc<StillClock>),
+        configure: impl FnOnce(farthing_server::GateBuilder) -> farthing_server::GateBuilder,
+        also: impl FnOnce(farthing_client::ClientBuilder) -> farthing_client::ClientBuilder,
+    ) -> Self {
+        farthing_testkit::trace::start();
+        let gate = Gate::builder()
+            .realm("127.0.0.1")
+            .secret(Secret::new(vec![7; 32]))
+            .store(Arc::clone(&books))
+            .clock(clock.clone())
+            .session(rail);
+        let gate = configure(gate).build().unwrap();
+        let runs: Arc<AtomicUsize> = Arc::default();
+        let count = Arc::clone(&runs);
+        let handler = move || async move {
+            count.fetch_add(1, Ordering::SeqCst);
+            "goods"
+        };
+        let fails = || async { http::StatusCode::INTERNAL_SERVER_ERROR };
+        let by_word = Metering::by_use("$0.001", "word").unwrap();
+        let either = Metering::per_request("$0.001").unwrap();
+        let paid = || Route::session("$0.001").unwrap();
+        let mut app = Router::new()
+            .route("/goods", get(handler.clone()).layer(layer(&gate, paid())))
+            .route("/fails", get(fails).layer(layer(&gate, paid())))
+            .route(
+                "/words",
+                get(words).layer(layer(&gate, Route::metered(by_word))),
+            );
+        if let Ok(route) =
+            PaymentLayer::new(&gate, Route::priced("$0.002").unwrap().with_session(either))
+        {
+            app = app.route("/either", get(handler).layer(route));
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = app.into_make_service_with_connect_info::<SocketAddr>();
+        let serving = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        let builder = Client::builder()
+            .session_payer(payer)
+            .policy(generous())
+            .backend(Arc::new(MemoryBackend::new()))
+            .clock(clock)
+            .options(hasty());
+        Self {
+            address,
+            books,
+            client: also(builder).build().unwrap(),
+            runs,
+            serving,
+        }
+    }
+
+    async fn fake(protocol: Protocol) -> (Self, Arc<FakeReserve>) {
+        let clock = StillClock::new();
+        let reserve = Arc::new(FakeReserve::new(clock.clone()));
+        let (buyer, shop) = (method::account("buyer"), method::account("shop"));
+        reserve.deposit(&buyer, super::WEALTH);
+        let rail = Arc::new(FakeSession::new(Arc::clone(&reserve), &shop, protocol));
+        let payer = Arc::new(FakeSessionPayer::new(Arc::clone(&reserve), &buyer));
+        let books: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+        let market = Self::open(rail, payer, (books, clock), |gate| gate, |client| client).await;
+        (market, reserve)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    async fn get(&self, path: &str) -> farthing_client::Response {
+        self.client.get(self.url(path)).send().await.unwrap()
+    }
+
+    async fn channel(&self) -> (farthing_client::Purse, ChannelId) {
+        let purses = self.client.sessions().list(None, 9).await.unwrap();
+        assert_eq!(purses.len(), 1);
+        let channel = purses[0].channel.clone().unwrap();
+        (purses[0].clone(), channel)
+    }
+
+    /// The seller's books of the one channel.
+    async fn balance(&self) -> Balance {
+        let (_, id) = self.channel().await;
+        let channels = Channels::new(Arc::clone(&self.books));
+        channels
+            .load(&id)
+            .await
+            .unwrap()
+            .unwrap()
+            .channel()
+            .balance()
+    }
+
+    /// Waits until the seller has charged so much, once what is under way has ended.
+    async fn comes_to(&self, spent: u128) {
+        for _ in 0..300 {
+            if self.balance().await.spent.units() == spent {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        assert_eq!(self.balance().await.spent.units(), spent);
+    }
+}
+
+#[tokio::test]
+async fn requests_one_by_one_and_sixty_four_at_once_and_then_the_close() {
+    for protocol in [Protocol::V1, Protocol::V2] {
+        let (market, reserve) = Market::fake(protocol).await;
+        for _ in 0..3 {
+            let answer = market.get("/goods").await;
+            assert_eq!(answer.paid().unwrap().standing, Standing::Paid);
+        }
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..64 {
+            let call = market.client.get(market.url("/goods")).send();
+            calls.spawn(async move { call.await.unwrap().text().await.unwrap() });
+        }
+        while let Some(done) = calls.join_next().await {
+            assert_eq!(done.unwrap(), "goods");
+        }
+        assert_eq!(market.runs.load(Ordering::SeqCst), 67, "{protocol:?}");
+        let balance = market.balance().await;
+        assert_eq!(
+            (balance.accepted.units(), balance.spent.units()),
+            (67_000, 67_000)
+        );
+        let (purse, _) = market.channel().await;
+        assert_eq!((purse.signed.units(), purse.owed.units()), (67_000, 67_000));
+        let closed = market
+            .client
+            .sessions()
+            .close(purse.id, CloseHow::Together)
+            .await
+            .unwrap();
+        assert!(matches!(closed, Closing::Closed(_)), "{closed:?}");
+        let truth = reserve.truth();
+        assert_eq!(truth.balance(method::account("shop").as_str()), 67_000);
+        assert_eq!(
+            truth.balance(method::account("buyer").as_str()),
+            super::WEALTH - 67_000
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stream_is_paid_by_the_word() {
+    for protocol in [Protocol::V1, Protocol::V2] {
+        let (market, _) = Market::fake(protocol).await;
+        let answer = market.get("/words").await;
+        let bill = answer.bill().unwrap().clone();
+        let text = answer.text().await.unwrap();
+        let want: String = WORDS
+            .iter()
+            .map(|word| format!("data: {word}\n\n"))
+            .collect();
+        assert_eq!(text, want);
+        assert_eq!((bill.cost(), bill.trouble()), (Amount::new(5_000), None));
+        market.comes_to(5_000).await;
+        market.get("/goods").await;
+        let (purse, _) = market.channel().await;
+        assert_eq!((purse.owed.units(), purse.dispute), (6_000, None));
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_served_is_not_charged_and_pays_for_the_next() {
+    let (market, _) = Market::fake(Protocol::V1).await;
+    market.get("/goods").await;
+    market
+        .client
+        .get(market.url("/fails"))
+        .send()
+        .await
+        .unwrap_err();
+    market.comes_to(1_000).await;
+    market.get("/goods").await;
+    market.comes_to(2_000).await;
+    let (purse, _) = market.channel().await;
+    assert_eq!(
+        (
+            purse.signed.units(),
+            purse.owed.units(),
+            purse.unsure.units()
+        ),
+        (2_000, 2_000, 0)
+    );
+}
+
+#[tokio::test]
+async fn where_both_are_offered_a_session_is_used_once_one_is_open() {
+    let clock = StillClock::new();
+    let store: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    let key = |seed| AccountKey::from_seed(KeyType::Ed25519, [seed; 32]).unwrap();
+    let ledger = Ledger::new(key(2).account().clone());
+    let accounts = Accounts::new(Arc::clone(&store), Currencies::default());
+    let deposit = Funding {
+        id: TransferId::new("opening").unwrap(),
+        account: key(1).account().clone(),
+        currency: "usd6".parse().unwrap(),
+        amount: Amount::new(super::WEALTH),
+        at: clock.now(),
+    };
+    accounts.deposit(&deposit).await.unwrap();
+    let rail = LedgerSessions::new(ledger.clone(), Arc::clone(&store), clock.clone());
+    let payer = Arc::new(LedgerSessionPayer::new(key(1)));
+    let market = Market::open(
+        Arc::new(rail),
+        payer,
+        (store, clock),
+        |gate| gate.method(Arc::new(ledger)),
+        |client| client.payer(LedgerPayer::new(key(1))),
+    )
+    .await;
+    // No channel is open, and a charge can be paid.
+    let answer = market.get("/either").await;
+    assert_eq!(
+        (
+            answer.paid().unwrap().amount.units(),
+            answer.bill().is_none()
+        ),
+        (2_000, true)
+    );
+    market.get("/goods").await;
+    let answer = market.get("/either").await;
+    assert_eq!(
+        (
+            answer.paid().unwrap().amount.units(),
+            answer.bill().is_some()
+        ),
+        (1_000, true)
+    );
+    market.comes_to(2_000).await;
+    // A look at such a rail tells nothing, and is no error; its seller's word closes.
+    let synced = market.client.sessions().sync().await.unwrap();
+    assert!(!synced[0].changed && synced[0].error.is_none());
+    let (purse, _) = market.channel().await;
+    let closed = market
+        .client
+        .sessions()
+        .close(purse.id, CloseHow::Together)
+        .await
+        .unwrap();
+    let Closing::Closed(purse) = closed else {
+        panic!("{closed:?}")
+    };
+    assert_eq!(
+        (purse.stage, purse.paid_out),
+        (Stage::Closed, Some(Amount::new(2_000)))
+    );
+    let left = accounts
+        .balance(key(1).account(), &"usd6".parse().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(left.available, Amount::new(super::WEALTH - 4_000));
+}
