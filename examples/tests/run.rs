@@ -18,6 +18,8 @@ fn program(name: &str) -> Command {
         "priced_route" => env!("CARGO_BIN_EXE_priced_route"),
         "discovered_routes" => env!("CARGO_BIN_EXE_discovered_routes"),
         "paid_on_tempo" => env!("CARGO_BIN_EXE_paid_on_tempo"),
+        "paid_by_the_word" => env!("CARGO_BIN_EXE_paid_by_the_word"),
+        "paying_by_the_word" => env!("CARGO_BIN_EXE_paying_by_the_word"),
         "paying_client" => env!("CARGO_BIN_EXE_paying_client"),
         "paying_on_tempo" => env!("CARGO_BIN_EXE_paying_on_tempo"),
         "custom_method" => env!("CARGO_BIN_EXE_custom_method"),
@@ -69,6 +71,36 @@ fn a_client_pays_a_priced_route() {
     }
     let free = output(program("paying_client").arg(url.trim().replace("/weather", "/health")));
     assert_eq!(free, "fine\n");
+}
+
+#[test]
+fn a_stream_is_paid_by_the_word() {
+    let buyer = output(&mut program("paying_by_the_word"));
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server(
+        program("paid_by_the_word")
+            .arg(buyer.trim())
+            .env("TMPDIR", folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let mut url = String::new();
+    BufReader::new(server.0.stdout.take().unwrap())
+        .read_line(&mut url)
+        .unwrap();
+    let output = program("paying_by_the_word")
+        .arg(url.trim())
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{told}");
+    let rhyme = "Oranges and lemons, say the bells of St Clement's. \
+                 You owe me five farthings, say the bells of St Martin's. \n";
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), rhyme.repeat(2));
+    // Twenty words, each a hundredth of a cent.
+    let cost = "it cost 2000 base units\n".repeat(2);
+    assert_eq!(told, format!("{cost}closed; 4000 was spent out of 10000\n"));
 }
 
 #[tokio::test]
