@@ -4,10 +4,14 @@
 //! takes its mutant with it.
 
 mod sessions;
+mod tempo_sessions;
 
 /// Every mutant.
 pub(crate) fn mutants() -> impl Iterator<Item = &'static Mutant> {
-    PAYMENTS.iter().chain(sessions::SESSIONS)
+    PAYMENTS
+        .iter()
+        .chain(sessions::SESSIONS)
+        .chain(tempo_sessions::TEMPO_SESSIONS)
 }
 
 /// One edit, and the tests that are run against it.
@@ -458,8 +462,8 @@ const PAYMENTS: &[Mutant] = &[
     Mutant {
         name: "paid on Tempo: a sponsor lends without an end",
         file: "crates/methods/tempo/src/server/mod.rs",
-        find: "self.debits(sponsor, &pull, has, now))",
-        replace: "self.debits(sponsor, &pull, has, now).split_off(2))",
+        find: "debits(self.node.chain(), sponsor, &pull, has, now)\n",
+        replace: "debits(self.node.chain(), sponsor, &pull, has, now).split_off(2)\n",
         killers: &[CHARGE],
     },
     Mutant {

@@ -210,7 +210,21 @@ async fn an_opening_that_opens_something_else_is_refused() {
                 }),
             ),
         ];
-        for (what, opening) in bad {
+        // Good ones, for somebody else: what is said of them is true.
+        let buyer = Buyer::number(PAYER);
+        let truly = |change: fn(&mut Open)| {
+            let mut other = buyer.open(&world, protocol, 5_000);
+            change(&mut other);
+            buyer.opening_of(&world, &escrow, &other)
+        };
+        let elsewhere = [
+            (
+                "truly another payee",
+                truly(|o| o.payee = account(STRANGER)),
+            ),
+            ("truly another token", truly(|o| o.token = PATH)),
+        ];
+        for (what, opening) in bad.into_iter().chain(elsewhere) {
             world.tell(&opening.identity).await;
             let refused = world.check(protocol, &opening.payload, None).await;
             let refusal = refused

@@ -8,7 +8,7 @@ use farthing_core::{
     },
     value::{Amount, ClaimKey, Timestamp},
 };
-use farthing_evm::{Address, B256, Bytes, PkhDid};
+use farthing_evm::{B256, Bytes, PkhDid};
 use serde_json::json;
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
     demand::Demand,
     fund::{Effect, Locks},
     payload::{Payload, Wanted},
+    shape::{Calls, OPENING, TOP_UP, origin},
 };
 use crate::{
     charge::source,
@@ -29,11 +30,8 @@ use crate::{
         tries::Trying,
         whole,
     },
-    session::{
-        Descriptor, Open, Opened, Origin, TempoChannel, channel_id, is_approval, read_open,
-        read_top_up,
-    },
-    transaction::{Call, Received},
+    session::{Open, Origin, TempoChannel, read_open, read_top_up},
+    transaction::Received,
 };
 
 /// A transaction that locks value, as far as its bytes say.
@@ -314,157 +312,5 @@ impl TempoSession {
     fn key(&self, kind: &str, hash: B256) -> Result<ClaimKey, Flaw> {
         let chain = self.node.chain();
         ClaimKey::proof(&self.method, &format!("{chain}/{kind}/{hash:#x}")).map_err(Flaw::bug)
-    }
-}
-
-const OPENING: &str = "an opening, with an approval of exactly its deposit before it or none";
-const TOP_UP: &str = "a top-up, with an approval of exactly its amount before it or none";
-
-/// The calls of a transaction that locks value: one of the contract, and before it perhaps one that lets the
-/// contract take exactly that much. The chain's own reserve needs none; contracts do.
-struct Calls<'a> {
-    approval: Option<&'a Call>,
-    data: &'a Bytes,
-    wanted: &'static str,
-}
-
-impl<'a> Calls<'a> {
-    fn of(calls: &'a [Call], demand: &Demand<'_>, wanted: &'static str) -> Result<Self, Flaw> {
-        let (approval, call) = match calls {
-            [call] => (None, call),
-            [approval, call] => (Some(approval), call),
-            _ => {
-                let found = "another number of calls";
-                return Err(Flaw::Calls { wanted, found });
-            }
-        };
-        let this = Self {
-            approval,
-            data: &call.input,
-            wanted,
-        };
-        if call.to != Some(demand.escrow.contract) {
-            return Err(this.wrong("a call of another contract"));
-        }
-        if calls.iter().any(|call| !call.value.is_zero()) {
-            return Err(this.wrong("a call with value"));
-        }
-        Ok(this)
-    }
-
-    fn approves(&self, amount: Amount, demand: &Demand<'_>) -> Result<(), Flaw> {
-        let fits = |call: &Call| {
-            call.to == Some(demand.token.address) && is_approval(&call.input, demand.escrow, amount)
-        };
-        match self.approval {
-            Some(call) if !fits(call) => Err(self.wrong("another call before it")),
-            _ => Ok(()),
-        }
-    }
-
-    const fn wrong(&self, found: &'static str) -> Flaw {
-        Flaw::Calls {
-            wanted: self.wanted,
-            found,
-        }
-    }
-}
-
-/// What an opening makes its channel's id of.
-fn origin(
-    demand: &Demand<'_>,
-    open: &Open,
-    payer: Address,
-    identity: B256,
-) -> Result<Origin, Flaw> {
-    use farthing_core::intent::session::Protocol;
-
-    let Open {
-        payee,
-        operator,
-        token,
-        salt,
-        authorized_signer,
-        ..
-    } = *open;
-    Ok(match demand.escrow.protocol {
-        Protocol::V1 => Origin::V1(Opened {
-            payer,
-            payee,
-            token,
-            salt,
-            authorized_signer,
-        }),
-        Protocol::V2 if operator != demand.operator => {
-            return Err(Flaw::OtherTerms("operator"));
-        }
-        Protocol::V2 => Origin::V2(Descriptor {
-            payer,
-            payee,
-            operator,
-            token,
-            salt,
-            authorized_signer,
-            expiring_nonce_hash: identity,
-        }),
-    })
-}
-
-/// That a payload is about the channel it names, as far as it says between whom that is.
-pub(super) fn is_consistent(payload: &Payload, demand: &Demand<'_>) -> Result<(), Flaw> {
-    use farthing_core::intent::session::Protocol;
-
-    let Some(descriptor) = payload
-        .descriptor
-        .filter(|_| demand.escrow.protocol == Protocol::V2)
-    else {
-        return Ok(());
-    };
-    if descriptor.id(demand.escrow) != payload.channel {
-        return Err(Flaw::OtherChannel);
-    }
-    if descriptor.payee != demand.recipient {
-        return Err(Flaw::OtherTerms("payee"));
-    }
-    if descriptor.token != demand.token.address {
-        return Err(Flaw::OtherTerms("token"));
-    }
-    if descriptor.operator != demand.operator {
-        return Err(Flaw::OtherTerms("operator"));
-    }
-    Ok(())
-}
-
-/// What a payload asks for, in the port's words.
-pub(super) fn action(payload: &Payload) -> farthing_core::port::session::Action {
-    use farthing_core::port::session::{Action, Funding};
-
-    let channel = channel_id(payload.channel);
-    let said = |cumulative: Amount, signature| Said {
-        channel: channel.clone(),
-        cumulative,
-        signature,
-    };
-    match payload.action {
-        Wanted::Open {
-            cumulative,
-            signature,
-            ..
-        } => Action::Open(Funding {
-            voucher: Some(said(cumulative, signature)),
-            channel: channel.clone(),
-        }),
-        Wanted::TopUp { .. } => Action::TopUp(Funding {
-            channel: channel.clone(),
-            voucher: None,
-        }),
-        Wanted::Voucher {
-            cumulative,
-            signature,
-        } => Action::Voucher(said(cumulative, signature)),
-        Wanted::Close {
-            cumulative,
-            signature,
-        } => Action::Close(said(cumulative, signature)),
     }
 }

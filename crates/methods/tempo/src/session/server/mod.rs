@@ -32,8 +32,10 @@ mod look;
 mod offer;
 mod options;
 mod payload;
+mod reading;
 mod settle;
 mod settling;
+mod shape;
 mod verifier;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -189,8 +191,8 @@ impl Session for TempoSession {
     fn read(&self, shown: &Shown<'_>) -> Result<Action, Refusal> {
         let demand = Demand::read(shown.request, &self.options)?;
         let payload = Payload::read(shown.payload, demand.escrow.protocol)?;
-        check::is_consistent(&payload, &demand)?;
-        Ok(check::action(&payload))
+        reading::is_consistent(&payload, &demand)?;
+        Ok(reading::action(&payload))
     }
 
     fn verifier(&self, id: &ChannelId, terms: &Terms) -> Result<Arc<dyn Verifier>, Refusal> {
