@@ -9,11 +9,10 @@ use std::{
 };
 
 use farthing_core::{
-    domain::channels::{ChannelError, Purchase, Step},
+    domain::channels::{Purchase, Step},
     intent::session::{Balance, ChannelId, Need, Refused},
     noun::{
         Receipt,
-        problem::ProblemKind,
         session::{Cut, SessionReceipt},
     },
     port::clock::Clock,
@@ -23,9 +22,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Live, Till};
 
+mod error;
 mod reserved;
 mod wait;
 
+pub use error::MeterError;
 pub use reserved::Reserved;
 pub(super) use wait::Wait;
 
@@ -83,64 +84,6 @@ struct Tally {
     served: bool,
     /// The challenge that was answered last, where it is another one than at first.
     challenge: Option<ChallengeId>,
-}
-
-/// Why nothing was charged.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MeterError {
-    /// The balance is out, and no voucher came in time.
-    #[error("the balance is out, and no voucher came in time")]
-    Unpaid(Need),
-    /// The seller can settle no more at the moment: it holds as much unsettled as it may, or its rail
-    /// is silent. Nothing that the buyer does would help.
-    #[error("the seller can settle no more at the moment")]
-    Full,
-    /// The channel serves nothing any more.
-    #[error(transparent)]
-    Closed(Refused),
-    /// The gate is closing.
-    #[error("the server is shutting down")]
-    Stopping,
-    /// So many units cost more than any channel can hold.
-    #[error("{0} units cost more than any channel can hold")]
-    TooMany(u64),
-    /// The channel could not be charged.
-    #[error(transparent)]
-    Channel(#[from] ChannelError),
-}
-
-impl MeterError {
-    /// What the peer is told.
-    #[must_use]
-    pub fn kind(&self) -> ProblemKind {
-        match self {
-            Self::Unpaid(_) => ProblemKind::SessionInsufficientBalance,
-            Self::Closed(refused) => refused.kind(),
-            Self::Stopping | Self::Full => ProblemKind::Overloaded,
-            Self::TooMany(_) => ProblemKind::Internal,
-            Self::Channel(error) => error.kind(),
-        }
-    }
-
-    /// Why a stream that cannot charge is cut.
-    pub(super) const fn cut(&self) -> Cut {
-        match self {
-            Self::Unpaid(_) => Cut::Unpaid,
-            Self::Closed(_) => Cut::Closed,
-            Self::Stopping => Cut::Stopped,
-            Self::Full | Self::TooMany(_) | Self::Channel(_) => Cut::Failed,
-        }
-    }
-
-    fn of(error: ChannelError) -> Self {
-        match error {
-            ChannelError::Refused(
-                refused @ (Refused::CloseRequested | Refused::Closing | Refused::Closed),
-            ) => Self::Closed(refused),
-            error => Self::Channel(error),
-        }
-    }
 }
 
 /// What came of trying to charge.

@@ -22,6 +22,7 @@
 //! which is where a buyer gets its challenge, and one that manages its channel with a receipt. One
 //! that would buy something is told that there is nothing but the socket, and is charged nothing.
 
+mod desk;
 mod handshake;
 mod outlet;
 mod talk;

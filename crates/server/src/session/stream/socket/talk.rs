@@ -1,14 +1,13 @@
 //! One socket, from its opening to its close.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use farthing_core::{
-    header::{PAYMENT_RECEIPT, payment_receipt, www_authenticate},
     intent::session::Standing,
     noun::{
-        Challenge, Receipt,
-        problem::{Problem, ProblemKind},
+        Receipt,
+        problem::ProblemKind,
         session::SessionReceipt,
         socket::{Form, FromBuyer, FromSeller},
     },
@@ -16,13 +15,13 @@ use farthing_core::{
 };
 use futures_core::Stream;
 use futures_util::StreamExt;
-use http::{HeaderValue, Method, Response, header, request::Parts};
+use http::{Response, request::Parts};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::{
     sync::mpsc,
     task::JoinHandle,
-    time::{Instant, sleep_until, timeout},
+    time::{Sleep, sleep, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -35,18 +34,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{BoxError, Piece, Streaming},
-    Body, Heard, Shared, collected,
+    Heard, Shared,
+    desk::{self, Desk},
     outlet::{self, Held, Messages, Pen},
 };
-use crate::{
-    gate::Admission,
-    layer,
-    refused::Refused,
-    session::{
-        Live,
-        meter::{Meter, Tariff},
-    },
-};
+use crate::session::{Live, meter::Meter};
 
 /// What a buyer said that its service did not listen to yet.
 const UNHEARD: usize = 16;
@@ -60,23 +52,24 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// One socket.
 pub(super) struct Talk<'a, H> {
     shared: &'a Shared<H>,
-    /// The request that opened it, as each of its credentials comes with it.
-    parts: Parts,
+    desk: Desk<'a>,
     refused: usize,
     form: Form,
     stage: Stage,
     /// Pings since it was heard last.
     unanswered: u8,
-    ping_at: Instant,
+    next_ping: End,
 }
+
+type End = Pin<Box<Sleep>>;
 
 enum Stage {
     /// Nothing was paid.
-    Unpaid { until: Instant, shown: bool },
+    Unpaid { end: End, shown: bool },
     /// It is being served.
     Served(Serving),
     /// It was, and its channel may be closed here.
-    Over { until: Instant },
+    Over { end: End },
 }
 
 /// A stream on a socket.
@@ -92,6 +85,10 @@ impl Drop for Serving {
     fn drop(&mut self) {
         self.enough.cancel();
     }
+}
+
+fn after(wait: Duration) -> End {
+    Box::pin(sleep(wait))
 }
 
 /// How a socket ends.
@@ -115,13 +112,17 @@ where
 {
     pub(super) fn new(shared: &'a Shared<H>, parts: Parts) -> Self {
         Self {
-            parts,
+            desk: Desk {
+                gate: &shared.gate,
+                route: &shared.route,
+                parts,
+            },
             refused: 0,
             form: Form::Type,
             unanswered: 0,
-            ping_at: Instant::now() + PING_EVERY,
+            next_ping: after(PING_EVERY),
             stage: Stage::Unpaid {
-                until: Instant::now() + shared.options.challenge_after,
+                end: after(shared.options.challenge_after),
                 shown: false,
             },
             shared,
@@ -172,7 +173,7 @@ where
                 Next::Ping if self.unanswered >= 2 => return None,
                 Next::Ping => {
                     self.unanswered += 1;
-                    self.ping_at = Instant::now() + PING_EVERY;
+                    self.next_ping = after(PING_EVERY);
                     pen.ping();
                     continue;
                 }
@@ -215,8 +216,8 @@ where
         };
         let later = async {
             match &mut self.stage {
-                Stage::Unpaid { until, .. } | Stage::Over { until } => {
-                    sleep_until(*until).await;
+                Stage::Unpaid { end, .. } | Stage::Over { end } => {
+                    end.await;
                     Next::Silence
                 }
                 Stage::Served(serving) => {
@@ -229,7 +230,7 @@ where
         tokio::select! {
             said = stream.next() => said.map_or(Next::Gone, Next::Said),
             next = later => next,
-            () = sleep_until(self.ping_at) => Next::Ping,
+            () = &mut self.next_ping => Next::Ping,
             () = stopping => Next::Stopping,
         }
     }
@@ -244,16 +245,16 @@ where
 
     fn end(&mut self) {
         self.stage = Stage::Over {
-            until: Instant::now() + self.shared.options.linger,
+            end: after(self.shared.options.linger),
         };
     }
 
     async fn break_silence(&mut self, pen: &Pen) -> Result<(), Close> {
         match &mut self.stage {
-            Stage::Unpaid { until, shown } if !*shown => {
+            Stage::Unpaid { end, shown } if !*shown => {
                 *shown = true;
-                *until = Instant::now() + self.shared.options.unpaid_within;
-                let asked = self.admit(None).await;
+                *end = after(self.shared.options.unpaid_within);
+                let asked = self.desk.admit(None).await;
                 self.ask(pen, &asked, None).await;
                 Ok(())
             }
@@ -307,28 +308,13 @@ where
 
     /// Takes a credential: the first one begins the service, later ones pay for more of it.
     async fn take(&mut self, pen: &Pen, credential: &Secret) -> Result<(), Close> {
-        let admitted = self.admit(Some(credential)).await;
-        let receipt = match admitted.headers().get(PAYMENT_RECEIPT) {
-            Some(receipt) if admitted.status().is_success() => payment_receipt::parse(receipt).ok(),
-            _ => None,
-        };
-        let known = receipt
-            .as_ref()
-            .and_then(|it| SessionReceipt::read(it).ok());
-        let (Some(receipt), Some(known)) = (receipt, known) else {
+        let admitted = self.desk.admit(Some(credential)).await;
+        let Some((receipt, known)) = desk::paid(&admitted) else {
             return self.refuse(pen, &admitted).await;
         };
-        let live = match self.shared.gate.sessions() {
-            Some(sessions) => sessions.find(&known.channel).await.ok().flatten(),
-            None => None,
-        };
-        let Some(live) = live else {
-            self.error(
-                pen,
-                ProblemKind::StoreUnavailable.status(),
-                "the channel cannot be read",
-            )
-            .await;
+        let Some(live) = self.desk.live(&known).await else {
+            let status = ProblemKind::StoreUnavailable.status();
+            self.error(pen, status, "the channel cannot be read").await;
             return Err((CloseCode::Error, "the channel cannot be read"));
         };
         self.taken(pen, receipt, &known, live).await
@@ -359,7 +345,7 @@ where
     }
 
     fn serve(&mut self, pen: &Pen, known: &SessionReceipt, live: Arc<Live>) -> Result<(), Close> {
-        let meter = self.meter(known, live);
+        let meter = self.desk.meter(known, live);
         let meter = meter.map_err(|_| (CloseCode::Error, "the channel cannot be charged here"))?;
         let (said, heard) = mpsc::channel(UNHEARD);
         let enough = CancellationToken::new();
@@ -387,65 +373,10 @@ where
         Ok(())
     }
 
-    fn meter(&self, known: &SessionReceipt, live: Arc<Live>) -> Result<Meter, Refused> {
-        let (gate, route) = (&self.shared.gate, &self.shared.route);
-        let sessions = gate.sessions().ok_or(Refused::Internal)?;
-        let asked = gate.ask(route, &self.parts, None, gate.now())?;
-        let price = gate.session_price(&asked, &live).ok_or(Refused::Internal)?;
-        let wait = route.metering().and_then(|metering| metering.voucher_wait);
-        Ok(Meter::new(Tariff {
-            live,
-            price,
-            challenge: known.challenge.clone(),
-            paid: 0,
-            within: wait.unwrap_or(sessions.options().voucher_wait),
-            takes_trailers: false,
-            till: Some(sessions.till().clone()),
-            closing: sessions.closing().clone(),
-            work: gate.work().clone(),
-            clock: Arc::clone(gate.clock()),
-        }))
-    }
-
-    /// What the gate says to a credential: as to a request that brings a voucher and wants nothing.
-    async fn admit(&self, credential: Option<&Secret>) -> Response<Bytes> {
-        let mut parts = self.parts.clone();
-        parts.headers.remove(header::AUTHORIZATION);
-        parts
-            .headers
-            .remove(farthing_core::header::PAYMENT_AUTHORIZATION);
-        if let Some(credential) = credential {
-            let Ok(mut value) = HeaderValue::from_bytes(credential.expose()) else {
-                return self
-                    .shared
-                    .gate
-                    .turn_away(&Refused::BadRequest("the credential is no header"));
-            };
-            value.set_sensitive(true);
-            parts.method = Method::HEAD;
-            parts.headers.insert(header::AUTHORIZATION, value);
-        }
-        let (gate, route) = (&self.shared.gate, &self.shared.route);
-        let peer = layer::peer(&parts.extensions);
-        match gate.admit::<Body>(route, &parts, None, peer).await {
-            Admission::Offer(response) => response,
-            Admission::Respond(response) => collected(response).await,
-            // What is asked with HEAD buys nothing, unless it is no session that paid for it.
-            Admission::Proceed(permit) => {
-                let nothing =
-                    crate::gate::turned_away(&Refused::BadRequest("a socket is paid by a session"));
-                collected(permit.finish(nothing.map(Body::new)).await).await
-            }
-        }
-    }
-
     /// Tells why a credential was not taken.
     async fn refuse(&mut self, pen: &Pen, admitted: &Response<Bytes>) -> Result<(), Close> {
         let status = admitted.status().as_u16();
-        let problem = Problem::parse(admitted.body(), status).ok();
-        let detail = problem
-            .and_then(|problem| problem.detail.as_deref().map(str::to_owned))
-            .unwrap_or_else(|| "The payment was not taken.".to_owned());
+        let detail = desk::detail(admitted);
         self.refused += 1;
         let is_last = self.refused >= self.shared.options.refusals;
         match self.form {
@@ -460,12 +391,9 @@ where
 
     /// Shows what is asked for, where the answer says it.
     async fn ask(&self, pen: &Pen, response: &Response<Bytes>, error: Option<String>) {
-        let lines = response.headers().get_all(header::WWW_AUTHENTICATE);
-        let challenges = www_authenticate::parse(lines).into_iter().flatten();
-        let mut sessions = challenges.filter(|it| it.intent.as_str() == "session");
-        let said = match (sessions.next(), error) {
+        let said = match (desk::challenge(response), error) {
             (Some(challenge), error) => FromSeller::Challenge {
-                challenge: Box::<Challenge>::new(challenge),
+                challenge: Box::new(challenge),
                 error,
             },
             (None, error) => FromSeller::Error {
