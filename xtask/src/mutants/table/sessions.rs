@@ -5,6 +5,8 @@ use super::{DOMAIN, Mutant};
 const SESSION: &[&str] = &["--package=farthing-core", "--test=session"];
 const STREAMS: &[&str] = &["--package=farthing-server", "--lib", "session::stream"];
 const STREAMED: &[&str] = &["--package=farthing-server", "--test=session_stream"];
+const LIVE: &[&str] = &["--package=farthing-server", "--lib", "session::live"];
+const SEATS: &[&str] = &["--package=farthing-server", "--test=session"];
 const EVENTS: &[&str] = &["--package=farthing-core", "--lib", "encoding::sse"];
 
 pub(super) const SESSIONS: &[Mutant] = &[
@@ -203,5 +205,40 @@ pub(super) const SESSIONS: &[Mutant] = &[
         find: "start.is_some_and(|start| start.eq_ignore_ascii_case(RESERVED))",
         replace: "start.is_some_and(|start| start == name && start == RESERVED)",
         killers: &[EVENTS],
+    },
+    Mutant {
+        name: "requests of a channel: two with one row are written together",
+        file: "crates/server/src/session/live/line.rs",
+        find: "Taken::Whole((guards, writes)) if self.clashes(&guards) => {",
+        replace: "Taken::Whole((guards, writes)) if self.clashes(&guards) && false => {",
+        killers: &[LIVE],
+    },
+    Mutant {
+        name: "requests of a channel: a forged voucher passes for the last good one",
+        file: "crates/server/src/session/live/mod.rs",
+        find: "good.cumulative == said.cumulative && good.signature == said.signature",
+        replace: "good.cumulative == said.cumulative",
+        killers: &[LIVE],
+    },
+    Mutant {
+        name: "requests of a channel: any channel pays for any route",
+        file: "crates/server/src/session/admit.rs",
+        find: "        if !is_the_routes {",
+        replace: "        if !is_the_routes && terms.payer.as_str().is_empty() {",
+        killers: &[SEATS],
+    },
+    Mutant {
+        name: "requests of a channel: what a handler did not serve stays charged",
+        file: "crates/server/src/session/seat.rs",
+        find: "let taken = channel.unserved(price);",
+        replace: "let taken = channel.clone().unserved(price);",
+        killers: &[SEATS],
+    },
+    Mutant {
+        name: "requests of a channel: a silent rail is served on",
+        file: "crates/server/src/session/admit.rs",
+        find: "            Err(_) => Err(Refused::Silent),",
+        replace: "            Err(_) => Ok(()),",
+        killers: &[SEATS],
     },
 ];
