@@ -53,6 +53,8 @@ pub struct Rig {
     chain: Chain,
     /// Where its node is asked, if that is not the node itself.
     reserve: Option<ReserveProxy>,
+    /// What keeps channels of the first protocol version, where there are any.
+    escrow: Option<String>,
 }
 
 /// npm's `mppx`, which takes a rig's chain for the test network.
@@ -158,21 +160,35 @@ impl Rig {
         Ok(Self {
             chain,
             reserve: None,
+            escrow: None,
         })
     }
 
-    /// The same with a reserve of channels, which everybody takes for the precompile.
+    /// The same with a reserve of channels, which everybody takes for the precompile, and an escrow of those of the
+    /// first protocol version.
     ///
     /// # Errors
     /// When it is not installed.
     pub async fn with_channels() -> Result<Self, Missing> {
         let rig = Self::start()?;
         channels::install_reserve(&rig.chain).await;
+        let escrow = channels::deploy_escrow(&rig.chain).await;
         let reserve = ReserveProxy::start(&rig.chain).await;
         Ok(Self {
             reserve: Some(reserve),
+            escrow: Some(format!("{escrow:#x}")),
             ..rig
         })
+    }
+
+    /// The escrow.
+    ///
+    /// # Panics
+    /// When it was started without channels.
+    #[must_use]
+    pub fn escrow(&self) -> &str {
+        let escrow = self.escrow.as_deref();
+        escrow.expect("the rig was started with channels")
     }
 
     /// Where its node is asked.

@@ -12,6 +12,7 @@ use farthing::{
     clock::SystemClock,
     core::{
         encoding::sse::Event,
+        intent::session::Protocol,
         memory::MemoryBackend,
         value::{Price, Secret},
     },
@@ -23,7 +24,9 @@ use farthing::{
     },
     tempo::{
         AccountKey, Sponsor,
-        session::{SessionPayerOptions, TempoSession, TempoSessionOptions, TempoSessionPayer},
+        session::{
+            Escrow, SessionPayerOptions, TempoSession, TempoSessionOptions, TempoSessionPayer,
+        },
         token::known,
     },
 };
@@ -55,9 +58,9 @@ impl SessionShop {
     ///
     /// # Panics
     /// When it cannot be opened: then nothing else can be tested.
-    pub async fn open(rig: &Rig) -> Self {
+    pub async fn open(rig: &Rig, protocol: Protocol) -> Self {
         farthing_testkit::trace::start();
-        let gate = gate(rig).await;
+        let gate = gate(rig, protocol).await;
         let advised = "$0.01";
         let page = || Metering::per_request("$0.002").expect("a price");
         let words = Metering::by_use("$0.0001", "word").expect("a price");
@@ -114,13 +117,27 @@ async fn say(meter: Meter) -> Response {
         .into_response()
 }
 
-async fn gate(rig: &Rig) -> Gate {
+/// Where channels of a protocol are kept on a rig's chain.
+fn escrow(rig: &Rig, protocol: Protocol) -> Escrow {
+    let chain = network(rig).chain();
+    match protocol {
+        Protocol::V1 => Escrow {
+            chain,
+            contract: rig.escrow().parse().expect("an address"),
+            protocol,
+        },
+        Protocol::V2 => Escrow::reserve(chain),
+    }
+}
+
+async fn gate(rig: &Rig, protocol: Protocol) -> Gate {
     let store = Arc::new(MemoryBackend::new());
     let clock = Arc::new(SystemClock);
     let key = AccountKey::from(signing_key(PAYEE));
     let payee = PAYEE.address.parse().expect("an address");
     let options = TempoSessionOptions {
         tokens: vec![known::PATH_USD],
+        escrows: vec![escrow(rig, protocol)],
         sponsor: Some(Sponsor::new(signing_key(SPONSOR), known::PATH_USD)),
         ..TempoSessionOptions::new(network(rig), payee, key)
     };
@@ -144,7 +161,10 @@ pub async fn client(rig: &Rig) -> Client {
     let (store, clock) = (Arc::new(MemoryBackend::new()), Arc::new(SystemClock));
     let key = AccountKey::from(signing_key(BUYER));
     let with = (Outbox::new(store.clone()), clock.clone() as Arc<_>);
-    let options = SessionPayerOptions::default();
+    let options = SessionPayerOptions {
+        escrows: vec![escrow(rig, Protocol::V1)],
+        ..SessionPayerOptions::default()
+    };
     let payer = TempoSessionPayer::new(key, network(rig), node(rig).await, with, options);
     let price = |text: &str| text.parse::<Price>().expect("a price");
     let policy = Policy::new()

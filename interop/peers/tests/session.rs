@@ -2,7 +2,10 @@
 //! is what it takes it for, and with us.
 #![allow(clippy::unwrap_used, reason = "a test fails by them")]
 
-use farthing::client::{CloseHow, Closing};
+use farthing::{
+    client::{CloseHow, Closing},
+    core::intent::session::Protocol,
+};
 use farthing_interop::{
     chain::{Mppx, PATH_USD, PAYEE, Rig},
     program,
@@ -95,7 +98,7 @@ async fn its_client_pays_our_server_out_of_channels() {
     let Some(mppx) = mppx(test, &rig) else {
         return;
     };
-    let shop = SessionShop::open(&rig).await;
+    let shop = SessionShop::open(&rig, Protocol::V2).await;
     it_buys(&mppx, &rig, &shop.url).await;
 }
 
@@ -109,7 +112,7 @@ async fn our_client_pays_its_server_out_of_channels() {
         return;
     };
     let shop = mppx.session_shop().unwrap();
-    we_buy(&rig, shop.url()).await;
+    we_buy(&rig, shop.url(), RESERVE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,16 +120,18 @@ async fn our_client_pays_our_server_out_of_channels() {
     let Some(rig) = rig("we pay us out of channels").await else {
         return;
     };
-    let shop = SessionShop::open(&rig).await;
-    we_buy(&rig, &shop.url).await;
+    for (protocol, place) in [(Protocol::V1, rig.escrow()), (Protocol::V2, RESERVE)] {
+        let shop = SessionShop::open(&rig, protocol).await;
+        we_buy(&rig, &shop.url, place).await;
+    }
 }
 
 /// Our client reads pages and a stream out of one channel, and closes it; the seller gets what they cost.
-async fn we_buy(rig: &Rig, shop: &str) {
+async fn we_buy(rig: &Rig, shop: &str, place: &str) {
     for path in ["/page", "/sponsored"] {
         let client = session_shop::client(rig).await;
         let before = rig.dollars(PAYEE.address).await;
-        let locked = rig.balance(PATH_USD, RESERVE).await;
+        let locked = rig.balance(PATH_USD, place).await;
         for _ in 0..3 {
             let answer = client.get(format!("{shop}{path}")).send().await.unwrap();
             assert_eq!(answer.status(), 200);
@@ -154,7 +159,7 @@ async fn we_buy(rig: &Rig, shop: &str) {
             "{closing:?}"
         );
         // What was locked is gone from the reserve; of it the seller has what was bought.
-        assert_eq!(rig.balance(PATH_USD, RESERVE).await, locked);
+        assert_eq!(rig.balance(PATH_USD, place).await, locked);
         let paid = rig.dollars(PAYEE.address).await - before;
         let due = 3 * PAGE + WORDS;
         assert!(

@@ -190,7 +190,14 @@ impl TempoSessionPayer {
         let told = view.gas.map_or(0, |gas| gas.saturating_add(gas / 8));
         let mut transaction = Transaction::new(self.network().chain(), calls);
         transaction.gas_limit = self.bounded(work.gas().max(told))?;
-        transaction.max_fee_per_gas = self.wallet.gas_price(random()?, &view)?;
+        let price = self.wallet.gas_price(random()?, &view)?;
+        // A sponsor bounds the fee, and pays for another try where it was too little.
+        let spared = if fee_token.is_none() {
+            view.base_fee / 8 * 3
+        } else {
+            0
+        };
+        transaction.max_fee_per_gas = price.saturating_sub(spared);
         transaction.max_priority_fee_per_gas = tip(view.base_fee);
         transaction.valid_before = Some(until.as_secs());
         transaction.nonce_key = EXPIRING_NONCE_KEY;
