@@ -33,8 +33,10 @@ use super::{
 };
 use crate::abort;
 
-/// How long to wait before looking again whether a channel has ended.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How long to wait before looking again whether a channel has ended: twice as long each time, up to
+/// the most.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const LOOK_AT_LEAST: Duration = Duration::from_secs(1);
 
 /// Why a channel is not closed.
 #[derive(Debug, thiserror::Error)]
@@ -194,6 +196,7 @@ impl Till {
     /// Settles, or lets others settle, until the channel has ended.
     async fn wait_for_end(&self, id: &ChannelId, terms: &Terms) -> Result<End, NotClosed> {
         let waiting = async {
+            let mut wait = LOOK_AGAIN;
             loop {
                 // A round is not cut short: it goes on when nobody waits for it any more.
                 let (till, method) = (self.clone(), terms.method.clone());
@@ -204,7 +207,13 @@ impl Till {
                 if let Some(end) = self.0.settlements.ended(id).await? {
                     return ended(end);
                 }
-                tokio::time::sleep(LOOK_AGAIN).await;
+                tokio::time::sleep(wait).await;
+                wait = LOOK_AT_LEAST.min(wait * 2);
+                // What was being served may be over by now, and was put off.
+                let (now, wanted) = (self.now(), &self.0.settlements);
+                wanted
+                    .want(&terms.method, id, Wish::Close, (now, now))
+                    .await?;
             }
         };
         let within = self.0.options.close_within;

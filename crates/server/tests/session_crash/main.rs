@@ -133,3 +133,24 @@ fn a_settlement() {
 fn a_close() {
     at_every_point(Act::Close);
 }
+
+/// Killed a bounded number of times, at moments that depend on the machine: what is asserted holds at
+/// every one.
+#[test]
+fn killed_at_any_moment() {
+    for round in 0..24_u64 {
+        let act = [Act::Open, Act::TopUp, Act::Settle, Act::Close][(round % 4) as usize];
+        let dir = TempDir::new().unwrap();
+        for done in before(act) {
+            shop::run(dir.path(), *done, 0).ended();
+        }
+        let process = shop::run(dir.path(), act, 0);
+        std::thread::sleep(std::time::Duration::from_millis(round * 5 % 31));
+        // It does not outlive this.
+        drop(process);
+        for later in 1..4 {
+            shop::run(dir.path(), Act::Recover, 200 * later).ended();
+        }
+        shop::runtime().block_on(Audit::of(dir.path()).check_any());
+    }
+}

@@ -195,7 +195,6 @@ async fn what_is_in_flight_is_waited_for_and_captured() {
     }
     assert_eq!(kit.reserve.truth().settlements(), 0);
     kit.served(&alice, PRICE).await;
-    kit.clock.advance(Duration::from_secs(10));
     let end = closing.await.unwrap().unwrap();
     assert_eq!(end.settled, of(PRICE));
 }

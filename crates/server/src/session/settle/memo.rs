@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -18,6 +18,8 @@ use tokio::sync::Notify;
 pub(in crate::session) struct Settler {
     /// Held by the round that is under way.
     pub(super) turn: tokio::sync::Mutex<()>,
+    /// How many rounds were begun.
+    pub(super) begun: AtomicU64,
     pub(super) wake: Notify,
     memo: Mutex<Memo>,
 }

@@ -23,7 +23,10 @@ mod memo;
 mod policy;
 mod scout;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use farthing_core::{
     bounds,
@@ -85,7 +88,8 @@ struct Prepared {
 }
 
 impl Till {
-    /// Goes on with what was handed in to a rail, and hands in what is due: one round.
+    /// Goes on with what was handed in to a rail, and hands in what is due: one round. Of many who
+    /// ask while one is under way, one makes the next round for all of them.
     ///
     /// # Errors
     /// When the store fails. What was begun is found by the next round.
@@ -94,7 +98,14 @@ impl Till {
         let Some(desk) = self.desk(method) else {
             return Ok(settling);
         };
+        let begun = &desk.settler.begun;
+        let asked = begun.load(Ordering::SeqCst);
         let _turn = desk.settler.turn.lock().await;
+        if begun.load(Ordering::SeqCst) > asked {
+            // One began after we asked, and is over.
+            return Ok(settling);
+        }
+        begun.fetch_add(1, Ordering::SeqCst);
         let name = format!("settle {method}");
         let term = self.0.options.lease.saturating_mul(4);
         let Some(lease) = self.0.leases.acquire(&name, self.now(), term).await? else {
