@@ -14,7 +14,8 @@ use crate::{
 /// Pays for what passes through a `reqwest-middleware` chain.
 ///
 /// The response carries an [`Outlay`](crate::Outlay) among its extensions when it was paid for,
-/// and so do the extensions of the chain. An error of ours is a
+/// and so do the extensions of the chain; a [`Bill`](crate::Bill) as well where it was paid for out of a
+/// channel. An error of ours is a
 /// [`ChainError::Middleware`] that holds an [`Error`].
 ///
 /// A request whose body cannot be cloned passes as long as it is free; asked to pay, it fails
@@ -103,6 +104,10 @@ impl Middleware for PaymentMiddleware {
             .await
             .map_err(chain_error)?;
         let mut response = answered.response;
+        if let Some(bill) = answered.bill {
+            extensions.insert(bill.clone());
+            response.extensions_mut().insert(bill);
+        }
         if let Some(outlay) = answered.outlay {
             extensions.insert(outlay.clone());
             response.extensions_mut().insert(outlay);

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use farthing_client::{Client, Options, SessionFault, Stage};
-use farthing_core::{intent::session::Protocol, memory::MemoryBackend};
-use farthing_testkit::faulty::{Faults, Faulty, When};
+use farthing_client::{Client, CloseHow, Error, Options, SessionFault, Stage};
+use farthing_core::{intent::session::Protocol, memory::MemoryBackend, value::Amount};
+use farthing_testkit::faulty::{Failure, Faults, Faulty, When};
 
 use super::{World, generous, paying::is};
 
@@ -195,4 +195,112 @@ async fn a_client_that_dies_after_each_voucher_was_counted_signs_none_twice() {
     let purse = world.purse().await;
     assert_eq!(purse.signed.units(), 5_000);
     assert_eq!(world.shop.book(), (5_000, 2_000));
+}
+
+/// The writes of a request that tops the channel up: the work is taken, what is signed is kept, what
+/// came of it is written, and then the request is counted.
+#[tokio::test]
+async fn a_top_up_is_signed_once_wherever_the_client_dies() {
+    for (write, when) in [
+        (1, When::After),
+        (2, When::After),
+        (3, When::Before),
+        (3, When::After),
+    ] {
+        let what = format!("{when:?} {write}");
+        let (world, faults) = faulty(Protocol::V2).await;
+        *world.shop.advised.lock().unwrap() = Some(1_000);
+        world.get("/goods").await;
+        let patient = patient(&world);
+        dies(&world, &patient, &faults, write, when).await;
+        world.clock.advance(Duration::from_secs(4));
+        let next = world.again();
+        let answer = next.get(world.shop.url("/goods")).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "goods", "{what}");
+        // The first opened it, and one more was signed for what it lacked.
+        let truth = world.reserve.truth();
+        let locked: Vec<_> = truth
+            .channels
+            .values()
+            .map(|channel| channel.deposit)
+            .collect();
+        assert_eq!(locked, [2_000], "{what}");
+        let purse = world.purse().await;
+        assert_eq!(
+            (purse.deposit.units(), purse.adding),
+            (2_000, None),
+            "{what}"
+        );
+        assert_eq!(world.shop.book(), (2_000, 2_000), "{what}");
+        assert_eq!(world.used().await, 2_000, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_closing_is_finished_wherever_the_client_dies() {
+    // The scope is freed; what the seller said is written; what the rail says is written.
+    for (write, when) in [
+        (1, When::Before),
+        (1, When::After),
+        (2, When::Before),
+        (2, When::After),
+        (3, When::Before),
+        (3, When::After),
+    ] {
+        let what = format!("{when:?} {write}");
+        let (world, faults) = faulty(Protocol::V1).await;
+        world.get("/goods").await;
+        let id = world.purse().await.id;
+        let held = faults.hold_commit(write, when);
+        let client = world.client.clone();
+        let call = tokio::spawn(async move {
+            let sessions = client.sessions();
+            sessions.close(id, CloseHow::Together).await
+        });
+        held.reached().await;
+        call.abort();
+        assert!(call.await.unwrap_err().is_cancelled());
+        let next = world.again();
+        let sessions = next.sessions();
+        if !matches!(
+            sessions.show(id).await.unwrap().unwrap().stage,
+            Stage::Closed
+        ) {
+            sessions.close(id, CloseHow::Together).await.unwrap();
+        }
+        let purse = sessions.show(id).await.unwrap().unwrap();
+        assert_eq!(
+            (purse.stage, purse.paid_out),
+            (Stage::Closed, Some(Amount::new(1_000))),
+            "{what}"
+        );
+        assert_eq!(world.reserve.truth().locked(), 0, "{what}");
+        // Another channel is opened for what comes next, and only then.
+        next.get(world.shop.url("/goods")).send().await.unwrap();
+        assert_eq!(world.shop.channels(), 2, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_sends_no_voucher() {
+    for failure in [Failure::Full, Failure::Busy, Failure::InDoubt] {
+        let (world, faults) = faulty(Protocol::V1).await;
+        world.get("/goods").await;
+        let vouchers = world.shop.count("voucher");
+        faults.fail_commit(1, failure);
+        let error = world
+            .client
+            .get(world.shop.url("/goods"))
+            .send()
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, Error::Store { .. }),
+            "{failure:?} {error:?}"
+        );
+        assert_eq!(world.shop.count("voucher"), vouchers, "{failure:?}");
+        world.get("/goods").await;
+        assert_eq!(world.shop.book(), (2_000, 2_000), "{failure:?}");
+        assert_eq!(world.counts().await, (2_000, 2_000, 0), "{failure:?}");
+    }
 }

@@ -43,7 +43,12 @@ async fn one_channel_pays_for_many_requests_and_each_to_the_unit() {
 async fn sixty_four_at_once_share_one_channel_and_all_are_served() {
     for protocol in [Protocol::V1, Protocol::V2] {
         let world = World::new(protocol).await;
-        fetch_all(&[world.client.clone()], &world.shop.url("/goods"), 64).await;
+        fetch_all(
+            std::slice::from_ref(&world.client),
+            &world.shop.url("/goods"),
+            64,
+        )
+        .await;
         assert_eq!((world.shop.channels(), world.shop.served()), (1, 64));
         assert_eq!(world.shop.book(), (64_000, 64_000), "{protocol:?}");
         assert_eq!(world.counts().await, (64_000, 64_000, 0));
@@ -60,7 +65,12 @@ async fn slow_answers_hold_nobody_up() {
     world
         .shop
         .ways(|ways| ways.slow = Duration::from_millis(30));
-    fetch_all(&[world.client.clone()], &world.shop.url("/goods"), 16).await;
+    fetch_all(
+        std::slice::from_ref(&world.client),
+        &world.shop.url("/goods"),
+        16,
+    )
+    .await;
     assert_eq!(world.shop.book(), (17_000, 17_000));
     assert_eq!(world.counts().await, (17_000, 17_000, 0));
 }
@@ -257,6 +267,34 @@ async fn a_request_whose_answer_broke_off_is_charged_once() {
         ((2_000, 2_000), 2)
     );
     assert_eq!(world.counts().await, (2_000, 2_000, 0));
+}
+
+#[tokio::test]
+async fn a_voucher_that_was_overtaken_is_sent_again_uncharged() {
+    for protocol in [Protocol::V1, Protocol::V2] {
+        let world = World::new(protocol).await;
+        world.get("/goods").await;
+        world.shop.ways(|ways| ways.holds = 2);
+        let mut calls = tokio::task::JoinSet::new();
+        for sent in 1..=3 {
+            let call = world.client.get(world.shop.url("/goods")).send();
+            calls.spawn(async move { call.await.unwrap().text().await.unwrap() });
+            // Each is on its way before the next is counted.
+            while world.shop.count("voucher") < sent {
+                tokio::task::yield_now().await;
+            }
+        }
+        while let Some(done) = calls.join_next().await {
+            assert_eq!(done.unwrap(), "goods");
+        }
+        // Two of the three came too late, and were sent again with the highest.
+        assert_eq!(world.shop.count("voucher"), 5);
+        assert_eq!(
+            (world.shop.book(), world.shop.highest_shown()),
+            ((4_000, 4_000), 4_000)
+        );
+        assert_eq!(world.counts().await, (4_000, 4_000, 0));
+    }
 }
 
 pub fn is(error: &Error, what: impl Fn(&SessionFault) -> bool) -> bool {

@@ -78,6 +78,8 @@ pub struct Ways {
     pub drops_openings: usize,
     /// Refuses to close.
     pub will_not_close: bool,
+    /// Looks at so many vouchers only after a higher one came.
+    pub holds: usize,
     /// How long it takes to serve.
     pub slow: Duration,
 }
@@ -399,7 +401,7 @@ impl Inside {
             Some(channel) => drop(channel.observe(seen).unwrap()),
             None => {
                 let mut channel = Channel::open(self.protocol, seen).unwrap();
-                channel.grant(1, Amount::new(u128::MAX >> 1));
+                let _ = channel.grant(1, Amount::new(u128::MAX >> 1));
                 books.insert(id.clone(), channel);
                 let descriptor = FakeDescriptor::read(&checked.terms.details).unwrap();
                 self.descriptors
@@ -447,6 +449,17 @@ impl Inside {
             Ok(voucher) => voucher,
             Err(refused) => return Some(*refused),
         };
+        if ways.holds > 0 {
+            self.ways.lock().unwrap().holds -= 1;
+            let mut changes = self.changed.subscribe();
+            let is_overtaken = || {
+                let books = self.books.lock().unwrap();
+                books[id].balance().accepted > voucher.cumulative()
+            };
+            while !is_overtaken() {
+                changes.changed().await.ok()?;
+            }
+        }
         let key = parts.headers.get(IDEMPOTENCY_KEY);
         let key = key.map(|key| key.to_str().unwrap().to_owned());
         if let Some(stored) = key.as_ref().and_then(|key| {
@@ -531,7 +544,11 @@ impl Inside {
         let (me, id) = (Arc::clone(self), id.clone());
         tokio::spawn(async move {
             for (at, word) in WORDS.iter().enumerate() {
-                while at > 0 {
+                let comes_with_the_request = at == 0;
+                loop {
+                    if comes_with_the_request {
+                        break;
+                    }
                     changes.mark_unchanged();
                     let paid = me.step(&id, |channel| channel.charge(me.price()));
                     let Err(refused) = paid else { break };
