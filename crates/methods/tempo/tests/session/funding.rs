@@ -6,17 +6,20 @@ use farthing_core::{
     port::method::{Fault, Outcome},
     value::Amount,
 };
-use farthing_evm::{Address, U256};
+use farthing_evm::{Address, Node, U256};
 use farthing_tempo::{
     Call, Transaction,
     session::{Open, approve, open, write_signature},
 };
-use farthing_testkit::chain::{Mining, channels};
+use farthing_testkit::chain::{Mining, channels, reserve_proxy::ReserveProxy};
 use serde_json::json;
 
 use crate::{
     buyer::{Buyer, Opening},
-    world::{ALPHA, BOTH, PATH, PAYEE, PAYER, PRICE, STRANGER, World, account, hex, with},
+    world::{
+        ALPHA, BOTH, PATH, PAYEE, PAYER, PRICE, STRANGER, World, account, fund, hex, node_options,
+        with,
+    },
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,6 +84,31 @@ async fn the_chains_own_reserve_needs_no_approval() {
     world.tell(&opening.identity).await;
     let funded = world.fund(&opening.channel.channel_id(), &checked).await;
     assert!(matches!(funded, Outcome::Settled { .. }), "{funded:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_a_reserve_that_behaves_as_the_precompile_an_opening_is_one_call() {
+    let Some(world) = World::new("the proxy in front of the reserve").await else {
+        return;
+    };
+    let proxy = ReserveProxy::start(&world.chain).await;
+    let node = Node::connect(node_options(&proxy.url())).await.unwrap();
+    let session = world.another(&node, |_| {});
+    let buyer = Buyer::number(PAYER);
+    let what = buyer.open(&world, Protocol::V2, 5_000);
+    let escrow = world.escrow(Protocol::V2);
+    let calls = vec![open(&escrow, &what).unwrap()];
+    let transaction = buyer.transaction(&world, calls);
+    let opening = buyer.opening_with(&world, &escrow, &what, transaction);
+    let before = world.balance(account(PAYER)).await;
+    let checked = world
+        .check_by(&session, Protocol::V2, &opening.payload, None)
+        .await
+        .unwrap();
+    let id = opening.channel.channel_id();
+    let funded = fund(&session, &id, &checked).await;
+    assert!(matches!(funded, Outcome::Settled { .. }), "{funded:?}");
+    assert_eq!(before - world.balance(account(PAYER)).await, 5_000);
 }
 
 /// An opening whose transaction is changed, while what is said of it is that of a good one.
