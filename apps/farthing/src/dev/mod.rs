@@ -6,6 +6,7 @@ mod log;
 mod rail;
 mod shop;
 mod show;
+mod stream;
 mod walk;
 
 use std::{future::IntoFuture, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -97,6 +98,9 @@ async fn show(demo: &Demo, dev: &Dev, folder: &Folder) -> Result<bool, Error> {
             "keystore": demo.buyer.dir().display().to_string(),
             "store": demo.store.display().to_string(),
         });
+        if demo.shop.rail.streams() {
+            line["stream_url"] = json!(demo.at("/rhyme"));
+        }
         if let Some(chain) = demo.shop.rail.chain() {
             line["rpc"] = json!(chain.url());
             line["chain_id"] = json!(chain.network().chain());
@@ -104,6 +108,9 @@ async fn show(demo: &Demo, dev: &Dev, folder: &Folder) -> Result<bool, Error> {
         line.to_string()
     } else {
         walk::walk(demo).await?;
+        if demo.shop.rail.streams() {
+            stream::walk(demo).await?;
+        }
         show::lines_to_try(demo, folder, Paint::for_stdout())
     };
     screen::data(text).map_err(Error::System)?;

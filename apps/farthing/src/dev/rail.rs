@@ -5,11 +5,11 @@ use std::sync::Arc;
 use farthing::{
     clock::SystemClock,
     core::{
-        port::{backend::Backend, clock::Clock, method::Charge},
+        port::{backend::Backend, clock::Clock, method::Charge, session::Session},
         value::{Amount, Currency, CurrencyCode, Reference},
     },
     evm::Address,
-    ledger::{Account, Accounts, Currencies, Funding, Ledger, TransferId},
+    ledger::{Account, Accounts, Currencies, Funding, Ledger, LedgerSessions, TransferId},
     tempo::Token,
 };
 
@@ -56,6 +56,23 @@ impl Rail {
             Self::Ledger { seller, .. } => Arc::new(Ledger::new(seller.clone())),
             Self::Chain { chain, seller, .. } => Arc::new(chain.method(*seller)?),
         })
+    }
+
+    /// The channels of the shop. The demo's chain has no contract for them.
+    pub(super) fn sessions(&self, backend: Arc<dyn Backend>) -> Option<Arc<dyn Session>> {
+        match self {
+            Self::Ledger { seller, .. } => {
+                let ledger = Ledger::new(seller.clone());
+                let clock = Arc::new(SystemClock);
+                Some(Arc::new(LedgerSessions::new(ledger, backend, clock)))
+            }
+            Self::Chain { .. } => None,
+        }
+    }
+
+    /// Whether there is something to stream.
+    pub(super) const fn streams(&self) -> bool {
+        matches!(self, Self::Ledger { .. })
     }
 
     /// Puts the demo's money into the wallet, once.

@@ -1,23 +1,31 @@
-//! The demo's API: one free route, two that cost, and what is told of them.
+//! The demo's API: one free route, two that cost, one that is paid for by the word, and what is told of them.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
-use axum::{Json, Router};
+use axum::{Json, Router, response::Response};
 use bytes::Bytes;
 use farthing::{
     clock::SystemClock,
-    core::{payment::SettlePolicy, port::backend::Backend},
+    core::{encoding::sse::Event, payment::SettlePolicy, port::backend::Backend},
     secret,
     server::{
         Gate, Paid, Route,
         discovery::{Discovery, PricedRouter, Service},
+        session::{Meter, Metering, Piece, StreamBody},
     },
     store::SqliteBackend,
 };
+use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::{folder::Folder, log::Log, rail::Rail};
 use crate::error::Error;
+
+/// What a word of the rhyme costs.
+pub(super) const WORD: &str = "$0.001";
+
+/// What is streamed.
+const RHYME: &str = "You owe me five farthings, say the bells of St Martin's.";
 
 /// Bytes of the largest text that is framed.
 const TEXT: usize = 4096;
@@ -37,10 +45,15 @@ impl Shop {
         log: &Log,
     ) -> Result<Self, Error> {
         let (log, currencies) = (log.clone(), rail.currencies());
-        let gate = Gate::builder()
+        let backend = Arc::clone(&store) as Arc<dyn Backend>;
+        let mut gate = Gate::builder();
+        if let Some(sessions) = rail.sessions(Arc::clone(&backend)) {
+            gate = gate.session(sessions);
+        }
+        let gate = gate
             .realm(realm)
             .secret(secret::load_or_create(folder.path("challenge-secret"))?)
-            .store(Arc::clone(&store) as Arc<dyn Backend>)
+            .store(backend)
             .clock(Arc::new(SystemClock))
             .method(rail.method()?)
             .observer(move |event| log.note(event, &currencies))
@@ -60,12 +73,18 @@ impl Shop {
             .bind_body(TEXT);
         let service = Service::new("Farthing's demo", env!("CARGO_PKG_VERSION"))?
             .described("An API that costs a little, to try paying on.")?;
-        let router = PricedRouter::new(&self.gate)
+        let mut router = PricedRouter::new(&self.gate)
             .free("GET /free", free)?
             .priced("GET /paid", fact, paid)?
-            .priced("POST /render", render, rendered)?
-            .discovered(Discovery::new(service))?;
-        Ok(router)
+            .priced("POST /render", render, rendered)?;
+        if self.rail.streams() {
+            let words = Metering::by_use(WORD, "word")?.suggested_deposit("$0.05")?;
+            let stream = Route::metered(words)
+                .named("GET /rhyme")?
+                .described("a rhyme, word by word");
+            router = router.priced("GET /rhyme", stream, rhyme)?;
+        }
+        Ok(router.discovered(Discovery::new(service))?)
     }
 }
 
@@ -78,6 +97,13 @@ async fn paid(paid: Paid) -> Json<Value> {
         "fact": "four farthings made a penny, and 960 a pound",
         "paid": { "amount": paid.amount, "currency": paid.currency },
     }))
+}
+
+/// Each word is charged before it goes out.
+async fn rhyme(meter: Meter) -> Response<StreamBody> {
+    let words = RHYME.split_whitespace();
+    let pieces = words.map(|word| Ok::<_, Infallible>(Piece::new(1, Event::data(word))));
+    meter.stream().sse(stream::iter(pieces))
 }
 
 async fn rendered(_: Paid, text: Bytes) -> String {

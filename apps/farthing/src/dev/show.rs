@@ -179,12 +179,12 @@ pub(super) fn lines_to_try(demo: &Demo, folder: &Folder, paint: Paint) -> String
     )
 }
 
-fn heading(number: u8, text: &str, paint: Paint) -> String {
+pub(super) fn heading(number: u8, text: &str, paint: Paint) -> String {
     paint.bold(format!("{number}  {text}"))
 }
 
 /// A request and the status it was answered with.
-fn exchange(request: &str, header: &str, status: StatusCode, paint: Paint) -> String {
+pub(super) fn exchange(request: &str, header: &str, status: StatusCode, paint: Paint) -> String {
     let answer = if status.is_success() {
         paint.good(status)
     } else {

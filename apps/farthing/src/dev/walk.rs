@@ -88,7 +88,12 @@ pub(super) async fn walk(demo: &Demo) -> Result<(), Error> {
 }
 
 /// The demo shows sums that are right, or none.
-fn check(before: Balances, after: Balances, price: Amount, fee: Amount) -> Result<(), Error> {
+pub(super) fn check(
+    before: Balances,
+    after: Balances,
+    price: Amount,
+    fee: Amount,
+) -> Result<(), Error> {
     let left = before.buyer.checked_sub(price);
     let left = left.and_then(|left| left.checked_sub(fee));
     let earned = before.seller.checked_add(price);

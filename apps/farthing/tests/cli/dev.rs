@@ -50,6 +50,7 @@ fn the_line_says_what_is_needed() {
             "paid_url",
             "render_url",
             "store",
+            "stream_url",
             "wallet"
         ]
     );
@@ -68,6 +69,11 @@ fn it_tells_what_it_costs() {
     };
     assert_eq!(price("/paid", "get").as_deref(), Some("2000"));
     assert_eq!(price("/render", "post").as_deref(), Some("50000"));
+    let words = &document["paths"]["/rhyme"]["get"]["x-payment-info"]["offers"][0];
+    assert_eq!(
+        (&words["intent"], &words["amount"]),
+        (&"session".into(), &"1000".into())
+    );
     assert!(document["paths"]["/free"]["get"].is_object());
     assert_eq!(price("/free", "get"), None);
     assert_eq!(dev.balances(), (10_000_000, 0), "and costs nothing to ask");
