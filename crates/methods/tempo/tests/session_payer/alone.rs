@@ -140,3 +140,49 @@ async fn a_top_up_takes_the_request_back() {
         assert!(!requested(&world, &payer, &channel).await);
     }
 }
+
+#[tokio::test]
+async fn an_errand_that_died_is_done_anew_and_only_then() {
+    let Some(world) = World::new("an errand that died").await else {
+        return;
+    };
+    let payer = world.payer(payer_key());
+    let (channel, _) = world.opened(&payer, Protocol::V2, 10).await;
+    // From here on the chain takes transactions and makes no blocks.
+    world.chain.rpc("evm_setAutomine", "[false]").await;
+    let sent = tokio::select! {
+        early = payer.request_close(&channel, [1; 16]) => unreachable!("no block is made: {early:?}"),
+        sent = waiting(&world) => sent,
+    };
+    // The process died. Whoever asks again sends the same, and waits for it.
+    let again = tokio::time::timeout(
+        Duration::from_secs(2),
+        payer.request_close(&channel, [1; 16]),
+    );
+    let _ = again.await;
+    assert_eq!(waiting(&world).await, sent);
+
+    world.chain.rpc("anvil_dropAllTransactions", "[]").await;
+    world.chain.rpc("evm_setAutomine", "[true]").await;
+    world.chain.advance(Duration::from_secs(60)).await;
+    world.clock.advance(Duration::from_secs(60));
+    let (reference, _) = settled(payer.request_close(&channel, [1; 16]).await);
+    assert_ne!(reference.as_str(), sent);
+    assert!(requested(&world, &payer, &channel).await);
+}
+
+/// The one transaction that waits for a block, once there is one.
+async fn waiting(world: &World) -> String {
+    loop {
+        let pool = world.chain.rpc("txpool_content", "[]").await;
+        let senders = pool["pending"].as_object().unwrap().values();
+        let all: Vec<_> = senders
+            .flat_map(|sent| sent.as_object().unwrap().values())
+            .collect();
+        match all[..] {
+            [] => tokio::time::sleep(Duration::from_millis(10)).await,
+            [sent] => return sent["hash"].as_str().unwrap().to_owned(),
+            _ => unreachable!("one errand is one transaction: {pool}"),
+        }
+    }
+}

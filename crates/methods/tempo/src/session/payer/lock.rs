@@ -13,7 +13,9 @@ use farthing_core::{
 use farthing_evm::B256;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::{TempoSessionPayer, gas, internal, kept, offer::Asked, payload::Payload, unsupported};
+use super::{
+    TempoSessionPayer, gas, internal, kept, offer::Asked, payload::Payload, too_wide, unsupported,
+};
 use crate::{
     key::SignedKeyAuthorization,
     payer::{
@@ -53,7 +55,7 @@ impl TempoSessionPayer {
             salt,
             authorized_signer: self.authorized_signer(&asked.escrow, salt)?,
         };
-        let call = open(&asked.escrow, &wanted).map_err(|error| unsupported(error.to_string()))?;
+        let call = open(&asked.escrow, &wanted).map_err(too_wide)?;
         let work = gas::opening(offer.protocol, &self.wallet);
         let lock = self.lock(offer, &asked, call, deposit, work);
         let (signed, locking) = self.sign(lock, now).await?;
@@ -108,9 +110,7 @@ impl TempoSessionPayer {
         if !fits {
             return Err(unsupported("the offer is not paid from this channel"));
         }
-        let call = channel
-            .top_up(additional)
-            .map_err(|error| unsupported(error.to_string()))?;
+        let call = channel.top_up(additional).map_err(too_wide)?;
         let work = gas::top_up(offer.protocol, &self.wallet);
         let lock = self.lock(offer, &asked, call, additional, work);
         let (signed, locking) = self.sign(lock, now).await?;

@@ -25,7 +25,7 @@ mod snapshot;
 use std::{fmt, sync::Arc, time::Duration};
 
 use farthing_core::{
-    intent::session::{Protocol, Seen},
+    intent::session::{Protocol, Seen, TooWide},
     port::{
         BoxFuture,
         clock::Clock,
@@ -295,6 +295,10 @@ fn kept(channel: &TempoChannel) -> Keeping {
 
 fn unsupported(why: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
     Refusal::new(Fault::Unsupported, why)
+}
+
+fn too_wide(error: TooWide) -> Refusal {
+    unsupported("the protocol has no room for the amount").caused_by(error)
 }
 
 fn internal(why: &'static str) -> Refusal {

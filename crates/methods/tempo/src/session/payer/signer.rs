@@ -21,7 +21,7 @@ use farthing_core::{
 };
 use farthing_evm::{Address, B256, SigningKey};
 
-use super::{TempoSessionPayer, internal, unsupported};
+use super::{TempoSessionPayer, internal, too_wide, unsupported};
 use crate::{
     key::{AccountKey, Key, P256Key},
     session::{Escrow, Origin, TempoChannel, Vouchers, write_signature},
@@ -97,7 +97,7 @@ impl TempoSessionPayer {
         let digest = known
             .vouchers
             .digest(known.channel.id(), cumulative)
-            .map_err(|error| unsupported(error.to_string()))?;
+            .map_err(too_wide)?;
         let signature = match &known.derived {
             Some(key) => key.sign(digest),
             None => secp256k1(self.wallet.key())
