@@ -137,3 +137,8 @@ pub use session::{
 pub use steps::Step;
 pub use target::Target;
 pub use write_off::WriteOffError;
+
+/// The page on sessions, both sides of it, whose examples are tried out with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sessions.md")]
+struct SessionsPage;

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use farthing_core::value::{Amount, PaymentId};
-use http::header::CONTENT_TYPE;
+use http::{Method, header::CONTENT_TYPE};
 use reqwest::{Request, Response};
 
 use super::{
@@ -308,7 +308,11 @@ impl Inner {
             Word::Good(accepted, spent) => Some((accepted, spent)),
             _ => None,
         };
-        let how = self.used(trade, &flight, &bill);
+        let how = match *trade.request.method() {
+            // It takes the voucher and buys nothing.
+            Method::HEAD => How::Used(Amount::ZERO),
+            _ => used(trade.choice.amount(), flight.amount, &bill),
+        };
         if let How::Used(used) = how {
             outlay.amount = used;
             bill.costs(used);
@@ -320,11 +324,6 @@ impl Inner {
             .try_clone()
             .map(|request| (request, header.clone()));
         Ok(Answered::by_session(response, outlay, bill, again))
-    }
-
-    /// How much of what was counted a request used, where its receipt says so.
-    pub(super) fn used(&self, trade: &Trade<'_>, flight: &Flight, bill: &Bill) -> How {
-        used(trade.choice.amount(), flight.amount, bill)
     }
 
     /// An answer that says nothing about the payment: the request may have been charged.

@@ -196,16 +196,7 @@ impl Inner {
 
     /// Ends a purse that nothing was signed for, so that the next one who wants to pay begins anew.
     async fn give_way(&self, held: HeldPurse, error: Error) -> Error {
-        let purse = Purse {
-            stage: Stage::Lost,
-            ..held.record.clone()
-        };
-        let step = Step {
-            debts: Debts::Release,
-            frees: true,
-            ..Step::to(purse)
-        };
-        if let Err(failed) = self.purses.step(held, step).await {
+        if let Err(failed) = self.purses.forget(held).await {
             tracing::warn!(error = %failed, "a channel that was not opened is forgotten later");
         }
         error

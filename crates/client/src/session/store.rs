@@ -120,6 +120,11 @@ impl Purses {
         self.claims.take_over_with(held, change).await
     }
 
+    /// Removes a purse that nothing was signed for.
+    pub(super) async fn forget(&self, held: HeldPurse) -> Result<(), ChangeError> {
+        self.claims.forget(held, Vec::new()).await
+    }
+
     pub(super) async fn load(&self, id: PaymentId) -> Result<Option<HeldPurse>, StoreError> {
         self.claims.load(&id.to_key()).await
     }

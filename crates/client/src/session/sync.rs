@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use farthing_core::{
-    domain::claims::{ChangeError, Debts},
+    domain::claims::ChangeError,
     header::{ACCEPT_PAYMENT, PAYMENT_SESSION_SNAPSHOT, payment_session},
     intent::session::{OnChain, Seen},
     port::session_payer::{SessionPayer, Told},
@@ -109,16 +109,11 @@ impl Inner {
         if held.record.lease_until > self.clock.now() {
             return Ok(());
         }
-        let purse = Purse {
-            stage: Stage::Lost,
-            ..held.record.clone()
-        };
-        let step = Step {
-            debts: Debts::Release,
-            frees: true,
-            ..Step::to(purse)
-        };
-        self.stepped(held, step).await
+        match self.purses.forget(held).await {
+            // Whoever was faster goes on with it.
+            Ok(()) | Err(ChangeError::Stale) => Ok(()),
+            Err(error) => Err(store_error(error).into()),
+        }
     }
 
     async fn take_over_seen(

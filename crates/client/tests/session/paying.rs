@@ -297,6 +297,62 @@ async fn a_voucher_that_was_overtaken_is_sent_again_uncharged() {
     }
 }
 
+#[tokio::test]
+async fn a_head_takes_the_voucher_and_costs_nothing() {
+    let world = World::new(Protocol::V1).await;
+    world.get("/goods").await;
+    let asked = world
+        .client
+        .request(http::Method::HEAD, world.shop.url("/goods"));
+    let answer = asked.send().await.unwrap();
+    assert_eq!(answer.paid().unwrap().amount, Amount::ZERO);
+    assert_eq!(world.shop.book().1, 1_000);
+    world.get("/goods").await;
+    assert_eq!(
+        (world.shop.book(), world.counts().await),
+        ((2_000, 2_000), (2_000, 2_000, 0))
+    );
+}
+
+#[tokio::test]
+async fn who_is_asked_is_asked_for_the_deposit_and_a_no_leaves_nothing() {
+    let world = World::new(Protocol::V2).await;
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let asking = |yes: bool| {
+        let asked = Arc::clone(&asked);
+        Client::builder()
+            .session_payer(world.payer.clone())
+            .policy(generous())
+            .backend(Arc::clone(&world.backend))
+            .clock(world.clock.clone())
+            .options(super::hasty())
+            .approve(move |ask| {
+                asked
+                    .lock()
+                    .unwrap()
+                    .push((ask.amount.units(), ask.is_deposit));
+                async move { yes }
+            })
+            .build()
+            .unwrap()
+    };
+    let error = asking(false)
+        .get(world.shop.url("/goods"))
+        .send()
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Refused(_)), "{error:?}");
+    let sessions = world.client.sessions();
+    assert!(sessions.list(None, 9).await.unwrap().is_empty());
+    assert!(sessions.ended(None, 9).await.unwrap().is_empty());
+    assert_eq!((world.payer.signed(), world.used().await), (0, 0));
+    let yes = asking(true);
+    for _ in 0..3 {
+        yes.get(world.shop.url("/goods")).send().await.unwrap();
+    }
+    assert_eq!(*asked.lock().unwrap(), [(100_000, true), (100_000, true)]);
+}
+
 pub fn is(error: &Error, what: impl Fn(&SessionFault) -> bool) -> bool {
     matches!(error, Error::Session(fault) if what(fault))
 }
