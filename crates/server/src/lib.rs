@@ -63,8 +63,3 @@ pub use limits::{RateLimits, peer};
 pub use random::NoRandomness;
 pub use refused::Refused;
 pub use route::{Dynamic, Inputs, Judgement, PricingError, Route, RouteError, Served};
-
-/// The page on sessions, whose examples are tried out with the others.
-#[cfg(all(doctest, feature = "axum", feature = "websocket"))]
-#[doc = include_str!("../../../docs/sessions.md")]
-struct SessionsPage;

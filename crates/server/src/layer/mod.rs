@@ -19,6 +19,10 @@
 //! In axum, `route_layer` puts the price on the methods that a route has. With `layer` it would also
 //! stand before the answer to every other method, and somebody would be asked to pay for a 405.
 //!
+//! A route that is paid out of channels is asked by more than its own method: the protocol's clients
+//! send vouchers, top-ups and closes with a bare POST to the address of what they buy. `layer` lets them
+//! through, and so does a [`Pricing`] table; with `route_layer` on a GET they are told 405.
+//!
 //! A CORS layer belongs outside this one. A preflight that comes through to a priced route is
 //! answered with nothing, uncharged and without the handler.
 //!

@@ -28,7 +28,7 @@ use farthing_core::{
     port::session::{Action, Funding, Said, Shown},
     value::{Amount, ChallengeId},
 };
-use http::{Method, Response, StatusCode, header, request::Parts};
+use http::{Method, Response, StatusCode, request::Parts};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
@@ -431,9 +431,6 @@ pub(super) fn managed(method: &Method, receipt: &receipt::Told) -> Response<Byte
         *response.status_mut() = StatusCode::NO_CONTENT;
     }
     receipt.put(response.headers_mut());
-    response
-        .headers_mut()
-        .insert(header::CONTENT_LENGTH, 0.into());
     response
 }
 

@@ -16,7 +16,7 @@ use farthing_core::{
     port::backend::{Batch, Key, Partition, StoreError, Table, Write},
     value::{Amount, CurrencyCode, Did, MethodId, Realm, Recipient},
 };
-use http::{Response, StatusCode, header};
+use http::{Response, StatusCode};
 use ring::digest::{Context, SHA256};
 
 use super::{Live, Sessions};
@@ -41,9 +41,6 @@ impl Gate {
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::NO_CONTENT;
         keep_private(response.headers_mut());
-        response
-            .headers_mut()
-            .insert(header::CONTENT_LENGTH, 0.into());
         let (Some(sessions), Some(payer)) = (self.sessions(), payer) else {
             return Ok(response);
         };

@@ -93,6 +93,24 @@ async fn a_route_offers_charges_and_sessions_together_and_each_pays() {
     assert_eq!(all(&refused).len(), 2);
 }
 
+#[test]
+fn what_a_session_costs_is_told_beforehand() {
+    let gate = gate(|gate| gate.method(ledger())).unwrap();
+    let both = Route::priced("$0.01")
+        .unwrap()
+        .with_session(Metering::by_use("$0.000025", "word").unwrap());
+    let prepared = gate.route(both).unwrap();
+    assert_eq!(prepared.price_text(), "$0.01 or $0.000025 for each word");
+    let told = prepared.payment_info();
+    let session = &told.offers()[1];
+    assert_eq!(session.intent.as_str(), SESSION);
+    assert_eq!(session.amount.unwrap().units(), 25);
+    assert_eq!(
+        session.description.as_deref(),
+        Some("Paid out of a channel. The amount is for each word.")
+    );
+}
+
 #[tokio::test]
 async fn a_challenge_is_bound_to_no_request() {
     let shop = Shop::open().await;
