@@ -16,10 +16,10 @@ use tokio::task::JoinSet;
 use crate::options;
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
-const DEPOSIT: Amount = Amount::new(240);
+const DEPOSIT: u128 = 240;
 const PRICE: Amount = Amount::new(3);
 
-fn caps() -> Caps {
+pub(super) fn caps() -> Caps {
     Caps {
         payer: Did::new("did:example:alice").unwrap(),
         currency: Currency {
@@ -34,15 +34,15 @@ fn caps() -> Caps {
     }
 }
 
-fn id() -> ChannelId {
+pub(super) fn id() -> ChannelId {
     "0xab".parse().unwrap()
 }
 
 /// A gateway: a connection to the file of its own, and what it remembers of the channel.
-async fn gateway(dir: &TempDir) -> (Channels, Held) {
+pub(super) async fn gateway(dir: &TempDir, deposit: u128) -> (Channels, Held) {
     let store = SqliteBackend::open(options(dir)).unwrap();
     let channels = Channels::new(Arc::new(store));
-    let state = OnChain::open(DEPOSIT);
+    let state = OnChain::open(Amount::new(deposit));
     let channel = Channel::open(Protocol::V2, Seen { block: 1, state }).unwrap();
     let terms = Terms {
         method: "fake".parse().unwrap(),
@@ -57,7 +57,7 @@ async fn gateway(dir: &TempDir) -> (Channels, Held) {
     (channels, held)
 }
 
-fn purchase(cumulative: u128) -> Purchase {
+pub(super) fn purchase(cumulative: u128) -> Purchase {
     let signature = RawSignature {
         r: [1; 32],
         s: [2; 32],
@@ -77,7 +77,7 @@ async fn two_gateways_on_one_file_serve_one_channel_to_the_unit() {
     let dir = TempDir::new().unwrap();
     let mut tasks = JoinSet::new();
     for first in 0..2 {
-        let (channels, mut held) = gateway(&dir).await;
+        let (channels, mut held) = gateway(&dir, DEPOSIT).await;
         tasks.spawn(async move {
             let mut charged = 0;
             for round in 0..60 {
@@ -99,10 +99,12 @@ async fn two_gateways_on_one_file_serve_one_channel_to_the_unit() {
         });
     }
     let charged: u128 = tasks.join_all().await.into_iter().sum();
-    let (_, held) = gateway(&dir).await;
+    let (_, held) = gateway(&dir, DEPOSIT).await;
     let balance = held.channel().balance();
     assert_eq!(balance.spent, Amount::new(charged));
-    assert!(charged > 0 && balance.spent <= balance.accepted && balance.accepted <= DEPOSIT);
+    assert!(
+        charged > 0 && balance.spent <= balance.accepted && balance.accepted.units() <= DEPOSIT
+    );
     // The highest voucher within the deposit was somebody's, and is there.
-    assert_eq!(balance.accepted, DEPOSIT);
+    assert_eq!(balance.accepted.units(), DEPOSIT);
 }

@@ -16,6 +16,7 @@ mod files;
 mod groups;
 mod kernel;
 mod limits;
+mod mortal;
 mod older;
 mod processes;
 
