@@ -152,6 +152,19 @@
 //! # Ok::<(), String>(())
 //! ```
 //!
+//! # Many requests out of one channel
+//!
+//! A buyer that comes back locks a deposit once and then pays by signing how much of it was spent: a
+//! session. The gate takes a method's channels with
+//! [`session`](server::GateBuilder::session), a route is priced with
+//! [`Route::session`](server::Route::session) or by what it uses,
+//! [`Route::metered`](server::Route::metered), and a handler that takes a
+//! [`Meter`](server::session::Meter) charges while it streams. A client keeps its channels when it is
+//! built with a [`session_payer`](client::ClientBuilder::session_payer). On the ledger the two are
+//! [`LedgerSessions`](ledger::LedgerSessions) and
+//! [`LedgerSessionPayer`](ledger::LedgerSessionPayer). The examples `paid_by_the_word` and
+//! `paying_by_the_word` are both sides of a stream.
+//!
 //! # What it does not do
 //!
 //! It does not terminate TLS, and it does not hold anybody's money but what an operator enters into
