@@ -5,6 +5,7 @@
 
 mod sessions;
 mod tempo_sessions;
+mod till;
 
 /// Every mutant.
 pub(crate) fn mutants() -> impl Iterator<Item = &'static Mutant> {
@@ -12,6 +13,7 @@ pub(crate) fn mutants() -> impl Iterator<Item = &'static Mutant> {
         .iter()
         .chain(sessions::SESSIONS)
         .chain(tempo_sessions::TEMPO_SESSIONS)
+        .chain(till::TILL)
 }
 
 /// One edit, and the tests that are run against it.

@@ -1,0 +1,72 @@
+//! What is broken of the money of sessions: funding, watching, settling, closing.
+
+use super::{DOMAIN, Mutant};
+
+const RAIL: &[&str] = &["--package=farthing-server", "--test=session_rail"];
+const SILENCE: &[&str] = &["--package=farthing-server", "--lib", "session::silence"];
+
+pub(super) const TILL: &[Mutant] = &[
+    Mutant {
+        name: "the till: what is too little is sent all the same",
+        file: "crates/server/src/session/fund/mod.rs",
+        find: "if checked.amount < least {",
+        replace: "if checked.amount.is_zero() {",
+        killers: &[RAIL],
+    },
+    Mutant {
+        name: "the till: a payer opens as many channels as it likes",
+        file: "crates/server/src/session/fund/mod.rs",
+        find: "debits.push(self.opening(&checked.terms, now));",
+        replace: "let _ = self.opening(&checked.terms, now);",
+        killers: &[RAIL],
+    },
+    Mutant {
+        name: "the till: an end that we brought about is booked as a loss",
+        file: "crates/server/src/session/settle/job.rs",
+        find: "settled: Some(item.pays()),",
+        replace: "settled: None,",
+        killers: &[RAIL],
+    },
+    Mutant {
+        name: "the till: a channel is handed in beside what is under way",
+        file: "crates/server/src/session/settle/mod.rs",
+        find: "if busy.contains(&entry.channel) {",
+        replace: "if busy.len() > bounds::PAGE {",
+        killers: &[RAIL],
+    },
+    Mutant {
+        name: "the till: a process begins with the newest block",
+        file: "crates/server/src/session/watch.rs",
+        find: "Some(block) => block,\n            // Taken",
+        replace: "Some(_) => self.news(rail, None).await?.block,\n            // Taken",
+        killers: &[RAIL],
+    },
+    Mutant {
+        name: "the till: an old block that is told again is no silence",
+        file: "crates/server/src/session/silence.rs",
+        find: "let since = heard.at.min(heard.told_at);",
+        replace: "let since = heard.told_at;",
+        killers: &[SILENCE],
+    },
+    Mutant {
+        name: "the till: a close does not wait for what is being served",
+        file: "crates/server/src/session/settle/policy.rs",
+        find: "if in_flight && now < patience {",
+        replace: "if in_flight && patience < since {",
+        killers: &[RAIL],
+    },
+    Mutant {
+        name: "the till: an end is counted by each who hears of it",
+        file: "crates/core/src/domain/settlements/ends.rs",
+        find: "if is_new {",
+        replace: "if is_new || !end.lost.is_zero() {",
+        killers: &[DOMAIN],
+    },
+    Mutant {
+        name: "the till: a settler whose time is over hands in",
+        file: "crates/core/src/domain/settlements/jobs.rs",
+        find: "self.commit(vec![lease.guard()], vec![write])",
+        replace: "self.commit(Vec::from_iter((lease.fence == 0).then(|| lease.guard())), vec![write])",
+        killers: &[DOMAIN],
+    },
+];
