@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use farthing_core::{
     intent::session::ChannelId,
-    noun::session::SessionReceipt,
+    noun::session::{Cut, SessionReceipt},
     value::{Amount, Currency, PaymentId},
 };
+use tokio::sync::watch;
 
 /// What a request costs out of a channel. Of a stream it grows while it is read; clones see the same.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct Bill {
     currency: Currency,
     unit_price: Amount,
     running: Arc<Mutex<Running>>,
+    /// Whether somebody still counts.
+    is_open: Arc<watch::Sender<bool>>,
 }
 
 #[derive(Debug, Default)]
@@ -23,6 +26,7 @@ struct Running {
     cost: Amount,
     receipt: Option<SessionReceipt>,
     trouble: Option<Box<str>>,
+    cut: Option<Cut>,
 }
 
 impl Bill {
@@ -38,6 +42,7 @@ impl Bill {
             currency,
             unit_price,
             running: Arc::default(),
+            is_open: Arc::new(watch::Sender::new(false)),
         }
     }
 
@@ -84,6 +89,28 @@ impl Bill {
         self.running().trouble.clone()
     }
 
+    /// Why the seller ended its stream before the end, where it says that it did. What came is paid for, and
+    /// is not the whole.
+    #[must_use]
+    pub fn cut(&self) -> Option<Cut> {
+        self.running().cut
+    }
+
+    /// Waits until nothing more is counted on it, and what was is in the store. Of a stream that is not read
+    /// to its end, that is soon after its response was dropped: a program that stops reading waits for it
+    /// before it ends.
+    pub async fn closed(&self) {
+        let mut is_open = self.is_open.subscribe();
+        // Its sender lives as long as we do.
+        let _ = is_open.wait_for(|open| !open).await;
+    }
+
+    /// Keeps it open for as long as what comes back lives.
+    pub(super) fn keep_open(&self) -> StillOpen {
+        self.is_open.send_replace(true);
+        StillOpen(Arc::clone(&self.is_open))
+    }
+
     pub(super) fn costs(&self, cost: Amount) {
         self.running().cost = cost;
     }
@@ -92,11 +119,25 @@ impl Bill {
         self.running().receipt = Some(receipt.clone());
     }
 
+    pub(super) fn cut_off(&self, cut: Cut) {
+        self.running().cut = Some(cut);
+    }
+
     pub(super) fn fail(&self, why: &impl ToString) {
         self.running().trouble = Some(why.to_string().into());
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody still counts on a bill.
+#[derive(Debug)]
+pub(super) struct StillOpen(Arc<watch::Sender<bool>>);
+
+impl Drop for StillOpen {
+    fn drop(&mut self) {
+        self.0.send_replace(false);
     }
 }

@@ -11,7 +11,7 @@ use farthing_core::{
     domain::claims::ChangeError,
     intent::session::{OnChain, Protocol, Seen},
     port::{method::Outcome, session_payer::SessionPayer},
-    value::{Amount, MethodId, PaymentId, Timestamp},
+    value::{Amount, PaymentId, Timestamp},
 };
 use http::Method;
 use reqwest::Request;
@@ -60,16 +60,20 @@ pub enum Closing {
 }
 
 impl Inner {
-    /// A payer that can look at a purse's channel.
-    pub(super) fn payer_of(&self, rail: &MethodId) -> Result<Arc<dyn SessionPayer>, Error> {
-        let mut payers = self.session_payers.iter();
-        let payer = payers.find(|payer| payer.method() == rail).cloned();
-        payer.ok_or_else(|| SessionFault::NoPayer(rail.as_str().into()).into())
+    /// The payer that keeps a purse's channel.
+    pub(super) fn payer_of(&self, purse: &Purse) -> Result<Arc<dyn SessionPayer>, Error> {
+        let keeping = purse.keeping();
+        let keeps = |payer: &&Arc<dyn SessionPayer>| {
+            *payer.method() == purse.rail
+                && keeping.as_ref().is_none_or(|keeping| payer.keeps(keeping))
+        };
+        let payer = self.session_payers.iter().find(keeps).cloned();
+        payer.ok_or_else(|| SessionFault::NoPayer(purse.rail.as_str().into()).into())
     }
 
     pub(super) async fn close(&self, id: PaymentId, how: How) -> Result<Closing, Error> {
         let held = self.purses.load(id).await?.ok_or(SessionFault::NoChannel)?;
-        let payer = self.payer_of(&held.record.rail)?;
+        let payer = self.payer_of(&held.record)?;
         let held = self.to_be_closed(held, &payer).await?;
         if let Some(closed) = self.if_finalized(&held, &payer).await? {
             return Ok(closed);

@@ -16,7 +16,7 @@ use farthing_core::{
     intent::session::ChannelId,
     noun::{
         Receipt,
-        session::{NeedVoucher, SessionReceipt},
+        session::{Cut, NeedVoucher, SessionReceipt},
     },
     value::Amount,
 };
@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use super::{
-    bill::Bill,
+    bill::{Bill, StillOpen},
     buy::{Trade, used},
     events::{Part, Splitter},
     fault::SessionFault,
@@ -64,6 +64,8 @@ struct Follower {
     flight: Flight,
     told: Option<(Amount, Amount)>,
     asked: u32,
+    /// Dropped last, when all is counted.
+    _open: StillOpen,
 }
 
 impl Inner {
@@ -87,6 +89,7 @@ impl Inner {
             channel: bill.channel().clone(),
             target: trade.target.clone(),
             request: bare(&trade.request, Method::HEAD),
+            _open: bill.keep_open(),
             bill,
             flight,
             told,
@@ -174,10 +177,17 @@ impl Follower {
     }
 
     async fn take_receipt(&mut self, text: &str) -> Result<bool, Error> {
-        let receipt = Receipt::from_json(text).ok();
-        let said = receipt.and_then(|receipt| SessionReceipt::read(&receipt).ok());
-        let Some(said) = said else { return Ok(false) };
-        self.keep(&said).await
+        let Ok(receipt) = Receipt::from_json(text) else {
+            return Ok(false);
+        };
+        let Ok(said) = SessionReceipt::read(&receipt) else {
+            return Ok(false);
+        };
+        let is_good = self.keep(&said).await?;
+        if let Some(cut) = Cut::of(&receipt).filter(|_| is_good) {
+            self.bill.cut_off(cut);
+        }
+        Ok(is_good)
     }
 
     async fn keep(&mut self, said: &SessionReceipt) -> Result<bool, Error> {

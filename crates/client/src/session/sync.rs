@@ -57,7 +57,7 @@ impl Inner {
         let mut all = Vec::new();
         for held in self.purses.live().await? {
             let before = held.record.clone();
-            let looked = match self.payer_of(&before.rail) {
+            let looked = match self.payer_of(&before) {
                 Ok(payer) => self.sync_one(held, &payer).await,
                 Err(error) => Err(error),
             };

@@ -27,6 +27,13 @@ pub trait SessionPayer: Send + Sync + 'static {
     /// The method it pays by.
     fn method(&self) -> &MethodId;
 
+    /// Whether a channel is one of its own, of its account and on its network: where a buyer has several
+    /// payers of one method, each channel is looked at and closed by the one that keeps it. Without a word
+    /// it is.
+    fn keeps(&self, _channel: &Keeping) -> bool {
+        true
+    }
+
     /// What it can pay for this offer, or why not. Synchronous: it looks at the offer and its own
     /// configuration, never at the rail.
     ///

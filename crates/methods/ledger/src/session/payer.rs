@@ -38,7 +38,9 @@ const VALID: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct LedgerSessionPayer {
     method: MethodId,
-    key: AccountKey,
+    account: Account,
+    /// None for who only looks.
+    key: Option<AccountKey>,
     vouchers: Option<AccountKey>,
     currencies: Currencies,
 }
@@ -63,9 +65,23 @@ impl LedgerSessionPayer {
     pub fn with_currencies(key: AccountKey, currencies: Currencies) -> Self {
         Self {
             method: currency::method(),
-            key,
+            account: key.account().clone(),
+            key: Some(key),
             vouchers: None,
             currencies,
+        }
+    }
+
+    /// Says what an account would pay and which channels are its own, and signs nothing: for a wallet that
+    /// stays locked until something is to be signed.
+    #[must_use]
+    pub fn onlooker(account: Account) -> Self {
+        Self {
+            method: currency::method(),
+            account,
+            key: None,
+            vouchers: None,
+            currencies: Currencies::default(),
         }
     }
 
@@ -82,14 +98,22 @@ impl LedgerSessionPayer {
     /// The account it pays from.
     #[must_use]
     pub const fn account(&self) -> &Account {
-        self.key.account()
+        &self.account
     }
 
-    const fn voucher_key(&self) -> &AccountKey {
-        match &self.vouchers {
-            Some(key) => key,
-            None => &self.key,
-        }
+    /// Whose signatures vouchers have.
+    fn voucher_account(&self) -> &Account {
+        let key = self.vouchers.as_ref();
+        key.map_or(&self.account, AccountKey::account)
+    }
+
+    fn key(&self) -> Result<&AccountKey, Refusal> {
+        let locked = || Refusal::new(Fault::Internal, "this payer looks on and signs nothing");
+        self.key.as_ref().ok_or_else(locked)
+    }
+
+    fn voucher_key(&self) -> Result<&AccountKey, Refusal> {
+        self.vouchers.as_ref().map_or_else(|| self.key(), Ok)
     }
 
     fn described(&self, channel: &Keeping) -> Result<ChannelDescriptor, Refusal> {
@@ -99,7 +123,7 @@ impl LedgerSessionPayer {
     }
 
     fn is_ours(&self, channel: &ChannelDescriptor) -> bool {
-        channel.payer == *self.account() && channel.signer == *self.voucher_key().account()
+        channel.payer == *self.account() && channel.signer == *self.voucher_account()
     }
 
     fn lock(
@@ -120,7 +144,7 @@ impl LedgerSessionPayer {
             valid_until: now.saturating_add(VALID).whole_secs(),
             nonce: salt()?,
         };
-        let signature = self.key.sign(lock.text().as_bytes());
+        let signature = self.key()?.sign(lock.text().as_bytes());
         let authorization = Authorization::new(&lock, &signature);
         Ok(Signed {
             lock,
@@ -159,6 +183,10 @@ impl SessionPayer for LedgerSessionPayer {
         &self.method
     }
 
+    fn keeps(&self, channel: &Keeping) -> bool {
+        self.described(channel).is_ok()
+    }
+
     fn quote(&self, offer: &SessionOffer) -> Result<SessionQuote, Refusal> {
         let (challenge, request) = (&offer.challenge, &offer.request);
         if challenge.method != self.method || challenge.intent.as_str() != SESSION {
@@ -176,7 +204,7 @@ impl SessionPayer for LedgerSessionPayer {
         if payee == *self.account() {
             return Err(unsupported("an account cannot pay itself"));
         }
-        let (payer, signer) = (self.account(), self.voucher_key().account());
+        let (payer, signer) = (self.account(), self.voucher_account());
         let scope = format!(
             "ledger {} {payer} {payee} {} {signer}",
             challenge.realm, currency.code
@@ -202,7 +230,7 @@ impl SessionPayer for LedgerSessionPayer {
                 payer: self.account().clone(),
                 payee: payee(offer)?,
                 currency: offer.request.currency.clone(),
-                signer: self.voucher_key().account().clone(),
+                signer: self.voucher_account().clone(),
                 salt: salt()?,
                 realm: offer.challenge.realm.clone(),
             };
@@ -239,7 +267,7 @@ impl SessionPayer for LedgerSessionPayer {
         let signed: Signed = serde_json::from_slice(transaction.expose()).map_err(|error| {
             Refusal::new(Fault::Internal, "what opens the channel cannot be read").caused_by(error)
         })?;
-        let (key, realm) = (self.voucher_key(), &described.realm);
+        let (key, realm) = (self.voucher_key()?, &described.realm);
         let signature = sign_voucher(key, &channel.id, cumulative, realm);
         Payload::open(described, signed.authorization, cumulative, &signature).write()
     }
@@ -254,7 +282,7 @@ impl SessionPayer for LedgerSessionPayer {
             return Err(unsupported("no voucher can say so much"));
         }
         let described = self.described(channel)?;
-        let (key, id) = (self.voucher_key(), &channel.id);
+        let (key, id) = (self.voucher_key()?, &channel.id);
         let signature = sign_voucher(key, id, cumulative, &described.realm);
         let action = if closes { "close" } else { "voucher" };
         Payload::said(action, id.clone(), cumulative, &signature).write()

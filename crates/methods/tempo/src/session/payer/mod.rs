@@ -78,6 +78,7 @@ const MARGIN: Duration = Duration::from_secs(60);
 pub struct TempoSessionPayer {
     wallet: TempoPayer,
     escrows: Vec<Escrow>,
+    signer: Option<Address>,
     signers: Signers,
     outbox: Outbox,
     lane: Lane,
@@ -92,6 +93,9 @@ pub struct SessionPayerOptions {
     pub paying: PayerOptions,
     /// Contracts that the owner trusts beside those that are known on the network.
     pub escrows: Vec<Escrow>,
+    /// Whose key would sign, where the one that is given does not: the account itself, or its access key. A payer
+    /// with such a key says what could be paid and looks after channels while the wallet stays locked.
+    pub signer: Option<Address>,
 }
 
 impl Default for SessionPayerOptions {
@@ -105,6 +109,7 @@ impl Default for SessionPayerOptions {
                 ..paying
             },
             escrows: Vec::new(),
+            signer: None,
         }
     }
 }
@@ -139,6 +144,7 @@ impl TempoSessionPayer {
         );
         Ok(Self {
             escrows: known.chain(options.escrows).collect(),
+            signer: options.signer,
             signers: Signers::default(),
             wallet,
             outbox,
@@ -199,6 +205,10 @@ impl TempoSessionPayer {
 impl SessionPayer for TempoSessionPayer {
     fn method(&self) -> &MethodId {
         farthing_core::port::payer::Payer::method(&self.wallet)
+    }
+
+    fn keeps(&self, channel: &Keeping) -> bool {
+        self.channel(channel).is_ok()
     }
 
     fn quote(&self, offer: &SessionOffer) -> Result<SessionQuote, Refusal> {

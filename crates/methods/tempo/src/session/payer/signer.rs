@@ -63,10 +63,9 @@ impl TempoSessionPayer {
 
     /// What stands for the signer of all channels of this wallet.
     pub(super) fn signing_address(&self) -> Address {
-        self.wallet
-            .key()
-            .access_key()
-            .unwrap_or_else(|| self.account())
+        let own = || self.wallet.key().access_key();
+        let signer = self.signer.or_else(own);
+        signer.unwrap_or_else(|| self.account())
     }
 
     /// Whether this wallet signs a channel's vouchers.
