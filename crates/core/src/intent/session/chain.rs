@@ -15,6 +15,15 @@ pub struct Seen {
     pub state: OnChain,
 }
 
+impl Seen {
+    /// Whether it proves that the channel was there. A rail that keeps nothing of channels that ended may
+    /// say the same of one that never was.
+    #[must_use]
+    pub const fn proves_it_was(&self) -> bool {
+        !matches!(self.state, OnChain::Finalized { settled: None })
+    }
+}
+
 /// A channel on its rail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnChain {

@@ -31,6 +31,7 @@
 
 mod calls;
 mod descriptor;
+mod ended;
 mod escrow;
 mod events;
 mod hex;

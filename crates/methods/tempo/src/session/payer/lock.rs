@@ -24,7 +24,7 @@ use crate::{
         scope,
         view::Wanted,
     },
-    session::{Descriptor, Open, Opened, Origin, TempoChannel, approve, open},
+    session::{Descriptor, Open, Opened, Origin, TempoChannel, approve, ended, open},
     transaction::{Call, EXPIRING_NONCE_KEY, Received, Transaction},
 };
 
@@ -87,10 +87,10 @@ impl TempoSessionPayer {
         };
         let channel = TempoChannel::new(asked.escrow, origin)
             .map_err(|error| internal("the channel cannot be made").caused_by(error))?;
-        Ok(Opening {
-            channel: kept(&channel),
-            locking,
-        })
+        let mut channel = kept(&channel);
+        // A channel that ended looks to the chain like one that never was.
+        ended::keep_open_before(&mut channel.details, locking.valid_until);
+        Ok(Opening { channel, locking })
     }
 
     /// Signs what locks more in a channel.

@@ -42,7 +42,7 @@ use serde_json::{Value, value::RawValue};
 use errand::Errand;
 use signer::Signers;
 
-use super::{Escrow, GRACE, TempoChannel, read_states};
+use super::{Escrow, GRACE, TempoChannel, ended};
 use crate::{
     key::AccountKey,
     network::Network,
@@ -52,6 +52,9 @@ use crate::{
 
 /// How much longer than a contract says one waits with a withdrawal (draft, "Forced Close").
 const MARGIN: Duration = Duration::from_secs(60);
+
+/// In how many blocks the end of a channel is looked for that the chain does not have any more.
+const LOOKED_THROUGH: u64 = 10_000;
 
 /// Keeps channels with the tokens of one account on one network.
 ///
@@ -190,15 +193,13 @@ impl TempoSessionPayer {
 
     async fn seen(&self, kept: &Keeping) -> Result<Option<Seen>, Refusal> {
         let channel = self.channel(kept)?;
-        let states = read_states(self.node(), &[channel])
-            .await
-            .map_err(|error| {
-                Refusal::new(Fault::Unavailable, "the chain does not tell of the channel")
-                    .caused_by(error)
-            })?;
-        let block = states.block.number();
-        let state = states.channels.into_iter().next().flatten();
-        Ok(state.map(|state| Seen { block, state }))
+        let asked = [(channel, &kept.details)];
+        let seen = ended::look(self.node(), &asked, LOOKED_THROUGH).await;
+        let seen = seen.map_err(|error| {
+            Refusal::new(Fault::Unavailable, "the chain does not tell of the channel")
+                .caused_by(error)
+        })?;
+        Ok(seen.into_iter().next().flatten())
     }
 }
 

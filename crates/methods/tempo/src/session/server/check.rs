@@ -9,10 +9,9 @@ use farthing_core::{
     value::{Amount, ClaimKey, Timestamp},
 };
 use farthing_evm::{B256, Bytes, PkhDid};
-use serde_json::json;
 
 use super::{
-    Flaw, OPEN_BEFORE, TempoSession,
+    Flaw, TempoSession,
     demand::Demand,
     fund::{Effect, Locks},
     payload::{Payload, Wanted},
@@ -30,7 +29,7 @@ use crate::{
         tries::Trying,
         whole,
     },
-    session::{Open, Origin, TempoChannel, read_open, read_top_up},
+    session::{Open, Origin, TempoChannel, ended, read_open, read_top_up},
     transaction::Received,
 };
 
@@ -269,7 +268,7 @@ impl TempoSession {
         };
         let terms = terms.cloned().unwrap_or_else(|| {
             let mut details = channel.details();
-            details.insert(OPEN_BEFORE.to_owned(), json!(valid_before.as_secs()));
+            ended::keep_open_before(&mut details, valid_before);
             Terms {
                 method: self.method.clone(),
                 realm: shown.realm.clone(),

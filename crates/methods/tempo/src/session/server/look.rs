@@ -3,21 +3,18 @@
 use std::collections::BTreeSet;
 
 use farthing_core::{
-    intent::session::{ChannelId, OnChain, Protocol, Seen, Terms},
+    intent::session::{ChannelId, Seen, Terms},
     port::{
         method::{Fault, Refusal},
         session::News,
     },
-    value::{Amount, Timestamp},
+    value::Timestamp,
 };
-use farthing_evm::{
-    Address, Asked, At, B256, Batch, Block, Log, RpcError, request, request::LogFilter,
-};
-use serde_json::Value;
+use farthing_evm::{Address, At, B256, Batch, Block, RpcError, request, request::LogFilter};
 use tokio::time;
 
-use super::{Flaw, OPEN_BEFORE, TempoSession};
-use crate::session::{ChannelEvent, Happened, TempoChannel, channel_id, newest, read_states};
+use super::{Flaw, TempoSession};
+use crate::session::{TempoChannel, channel_id, ended, newest};
 
 /// How many blocks are looked through again: what a node was behind by, or a chain took back.
 const OVERLAP: u64 = 8;
@@ -31,60 +28,13 @@ impl TempoSession {
             .iter()
             .map(|(id, terms)| of(id, terms))
             .collect::<Result<_, Flaw>>()?;
-        let states = read_states(&self.node, &known).await.map_err(unavailable)?;
-        let block = states.block.number();
-        let mut seen: Vec<Option<Seen>> = states
-            .channels
-            .iter()
-            .map(|state| state.map(|state| Seen { block, state }))
+        let asked: Vec<_> = known
+            .into_iter()
+            .zip(channels.iter().map(|(_, terms)| &terms.details))
             .collect();
-        let gone: Vec<usize> = (0..seen.len())
-            .filter(|at| seen[*at].is_none() && known[*at].protocol() == Protocol::V2)
-            .collect();
-        if !gone.is_empty() {
-            let ids: Vec<_> = gone.iter().map(|at| known[*at]).collect();
-            let settled = self.closings(&ids, block).await;
-            for (at, settled) in gone.into_iter().zip(settled) {
-                // Without an event it can be one that ended long ago, or one that is still to come.
-                if settled.is_some() || is_over(&channels[at].1, &states.block) {
-                    let state = OnChain::Finalized { settled };
-                    seen[at] = Some(Seen { block, state });
-                }
-            }
-        }
-        Ok(seen)
-    }
-
-    /// What channels that ended lately were settled at. What is not found is not known: the chain keeps
-    /// nothing of a channel of the second protocol that ended.
-    async fn closings(&self, channels: &[TempoChannel], block: u64) -> Vec<Option<Amount>> {
-        let mut batch = Batch::new();
-        let asked: Vec<_> = channels
-            .iter()
-            .map(|channel| {
-                batch.ask(request::logs(&LogFilter {
-                    from: block.saturating_sub(self.options.blocks),
-                    to: block,
-                    contracts: vec![channel.escrow().contract],
-                    topics: vec![None, Some(channel.id())],
-                }))
-            })
-            .collect();
-        let Ok(mut answers) = self.node.ask_batch(&batch).await else {
-            return vec![None; channels.len()];
-        };
-        let settled = |(channel, asked): (&TempoChannel, &Asked<Vec<Log>>)| {
-            let logs = answers.take(asked).unwrap_or_default();
-            let events = logs
-                .iter()
-                .filter(|log| is_from(log, channel.escrow().contract));
-            let mut events = events.filter_map(ChannelEvent::read);
-            events.find_map(|event| match event.what {
-                Happened::Closed { settled, .. } if event.channel == channel.id() => Some(settled),
-                _ => None,
-            })
-        };
-        channels.iter().zip(&asked).map(settled).collect()
+        ended::look(&self.node, &asked, self.options.blocks)
+            .await
+            .map_err(unavailable)
     }
 
     pub(super) async fn news_since(&self, since: Option<u64>) -> Result<News, Refusal> {
@@ -179,17 +129,6 @@ pub(super) fn of(id: &ChannelId, terms: &Terms) -> Result<TempoChannel, Flaw> {
         return Err(Flaw::OtherChannel);
     }
     Ok(channel)
-}
-
-/// Whether a channel that the chain does not have ended, and is not only still to come: its opening cannot be
-/// in a block any more.
-fn is_over(terms: &Terms, block: &Block) -> bool {
-    let before = terms.details.get(OPEN_BEFORE).and_then(Value::as_u64);
-    before.is_none_or(|before| block.time().as_secs() >= before)
-}
-
-fn is_from(log: &Log, contract: Address) -> bool {
-    log.address == contract && log.stands()
 }
 
 pub(super) fn unavailable(error: RpcError) -> Refusal {

@@ -60,8 +60,6 @@ use self::{demand::Demand, flaw::Flaw, payload::Payload, verifier::TempoVerifier
 use super::{Escrow, TempoChannel, Vouchers, state};
 use crate::{charge::method, server::TempoError, token::Token, transaction::EXPIRING_NONCE_KEY};
 
-/// The member of a channel's details that says by when its opening was in a block, or never will be.
-const OPEN_BEFORE: &str = "openBefore";
 
 /// Sessions on Tempo: channels kept in an escrow on the chain.
 ///
