@@ -7,6 +7,7 @@ use farthing_core::{
         problem::{Problem, ProblemKind},
         session::NeedVoucher,
     },
+    port::session_payer::SessionPayer,
     value::{Amount, Secret},
 };
 use http::HeaderMap;
@@ -193,8 +194,16 @@ impl Inner {
         said: Said,
     ) -> Result<Mended, Error> {
         let keeping = purse.keeping().ok_or(SessionFault::NoChannel)?;
-        let seen = match self.sight(&*trade.choice.payer, &keeping).await? {
+        let payer = &*trade.choice.payer;
+        let seen = match self.sight(payer, &keeping).await? {
             Sight::There(seen) => Some(seen),
+            Sight::Nowhere if self.may_open(payer, purse).await? => {
+                return Err(SessionFault::Waits {
+                    doing: "opened",
+                    said: Box::new(said),
+                }
+                .into());
+            }
             // Where the rail is the seller's own books, its word is all there is.
             Sight::Nowhere | Sight::Blind => None,
         };
@@ -221,6 +230,16 @@ impl Inner {
             return Err(SessionFault::Unknown(Box::new(said)).into());
         }
         Ok(Mended::Anew)
+    }
+
+    /// Whether what opens a channel that the rail does not show may come yet. A seller that keeps it back
+    /// and has us open another one could lock as much as often as it likes.
+    async fn may_open(&self, payer: &dyn SessionPayer, purse: &Purse) -> Result<bool, Error> {
+        let Some(kept) = self.purses.locking(purse.id, Which::Opening).await? else {
+            return Ok(false);
+        };
+        let asked = payer.may_come(&kept.transaction, self.clock.now());
+        self.within(asked).await
     }
 
     /// The rail says that a channel is over, or that it does not have it.

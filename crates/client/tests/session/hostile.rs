@@ -1,6 +1,6 @@
 //! Sellers that lie, and what they get.
 
-use farthing_client::{SessionFault, Standing};
+use farthing_client::{CloseHow, Closing, SessionFault, Standing};
 use farthing_core::{intent::session::Protocol, value::Amount};
 
 use super::{World, paying::is};
@@ -183,4 +183,31 @@ async fn a_channel_its_seller_denies_and_its_rail_has_is_closed_and_not_replaced
         assert!(is(&error, denied), "{error:?}");
     }
     assert_eq!((world.shop.channels(), world.payer.signed()), (1, 1));
+}
+
+/// A seller that keeps back what opens a channel, says that there is none, and sends it all in the end, has
+/// no more locked than one channel holds; and that one its owner can close.
+#[tokio::test]
+async fn openings_that_are_kept_back_are_not_signed_again_and_again() {
+    for protocol in [Protocol::V1, Protocol::V2] {
+        let world = World::new(protocol).await;
+        world.shop.ways(|ways| {
+            ways.keeps_openings = true;
+            ways.forgets = true;
+        });
+        for _ in 0..4 {
+            let _ = world.client.get(world.shop.url("/goods")).send().await;
+        }
+        assert_eq!(world.payer.signed(), 1, "{protocol:?}");
+        assert_eq!(world.shop.send_kept().await, 1);
+        assert_eq!(world.reserve.truth().locked(), 100_000);
+        world.client.sessions().sync().await.unwrap();
+        let purse = world.purse().await;
+        let closing = world
+            .client
+            .sessions()
+            .close(purse.id, CloseHow::Alone)
+            .await;
+        assert!(matches!(closing, Ok(Closing::Waits { .. })), "{closing:?}");
+    }
 }

@@ -27,7 +27,7 @@ use farthing_core::{
     port::{
         clock::Clock,
         method::Outcome,
-        session::{Action, FundOrder, Handing, Session, SettleItem, SettleJob, Shown},
+        session::{Action, Checked, FundOrder, Handing, Session, SettleItem, SettleJob, Shown},
     },
     value::{Amount, ChallengeId, Realm, Recipient, Reference, Timestamp},
 };
@@ -76,6 +76,8 @@ pub struct Ways {
     pub swallows_openings: usize,
     /// Answers nothing to an opening, and does not send it.
     pub drops_openings: usize,
+    /// Answers to an opening as if it had sent it, and keeps it back.
+    pub keeps_openings: bool,
     /// Refuses to close.
     pub will_not_close: bool,
     /// Looks at so many vouchers only after a higher one came.
@@ -96,6 +98,8 @@ pub struct Inside {
     pub books: Mutex<HashMap<ChannelId, Channel>>,
     descriptors: Mutex<HashMap<ChannelId, FakeDescriptor>>,
     calls: Mutex<HashMap<String, SessionReceipt>>,
+    /// Openings it was given and has not sent.
+    kept: Mutex<Vec<(ChannelId, Checked)>>,
     clock: Arc<StillClock>,
     count: AtomicUsize,
     changed: watch::Sender<u64>,
@@ -141,6 +145,7 @@ impl Shop {
             books: Mutex::default(),
             descriptors: Mutex::default(),
             calls: Mutex::default(),
+            kept: Mutex::default(),
             clock: Arc::clone(clock),
             count: AtomicUsize::new(0),
             changed: watch::Sender::new(0),
@@ -346,6 +351,9 @@ impl Inside {
                 self.ways.lock().unwrap().drops_openings -= 1;
                 return None;
             }
+            if name == "open" && ways.keeps_openings {
+                return Some(self.keep(&shown, &action, &id).await);
+            }
             if let Some(refused) = self.fund(&shown, &action, &id).await {
                 return Some(refused);
             }
@@ -366,6 +374,33 @@ impl Inside {
     fn gone(&self, kind: ProblemKind) -> Answer {
         let problem = Problem::new(kind).with_moved(Moved::No);
         self.unpaid(Some(problem))
+    }
+
+    /// Keeps an opening back, and pretends to have sent it.
+    async fn keep(&self, shown: &Shown<'_>, action: &Action, id: &ChannelId) -> Answer {
+        let Action::Open(funding) = action else {
+            unreachable!()
+        };
+        let checked = self.session.check(*shown, funding, None).await.unwrap();
+        self.kept.lock().unwrap().push((id.clone(), checked));
+        full(200, "goods")
+    }
+
+    /// Sends what it kept back, and says how many of those opened a channel.
+    pub async fn send_kept(&self) -> usize {
+        let kept = std::mem::take(&mut *self.kept.lock().unwrap());
+        let mut opened = 0;
+        for (id, checked) in kept {
+            let effect = checked.verified.effect.as_ref().unwrap();
+            let order = FundOrder {
+                channel: &id,
+                terms: &checked.terms,
+                effect,
+            };
+            let outcome = self.session.fund(order).await;
+            opened += usize::from(matches!(outcome, Outcome::Settled { .. }));
+        }
+        opened
     }
 
     async fn fund(&self, shown: &Shown<'_>, action: &Action, id: &ChannelId) -> Option<Answer> {
