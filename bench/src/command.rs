@@ -69,7 +69,10 @@ pub fn main(peers: &[Peer]) -> ExitCode {
     }
     if args.list {
         for row in rows {
-            println!("{:<30} {:.2}x  {}", row.name, row.goal, row.what);
+            let goal = row
+                .goal
+                .map_or_else(|| "-".to_owned(), |goal| format!("{goal:.2}x"));
+            println!("{:<30} {goal:>5}  {}", row.name, row.what);
         }
         return ExitCode::SUCCESS;
     }
@@ -104,7 +107,8 @@ fn run(rows: &[rows::Row], args: &Args, peers: &[Peer]) -> ExitCode {
         }
     }
     if !args.json {
-        println!("{} of {} goals met", rows.len() - missed, rows.len());
+        let goals = rows.iter().filter(|row| row.goal.is_some()).count();
+        println!("{} of {goals} goals met", goals - missed);
     }
     ExitCode::SUCCESS
 }

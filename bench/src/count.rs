@@ -9,6 +9,7 @@ use std::{
 use crate::{
     measure::Side,
     rows::{self, Peer, Row},
+    side::session,
     turns::Both,
 };
 
@@ -68,6 +69,26 @@ pub fn allocations(row: &Row) -> Option<Both> {
         ours: of("ours")?,
         floor: of("floor")?,
     })
+}
+
+/// The bytes that a channel takes, of so many in memory.
+#[must_use]
+pub fn channel_bytes(channels: usize) -> Option<f64> {
+    let counted = Command::new(counting_program()?)
+        .args(["bytes", &channels.to_string()])
+        .output()
+        .ok()?;
+    let total: f64 = String::from_utf8(counted.stdout)
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
+    Some(total / channels as f64)
+}
+
+/// Brings so many channels into memory, under the eyes of whoever counts.
+pub fn channels(channels: usize, measure: &mut dyn FnMut(&mut dyn FnMut())) {
+    session::bytes_a_channel(channels, measure);
 }
 
 fn counting_program() -> Option<PathBuf> {

@@ -15,6 +15,29 @@ pub struct Spent {
     pub process: Duration,
     /// Flushes of the disk, where a store was written.
     pub flushes: u64,
+    /// What single requests took, where several were under way.
+    pub latency: Option<Latency>,
+}
+
+/// What single requests took by the clock on the wall.
+#[derive(Clone, Copy, Debug)]
+pub struct Latency {
+    /// Half of them took no longer.
+    pub median: Duration,
+    /// All but one in a hundred took no longer.
+    pub slow: Duration,
+}
+
+impl Latency {
+    /// That of these requests; none where there were none.
+    #[must_use]
+    pub fn of(mut each: Vec<Duration>) -> Option<Self> {
+        each.sort_unstable();
+        Some(Self {
+            median: *each.get(each.len() / 2)?,
+            slow: *each.get(each.len() * 99 / 100)?,
+        })
+    }
 }
 
 impl AddAssign for Spent {
@@ -23,6 +46,7 @@ impl AddAssign for Spent {
         self.thread += more.thread;
         self.process += more.process;
         self.flushes += more.flushes;
+        self.latency = more.latency.or(self.latency);
     }
 }
 
@@ -57,7 +81,7 @@ pub fn measured_stretch(work: &mut dyn FnMut()) -> Spent {
         wall: after.wall.saturating_sub(before.wall),
         thread: after.thread.saturating_sub(before.thread),
         process: after.process.saturating_sub(before.process),
-        flushes: 0,
+        ..Spent::default()
     }
 }
 
@@ -66,8 +90,13 @@ fn now() -> Spent {
         wall: since(clock_gettime(ClockId::Monotonic)),
         thread: since(clock_gettime(ClockId::ThreadCPUTime)),
         process: since(clock_gettime(ClockId::ProcessCPUTime)),
-        flushes: 0,
+        ..Spent::default()
     }
+}
+
+/// The clock on the wall.
+pub(crate) fn wall() -> Duration {
+    since(clock_gettime(ClockId::Monotonic))
 }
 
 fn since(time: Timespec) -> Duration {

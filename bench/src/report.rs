@@ -25,8 +25,8 @@ pub struct Report {
     pub unit: &'static str,
     /// The median of the ratios of the turns; for instructions the ratio itself.
     pub ratio: f64,
-    /// What the ratio should not exceed.
-    pub goal: f64,
+    /// What the ratio should not exceed, where there is such a goal.
+    pub goal: Option<f64>,
     /// How many turns were taken. Instructions do not change from turn to turn.
     pub runs: usize,
     /// Instructions a request, where they were counted.
@@ -41,6 +41,15 @@ pub struct Report {
     /// Flushes of the disk a request, for a row that waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flushes: Option<Both>,
+    /// Milliseconds that half of the requests took at the most, where several were under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p50: Option<Both>,
+    /// Milliseconds that all but one in a hundred took at the most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99: Option<Both>,
+    /// Bytes a channel takes in memory, for a row that has many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel_bytes: Option<f64>,
 }
 
 impl Report {
@@ -52,6 +61,7 @@ impl Report {
             ratio,
             cpu,
             flushes,
+            latency,
             peer: timed,
             runs,
         } = turns::take(row, runs, peer);
@@ -84,26 +94,29 @@ impl Report {
             allocations,
             cpu: waits.then_some(cpu),
             flushes: waits.then_some(flushes),
+            p50: latency.map(|(half, _)| half),
+            p99: latency.map(|(_, most)| most),
+            channel_bytes: row.channels.and_then(count::channel_bytes),
         }
     }
 
     /// Whether the goal is met.
     #[must_use]
     pub fn meets_its_goal(&self) -> bool {
-        self.ratio <= self.goal
+        self.goal.is_none_or(|goal| self.ratio <= goal)
     }
 
     /// The line of the table.
     #[must_use]
     pub fn line(&self) -> String {
-        let verdict = if self.meets_its_goal() {
-            "met"
-        } else {
-            "MISSED"
+        let (goal, verdict) = match self.goal {
+            None => ("-".to_owned(), ""),
+            Some(goal) if self.ratio <= goal => (format!("{goal:.2}x"), "met"),
+            Some(goal) => (format!("{goal:.2}x"), "MISSED"),
         };
         let mut line = format!(
-            "{:<30} {:>10.0} {:>10.0} {:<12} {:>6.2}x {:>6.2}x  {verdict:<8}",
-            self.name, self.ours, self.floor, self.unit, self.ratio, self.goal
+            "{:<30} {:>10.0} {:>10.0} {:<12} {:>6.2}x {goal:>7}  {verdict:<8}",
+            self.name, self.ours, self.floor, self.unit, self.ratio
         );
         let mut more = Vec::new();
         if let (Some(needs), Some(ratio)) = (self.peer, self.peer_ratio) {
@@ -134,6 +147,15 @@ impl Report {
                 "flushes {:.3} / {:.3}",
                 flushes.ours, flushes.floor
             ));
+        }
+        if let Some((half, most)) = self.p50.zip(self.p99) {
+            more.push(format!(
+                "p50 {:.2} / {:.2} ms, p99 {:.2} / {:.2} ms",
+                half.ours, half.floor, most.ours, most.floor
+            ));
+        }
+        if let Some(bytes) = self.channel_bytes {
+            more.push(format!("{bytes:.0} bytes a channel"));
         }
         line.push_str(&more.join(", "));
         line.trim_end().to_owned()

@@ -7,10 +7,10 @@ use farthing::{core::memory::MemoryBackend, core::payment::SettlePolicy};
 use crate::{
     measure::Side,
     side::{
-        app::{FREE, PAID, bare, priced_route, verifying, with_table},
+        app::{FREE, PAID, bare, ed25519, priced_route, verifying, with_table},
         ask::Ask,
         call::{alike, as_service, over_http, runtime},
-        durable, fill,
+        durable, fill, session,
         shop::Shop,
         socket::over_socket,
         tempo, words,
@@ -33,8 +33,8 @@ pub enum Unit {
 pub struct Row {
     /// Its name.
     pub name: &'static str,
-    /// The ratio it should not exceed.
-    pub goal: f64,
+    /// The ratio it should not exceed, where there is such a goal.
+    pub goal: Option<f64>,
     /// What it is measured in.
     pub unit: Unit,
     /// Requests in one turn.
@@ -43,6 +43,8 @@ pub struct Row {
     pub what: &'static str,
     /// Whether it runs only when it is asked for: it takes long, or much memory.
     pub large: bool,
+    /// How many channels it has in memory, where it is about them.
+    pub channels: Option<usize>,
     /// Makes both sides ready.
     pub make: fn() -> Pair,
 }
@@ -82,6 +84,8 @@ pub fn all() -> Vec<Row> {
     let mut rows = unpaid();
     rows.extend(payments());
     rows.extend(charges());
+    rows.extend(sessions());
+    rows.extend(streams());
     rows
 }
 
@@ -95,11 +99,12 @@ const fn row(
 ) -> Row {
     Row {
         name,
-        goal,
+        goal: Some(goal),
         unit,
         batch,
         what,
         large: false,
+        channels: None,
         make,
     }
 }
@@ -264,6 +269,135 @@ fn charges() -> Vec<Row> {
     ]
 }
 
+/// What a request costs that a channel pays for.
+fn sessions() -> Vec<Row> {
+    use Unit::{Cpu, Wall};
+    let at = |name, channels, make| Row {
+        channels: Some(channels),
+        ..row(
+            name,
+            1.4,
+            Cpu,
+            500,
+            "the same with so many channels in memory, vouchers of 500 of them | the same",
+            make,
+        )
+    };
+    vec![
+        row(
+            "voucher_verified",
+            1.1,
+            Cpu,
+            1000,
+            "a voucher of a channel whose key is known | libsecp256k1 verify",
+            session::verified,
+        ),
+        row(
+            "session_paid_memory",
+            1.4,
+            Cpu,
+            400,
+            "a session-paid 200, in memory | bare axum and that verify",
+            session::paid,
+        ),
+        row(
+            "session_paid_memory_socket",
+            1.4,
+            Cpu,
+            400,
+            "the same behind a socket | the same",
+            session::paid_socket,
+        ),
+        at("session_paid_at_1000", 1_000, || session::paid_at(1_000)),
+        at("session_paid_at_100000", 100_000, || {
+            session::paid_at(100_000)
+        }),
+        Row {
+            large: true,
+            ..at("session_paid_at_1000000", 1_000_000, || {
+                session::paid_at(1_000_000)
+            })
+        },
+        row(
+            "session_paid_durable_1",
+            1.4,
+            Wall,
+            256,
+            "a session-paid 200, SQLite, one connection | that verify and one commit",
+            || session::durable(1),
+        ),
+        row(
+            "session_paid_durable_64",
+            1.4,
+            Wall,
+            2048,
+            "the same, 64 connections, a channel each | that verify and one group commit",
+            || session::durable(64),
+        ),
+        row(
+            "session_paid_durable_1000",
+            1.4,
+            Wall,
+            8000,
+            "the same, 1 000 connections | the same",
+            || session::durable(1000),
+        ),
+    ]
+}
+
+/// What a word of a stream costs.
+fn streams() -> Vec<Row> {
+    use Unit::{Cpu, Wall};
+    let words = |name, unit, batch, what, make| Row {
+        goal: None,
+        ..row(name, 1.0, unit, batch, what, make)
+    };
+    vec![
+        words(
+            "stream_word_memory_1",
+            Cpu,
+            4000,
+            "a word of a stream of events, charged in memory | axum's stream of events",
+            || session::streams(1),
+        ),
+        words(
+            "stream_word_memory_100",
+            Cpu,
+            20_000,
+            "the same, 100 streams at once | the same",
+            || session::streams(100),
+        ),
+        words(
+            "stream_word_memory_1000",
+            Cpu,
+            100_000,
+            "the same, 1 000 streams at once | the same",
+            || session::streams(1000),
+        ),
+        words(
+            "stream_word_durable_1",
+            Wall,
+            400,
+            "a word of a stream, charged in SQLite | axum's stream, a commit a word",
+            || session::streams_durable(1),
+        ),
+        words(
+            "stream_word_durable_100",
+            Wall,
+            4000,
+            "the same, 100 streams at once | the same, in group commits",
+            || session::streams_durable(100),
+        ),
+        words(
+            "stream_word_durable_1000",
+            Wall,
+            20_000,
+            "the same, 1 000 streams at once | the same",
+            || session::streams_durable(1000),
+        ),
+    ]
+}
+
 fn unpaid_http() -> Pair {
     let (ours, floor) = (runtime(), runtime());
     let shop = Shop::open(&ours, Arc::new(MemoryBackend::new()));
@@ -322,7 +456,11 @@ fn paid_socket() -> Pair {
     let app = priced_route(&shop.gate, SettlePolicy::After);
     Pair {
         ours: over_socket(app, shop.paid(), "200"),
-        floor: over_socket(verifying(None, Arc::default()), open().paid(), "200"),
+        floor: over_socket(
+            verifying(ed25519(), None, Arc::default()),
+            open().paid(),
+            "200",
+        ),
     }
 }
 
@@ -336,7 +474,13 @@ fn paid(stored: usize) -> Pair {
         ours: over_http(ours, app, shop.paid(), "200", 1),
         floor: {
             let asks = Shop::open(&floor, Arc::new(MemoryBackend::new())).paid();
-            over_http(floor, verifying(None, Arc::default()), asks, "200", 1)
+            over_http(
+                floor,
+                verifying(ed25519(), None, Arc::default()),
+                asks,
+                "200",
+                1,
+            )
         },
     }
 }

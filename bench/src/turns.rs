@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::{
-    measure::{Side, Spent},
+    measure::{Latency, Side, Spent},
     rows::{Pair, Peer, Row, Unit},
 };
 
@@ -29,6 +29,9 @@ pub struct Outcome {
     pub cpu: Both,
     /// Flushes of the disk a request.
     pub flushes: Both,
+    /// Milliseconds that half of the requests took at the most, and all but one in a hundred: the median
+    /// of all turns.
+    pub latency: Option<(Both, Both)>,
     /// Nanoseconds a request of the peer, and the median of its ratios to the floor.
     pub peer: Option<(f64, f64)>,
     /// How many turns there were.
@@ -69,6 +72,17 @@ pub fn take(row: &Row, runs: usize, peer: Option<&Peer>) -> Outcome {
         ratio: median(turns.iter().map(|(ours, floor)| time(ours) / time(floor))),
         cpu: both(&|spent| each(spent.process)),
         flushes: both(&|spent| spent.flushes as f64 / row.batch as f64),
+        latency: turns.first().and_then(|(ours, _)| ours.latency).map(|_| {
+            let of = |which: fn(&Latency) -> Duration| {
+                both(&|spent| {
+                    spent
+                        .latency
+                        .as_ref()
+                        .map_or(f64::NAN, |it| which(it).as_secs_f64() * 1e3)
+                })
+            };
+            (of(|it| it.median), of(|it| it.slow))
+        }),
         peer: (!beside.is_empty()).then(|| {
             let needs = median(beside.iter().map(|(peer, _)| time(peer)));
             let ratio = median(beside.iter().map(|(peer, floor)| time(peer) / time(floor)));

@@ -5,6 +5,7 @@
 //! is compared with a paid request it does less than what it is compared with.
 
 mod method;
+mod session;
 
 use std::{hint::black_box, process::ExitCode};
 
@@ -20,6 +21,7 @@ use farthing_bench::{
     },
 };
 use method::{Shop, layer};
+use tokio::runtime::{Builder, Runtime};
 use mpp::{format_www_authenticate, parse_authorization};
 
 fn main() -> ExitCode {
@@ -29,6 +31,8 @@ fn main() -> ExitCode {
         Peer { row: "challenge_made", make: challenge },
         Peer { row: "credential_authenticated", make: credential },
         Peer { row: "ledger_paid_memory", make: paid },
+        Peer { row: "voucher_verified", make: voucher },
+        Peer { row: "session_paid_memory", make: session_paid },
     ])
 }
 
@@ -60,6 +64,32 @@ fn credential() -> Side {
         let read = parse_authorization(black_box(&text)).expect("a credential");
         assert!(shop.is_ours(&read), "the challenge is ours");
     })
+}
+
+fn voucher() -> Side {
+    let mut holds = session::Shop::open().check(&with_sockets());
+    over_and_over(move || assert!(holds(), "a good signature verifies"))
+}
+
+fn session_paid() -> Side {
+    let runtime = with_sockets();
+    // Its client of the chain is made where a runtime is.
+    let mut shop = {
+        let _inside = runtime.enter();
+        session::Shop::open()
+    };
+    let app = shop.app();
+    let asks: Asks = Box::new(move |runtime, count| {
+        let mut ask = || Ask { path: PAID, authorization: Some(shop.credential(runtime)) };
+        (0..count).map(|_| ask()).collect()
+    });
+    over_http(runtime, app, asks, "200", 1)
+}
+
+/// A runtime of one thread that can wait for sockets.
+fn with_sockets() -> Runtime {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.expect("the system gives a runtime its poll")
 }
 
 fn paid() -> Side {

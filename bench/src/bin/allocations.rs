@@ -1,4 +1,5 @@
-//! Counts the allocations of one side of a row: `farthing-allocations ROW ours|floor`.
+//! Counts the allocations of one side of a row: `farthing-allocations ROW ours|floor`; and the bytes that so
+//! many channels take in memory: `farthing-allocations bytes 1000`.
 //!
 //! It is a program of its own because an allocator that counts slows down everything that is timed
 //! beside it.
@@ -23,6 +24,17 @@ fn main() -> ExitCode {
     let (Some(row), Some(side)) = (row, side) else {
         return ExitCode::from(2);
     };
+    if row == "bytes" {
+        let Ok(channels) = side.parse() else {
+            return ExitCode::from(2);
+        };
+        let mut bytes = 0;
+        count::channels(channels, &mut |work| {
+            bytes = allocation_counter::measure(work).bytes_current;
+        });
+        println!("{bytes}");
+        return ExitCode::SUCCESS;
+    }
     if !count::once(&row, &side, &[]) {
         return ExitCode::from(2);
     }

@@ -10,7 +10,7 @@ use farthing::{
         layer::{PaymentLayer, PaymentService, Pricing},
     },
 };
-use ring::signature::{ED25519, UnparsedPublicKey};
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use tower::Layer as _;
 
 use super::{
@@ -24,7 +24,7 @@ pub const FREE: &str = "/free";
 pub const PAID: &str = "/paid";
 
 /// What every handler answers.
-const ANSWER: &str = "{\"city\":\"Ghent\",\"sky\":\"clear\",\"celsius\":21}";
+pub(crate) const ANSWER: &str = "{\"city\":\"Ghent\",\"sky\":\"clear\",\"celsius\":21}";
 
 /// A router with no price on anything.
 pub fn bare() -> Router {
@@ -51,14 +51,16 @@ pub(crate) fn priced_route(gate: &Gate, policy: SettlePolicy) -> Router {
         .route(PAID, get(|| async { ANSWER }).layer(price))
 }
 
+/// Checks a signature that is good.
+pub(crate) type Check = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// What a paid answer cannot do without: the payer's signature is checked, and the payment is
 /// written down, each time so many bytes.
-pub(crate) fn verifying(log: Option<Arc<Log>>, commits: Arc<[usize]>) -> Router {
-    let check = Arc::new(Check::new());
+pub(crate) fn verifying(check: Check, log: Option<Arc<Log>>, commits: Arc<[usize]>) -> Router {
     let handler = move || {
         let (check, log, commits) = (Arc::clone(&check), log.clone(), Arc::clone(&commits));
         async move {
-            assert!(check.holds(), "a good signature verifies");
+            assert!(check(), "a good signature verifies");
             if let Some(log) = log {
                 for bytes in commits.iter() {
                     log.commit(vec![7; *bytes]).await;
@@ -73,25 +75,10 @@ pub(crate) fn verifying(log: Option<Arc<Log>>, commits: Arc<[usize]>) -> Router 
 }
 
 /// A signature over a message as long as the ledger's.
-struct Check {
-    key: UnparsedPublicKey<Vec<u8>>,
-    message: [u8; 210],
-    signature: [u8; 64],
-}
-
-impl Check {
-    fn new() -> Self {
-        use ring::signature::{Ed25519KeyPair, KeyPair as _};
-        let pair = Ed25519KeyPair::from_seed_unchecked(&[1; 32]).expect("32 bytes are a seed");
-        let message = [b'a'; 210];
-        Self {
-            key: UnparsedPublicKey::new(&ED25519, pair.public_key().as_ref().to_vec()),
-            signature: key(1).sign(&message),
-            message,
-        }
-    }
-
-    fn holds(&self) -> bool {
-        self.key.verify(&self.message, &self.signature).is_ok()
-    }
+pub(crate) fn ed25519() -> Check {
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[1; 32]).expect("32 bytes are a seed");
+    let message = [b'a'; 210];
+    let known = UnparsedPublicKey::new(&ED25519, pair.public_key().as_ref().to_vec());
+    let signature = key(1).sign(&message);
+    Arc::new(move || known.verify(&message, &signature).is_ok())
 }

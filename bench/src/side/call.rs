@@ -54,11 +54,12 @@ where
         let each = count.div_ceil(connections);
         let mut lists: Vec<_> = requests.chunks(each).map(<[Bytes]>::to_vec).collect();
         drop(requests);
-        let mut answered = 0;
-        let spent = measured_stretch(&mut || {
+        let mut answered = (0, None);
+        let mut spent = measured_stretch(&mut || {
             answered = runtime.block_on(serve(&service, std::mem::take(&mut lists), status));
         });
-        assert_eq!(answered, count, "every request is answered with {status}");
+        assert_eq!(answered.0, count, "every request is answered with {status}");
+        spent.latency = answered.1;
         spent
     };
     if connections == 1 {

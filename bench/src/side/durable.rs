@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use super::{
-    app::{PAID, priced_route, verifying},
+    app::{PAID, ed25519, priced_route, verifying},
     ask::Ask,
     call::{over_http, runtime},
     disk::{Log, Weighed},
@@ -53,7 +53,7 @@ fn floor(folder: TempDir, commits: Arc<[usize]>) -> Side {
     let log = Log::open(&folder.path().join("log.db")).expect("the folder is new");
     let log = Arc::new(log);
     let asks = Shop::open(&runtime, Arc::new(MemoryBackend::new())).paid();
-    let app = verifying(Some(Arc::clone(&log)), commits);
+    let app = verifying(ed25519(), Some(Arc::clone(&log)), commits);
     let mut side = over_http(runtime, app, asks, "200", IN_FLIGHT);
     Box::new(move |count| {
         // The folder goes when the last side that writes in it does.

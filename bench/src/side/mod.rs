@@ -6,6 +6,7 @@ pub mod call;
 pub(crate) mod disk;
 pub(crate) mod durable;
 pub(crate) mod fill;
+pub(crate) mod session;
 pub(crate) mod shop;
 pub(crate) mod socket;
 pub(crate) mod tempo;

@@ -7,10 +7,11 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, Waker},
+    time::Duration,
     vec,
 };
 
@@ -26,6 +27,7 @@ use hyper_util::service::TowerToHyperService;
 use tower::{Service, ServiceExt as _};
 
 use super::ask::client;
+use crate::measure::{Latency, wall};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -38,7 +40,12 @@ struct Wire {
     good: &'static [u8],
     counted: Arc<AtomicUsize>,
     reader: Option<Waker>,
+    /// When the last request was read, and where to note how long each took.
+    since: Duration,
+    took: Option<Arc<Took>>,
 }
+
+type Took = Mutex<Vec<Duration>>;
 
 impl Read for Wire {
     fn poll_read(
@@ -53,6 +60,9 @@ impl Read for Wire {
         if let Some(request) = self.requests.next() {
             buffer.put_slice(&request);
             self.sent += 1;
+            if self.took.is_some() {
+                self.since = wall();
+            }
         }
         Poll::Ready(Ok(()))
     }
@@ -66,6 +76,10 @@ impl Write for Wire {
     ) -> Poll<io::Result<usize>> {
         if bytes.starts_with(b"HTTP/1.1") {
             self.answered += 1;
+            if let Some(took) = &self.took {
+                let mut took = took.lock().unwrap_or_else(PoisonError::into_inner);
+                took.push(wall().saturating_sub(self.since));
+            }
             if bytes[9..].starts_with(self.good) {
                 self.counted.fetch_add(1, Relaxed);
             }
@@ -86,8 +100,13 @@ impl Write for Wire {
 }
 
 /// Serves the requests over one connection each list, all lists at once, as `axum::serve` does.
-/// Returns how many were answered as they should be.
-pub(crate) async fn serve<S, B>(service: &S, lists: Vec<Vec<Bytes>>, good: &'static str) -> usize
+/// Returns how many were answered as they should be, and where there were several lists, how long each
+/// request took.
+pub(crate) async fn serve<S, B>(
+    service: &S,
+    lists: Vec<Vec<Bytes>>,
+    good: &'static str,
+) -> (usize, Option<Latency>)
 where
     S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
@@ -96,6 +115,8 @@ where
     B::Error: Into<BoxError>,
 {
     let counted = Arc::new(AtomicUsize::new(0));
+    let requests = lists.iter().map(Vec::len).sum();
+    let took = (lists.len() > 1).then(|| Arc::new(Mutex::new(Vec::with_capacity(requests))));
     let serving: Vec<_> = lists
         .into_iter()
         .map(|requests| {
@@ -106,6 +127,8 @@ where
                 good: good.as_bytes(),
                 counted: Arc::clone(&counted),
                 reader: None,
+                since: Duration::ZERO,
+                took: took.clone(),
             };
             let service = service.clone().map_request(|request: Request<Incoming>| {
                 let mut request = request.map(Body::new);
@@ -122,7 +145,9 @@ where
         let _ = connection.await;
     }
     settle().await;
-    counted.load(Relaxed)
+    let took =
+        took.map(|took| std::mem::take(&mut *took.lock().unwrap_or_else(PoisonError::into_inner)));
+    (counted.load(Relaxed), took.and_then(Latency::of))
 }
 
 /// Waits until no task is left: what is still to be done for an answer that went out belongs to
