@@ -241,7 +241,10 @@ impl Gate {
             (Err(error), None) => return Err(halt(error, &live)),
         };
         abort::point("charged");
-        live.give_back_voucher();
+        // What is charged by use gives it back when it is.
+        if !metering.by_use {
+            live.give_back_voucher();
+        }
         let taking = Taking {
             asked,
             metered: good.metered,
@@ -300,9 +303,12 @@ impl Gate {
         let funded = funded.map_err(|error| Refused::Session(Box::new(error.problem())))?;
         let found = good.sessions.find(&funded.channel).await;
         let live = found.map_err(Refused::Store)?.ok_or(Refused::Internal)?;
-        good.sessions.remember(&live).await;
         match funding.voucher {
             Some(said) => {
+                // Whoever shows the opening of another's channel again has nothing written.
+                if live.check(&said).is_ok() {
+                    good.sessions.remember(&live).await;
+                }
                 let pass = self
                     .go_on_with(asked, good, live, said, (buys, slot))
                     .await?;
@@ -351,7 +357,7 @@ impl Gate {
         let live = self.channel(good, &said.channel).await?;
         live.admit_voucher(asked.now())
             .map_err(Refused::RateLimited)?;
-        let _slot = self.take_place()?;
+        // It waits for its rail, and for its till's places: none is taken from those who pay.
         let closed = good.sessions.till().close(&said).await;
         let end = match closed {
             Ok(end) => end,

@@ -63,6 +63,9 @@ pub enum NotClosed {
     /// It is stopped and will be closed; the rail is not done.
     #[error("the channel is being closed")]
     Pending,
+    /// As many closes wait for their rail as may. Nothing was done.
+    #[error("too many channels are being closed at once")]
+    Overloaded,
     /// The gate has no such rail.
     #[error("this payment method is not offered here")]
     NoRail,
@@ -82,6 +85,7 @@ impl NotClosed {
             Self::Channel(error) => error.kind(),
             Self::NotExact { .. } => ProblemKind::VerificationFailed,
             Self::Pending => ProblemKind::PaymentPending,
+            Self::Overloaded => ProblemKind::Overloaded,
             Self::NoRail => ProblemKind::MethodUnsupported,
             Self::Store(_) => ProblemKind::StoreUnavailable,
         }
@@ -107,6 +111,7 @@ impl NotClosed {
         });
         problem.retry_after = match self {
             Self::Pending => Some(Duration::from_secs(2)),
+            Self::Overloaded => Some(Duration::from_secs(1)),
             Self::Store(_)
             | Self::Channel(
                 ChannelError::Store(_) | ChannelError::Leased { .. } | ChannelError::Contended,
@@ -130,6 +135,11 @@ impl Till {
         let desk = self.desk(&terms.method).ok_or(NotClosed::NoRail)?;
         let verifier = desk.rail.verifier(&said.channel, &terms)?;
         let voucher = verifier.check(said)?;
+        let _place = self
+            .0
+            .closing_at_once
+            .try_acquire()
+            .map_err(|_| NotClosed::Overloaded)?;
         self.close_with(&said.channel, &terms, Some(voucher)).await
     }
 

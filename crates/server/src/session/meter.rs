@@ -196,7 +196,11 @@ impl Meter {
         };
         let admitted = self.0.tariff.live.pay(purchase).await;
         match admitted.map_err(MeterError::of)?.charge {
-            Ok(balance) => Ok(Tried::Done(balance)),
+            Ok(balance) => {
+                // A request that pays counts against no allowance.
+                self.0.tariff.live.give_back_voucher();
+                Ok(Tried::Done(balance))
+            }
             Err(Refused::Short(need)) => Ok(Tried::Short(need)),
             Err(Refused::ExposureFull) => Ok(Tried::Full),
             Err(refused) => Err(MeterError::of(refused.into())),

@@ -80,7 +80,13 @@ impl Hearing {
         let mut heard = self.lock();
         match &mut *heard {
             // A node that answers with the same block again says nothing new.
-            Some(heard) if block <= heard.block => heard.at = heard.at.max(at),
+            Some(heard) if block <= heard.block && at <= heard.at => {}
+            // A rail that is the seller's own books has a block only where something happened; that
+            // it is there is told by its time.
+            Some(heard) if block <= heard.block => {
+                heard.at = at;
+                heard.told_at = now;
+            }
             heard => {
                 *heard = Some(Heard {
                     block,
@@ -163,6 +169,11 @@ mod tests {
         // A rail whose clock is ahead is silent by ours.
         hearing.note(6, at(9_000), at(1_400));
         assert_eq!(check(1_700), Ok(()));
+        hearing.note(6, at(9_000), at(1_700));
         assert_eq!(check(1_701), Err(Silent::Since(at(1_400))));
+        // One on which nothing happens, and whose time goes on, is there.
+        hearing.note(6, at(9_001), at(1_701));
+        assert_eq!(check(2_001), Ok(()));
+        assert_eq!(check(2_002), Err(Silent::Since(at(1_701))));
     }
 }

@@ -47,6 +47,7 @@ pub(super) struct Inner {
     pub(super) options: TillOptions,
     pub(super) events: Events,
     pub(super) at_once: Arc<Semaphore>,
+    pub(super) closing_at_once: Arc<Semaphore>,
     pub(super) stop: CancellationToken,
 }
 
@@ -89,7 +90,7 @@ pub struct TillOptions {
     pub min_deposit: Option<Price>,
     /// How many channels one payer may open within an hour.
     pub openings_an_hour: u32,
-    /// Fundings that are worked on at the same time.
+    /// Fundings that are worked on at the same time; and as many closes that wait for their rail.
     pub fundings_at_once: usize,
     /// How long a buyer that closes waits for the rail before it is told to ask again.
     pub close_within: Duration,
@@ -200,6 +201,7 @@ impl Till {
             memory: parts.memory,
             events: Events::new(parts.observer),
             at_once: Arc::new(Semaphore::new(options.fundings_at_once)),
+            closing_at_once: Arc::new(Semaphore::new(options.fundings_at_once)),
             stop: CancellationToken::new(),
             options,
         })))

@@ -79,7 +79,13 @@ impl Directory {
         if let Some(live) = cell.get() {
             return Ok(Some(Arc::clone(live)));
         }
-        let loaded = cell
+        let asking = Asking {
+            shard: self.shard(id),
+            id,
+            cell: Some(cell),
+        };
+        let loaded = asking
+            .cell()
             .get_or_try_init(|| async {
                 match load().await {
                     Ok(Some(live)) => Ok(Arc::new(live)),
@@ -98,10 +104,7 @@ impl Directory {
                 }
                 Ok(Some(live))
             }
-            Err(error) => {
-                self.leave(id, &cell);
-                error.map_or(Ok(None), Err)
-            }
+            Err(error) => error.map_or(Ok(None), Err),
         }
     }
 
@@ -139,15 +142,34 @@ impl Directory {
         shard.places.insert(id.clone(), place);
         cell
     }
+}
 
-    /// Takes a place back that nothing came to. Others may be about to load it.
-    fn leave(&self, id: &ChannelId, cell: &Arc<Cell>) {
-        let mut shard = lock(self.shard(id));
-        let is_empty = shard.places.get(id).is_some_and(|place| {
-            Arc::ptr_eq(&place.cell, cell) && Arc::strong_count(cell) == 2 && cell.get().is_none()
-        });
+/// One who asks for a channel that is not in memory, until it has it or goes away: the last of them takes
+/// a place back that nothing came to.
+struct Asking<'a> {
+    shard: &'a Mutex<Shard>,
+    id: &'a ChannelId,
+    cell: Option<Arc<Cell>>,
+}
+
+impl Asking<'_> {
+    fn cell(&self) -> &Cell {
+        let cell = self.cell.as_ref();
+        cell.expect("it is given up when nobody asks any more")
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        let mut shard = lock(self.shard);
+        // Given up under the lock, or the last two of them would each take the other for the last.
+        drop(self.cell.take());
+        let is_empty = shard
+            .places
+            .get(self.id)
+            .is_some_and(|place| Arc::strong_count(&place.cell) == 1 && place.cell.get().is_none());
         if is_empty {
-            shard.places.remove(id);
+            shard.places.remove(self.id);
         }
     }
 }
@@ -199,5 +221,31 @@ impl Shard {
         let limit = *limit;
         self.places
             .retain(|_, place| place.used > limit || !place.is_idle());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use farthing_core::port::backend::StoreError;
+
+    use super::*;
+
+    /// A place costs nothing to ask for: what is asked for by those who go away before they are
+    /// answered has to leave none.
+    #[tokio::test]
+    async fn who_asks_for_what_is_not_there_and_goes_away_leaves_nothing() {
+        let directory = Directory::new(64);
+        for n in 0..1_000 {
+            let id = ChannelId::new(format!("channel{n}")).unwrap();
+            let never = || std::future::pending::<Result<Option<Live>, StoreError>>();
+            let (one, other) = (directory.get(&id, never), directory.get(&id, never));
+            let both = async { tokio::join!(one, other) };
+            tokio::select! {
+                biased;
+                _ = both => unreachable!("it is never loaded"),
+                () = std::future::ready(()) => {}
+            }
+        }
+        assert_eq!(directory.len(), 0);
     }
 }
