@@ -18,7 +18,7 @@ use crate::{
     networks::{self, RpcText},
     operator,
     pay::HeaderLine,
-    receipts, wallet,
+    receipts, sessions, wallet,
 };
 
 /// Pay for HTTP requests, and charge for them.
@@ -54,6 +54,9 @@ pub(crate) enum Command {
     /// What was paid, and what is pending
     #[command(subcommand)]
     Receipts(receipts::Args),
+    /// The channels that wallets pay out of: what is locked where, and getting it back
+    #[command(subcommand)]
+    Sessions(sessions::Args),
     /// Run a small paid API on this machine, with a funded wallet to try it with
     ///
     /// Nothing in it is worth anything: the wallet's passphrase lies beside it, and the money is
@@ -114,7 +117,8 @@ pub(crate) struct Pay {
     /// Say nothing on stderr but errors
     #[arg(short = 's', long = "silent")]
     pub(crate) silent: bool,
-    /// Print one JSON object: what was paid, and the answer
+    /// Print one JSON object: what was paid, and the answer; of a stream that a channel pays for, a line
+    /// for each event
     #[arg(long, conflicts_with = "include")]
     pub(crate) json: bool,
     /// The most this request may cost, for example '$0.01' or '0.01 USD'; never more than the
@@ -124,6 +128,18 @@ pub(crate) struct Pay {
     /// The most that a rail may take for itself beside it, for example '$0.25' [default: $0.10]
     #[arg(long, value_name = "PRICE")]
     pub(crate) max_fee: Option<Price>,
+    /// Pay out of a channel, opened now where none is, also where the request could be paid for alone
+    #[arg(long)]
+    pub(crate) session: bool,
+    /// Pay for this request alone, also where a channel is open
+    #[arg(long, conflicts_with = "session")]
+    pub(crate) no_session: bool,
+    /// The most to lock in one channel, for example '$5'; what is not spent comes back [default: $1]
+    #[arg(long, value_name = "PRICE")]
+    pub(crate) deposit: Option<Price>,
+    /// Of a stream of events, print the data alone, a line each
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) text: bool,
     /// Only say what it would cost
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -227,6 +243,7 @@ impl Command {
             Self::Gateway(gateway) => gateway.is_json(),
             Self::Networks(networks) => networks.is_json(),
             Self::Receipts(receipts) => receipts.is_json(),
+            Self::Sessions(sessions) => sessions.is_json(),
             Self::Ledger(ledger) => ledger.is_json(),
             Self::Payments(payments) => payments.is_json(),
             Self::Completions(_) => false,

@@ -179,6 +179,9 @@ fn moves_money(path: &str) -> Option<bool> {
         "gateway" | "check" => true,
         // A fee is paid.
         "wallet send" | "wallet keys grant" | "wallet keys revoke" => true,
+        // The seller is paid what was spent, or a fee is.
+        "sessions close" | "sessions sync" => true,
+        "sessions list" | "sessions show" | "sessions recover" => false,
         "wallet fund" | "wallet keys list" => false,
         "" | "dev" | "inspect" | "completions" => false,
         "wallet create" | "wallet import" | "wallet export" | "wallet list" => false,

@@ -25,6 +25,7 @@ use crate::{
     networks::ChainError,
     operator::OperatorError,
     screen::{self, Paint, clean},
+    sessions::{self, NotClosed},
 };
 
 /// Why a run failed.
@@ -66,6 +67,8 @@ pub(crate) enum Error {
     Declined,
     #[error(transparent)]
     Price(#[from] PriceError),
+    #[error(transparent)]
+    NotClosed(Box<NotClosed>),
     #[error(transparent)]
     Operator(#[from] OperatorError),
     #[error("the sum is larger than any amount")]
@@ -188,6 +191,7 @@ impl Error {
                 Blame::You,
                 "write an amount that can be counted exactly",
             ),
+            Self::NotClosed(error) => error.row(),
             Self::Operator(error) => error.row(),
             Self::Sum => nothing(Exit::Other, Blame::Machine, "look at a shorter time"),
             Self::Build(_) => nothing(Exit::Other, Blame::Program, "report it: this is a defect"),
@@ -348,7 +352,10 @@ const fn next_of_answer(error: &Error, moved: Moved) -> &'static str {
 
 const OWN_LIMITS: &str = "see `farthing wallet budget`; the keystore's owner raises it with `farthing wallet budget set`";
 
-fn of_client(error: &ClientError) -> Row {
+pub(crate) fn of_client(error: &ClientError) -> Row {
+    if let ClientError::Session(fault) = error {
+        return sessions::of_fault(fault, error);
+    }
     let moved = error.moved();
     let (exit, blame) = match error {
         ClientError::Request(_) => (Exit::Usage, Blame::You),

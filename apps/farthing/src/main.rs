@@ -18,6 +18,7 @@ mod pay;
 mod program;
 mod receipts;
 mod screen;
+mod sessions;
 mod signer;
 mod wallet;
 mod when;
@@ -65,6 +66,7 @@ fn run(command: Command, keystore: &Keystore) -> Result<Exit, Error> {
             Command::Pay(pay) => pay::run(pay, keystore).await,
             Command::Wallet(command) => wallet::run(command, keystore).await,
             Command::Networks(command) => networks::run(command, keystore).await,
+            Command::Sessions(command) => sessions::run(command, keystore).await,
             Command::Receipts(command) => receipts::run(command, keystore).await,
             Command::Dev(dev) => dev::run(dev).await,
             Command::Ledger(command) => operator::ledger::run(command).await,

@@ -69,6 +69,23 @@ pub(crate) fn tell(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Whether there is a terminal on which a line can be drawn anew.
+pub(crate) fn can_draw() -> bool {
+    let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
+    io::stderr().is_terminal() && !dumb
+}
+
+/// Draws the terminal's last line anew. It is not ended, so that it can be erased.
+pub(crate) fn draw(text: impl Display) {
+    let mut terminal = io::stderr().lock();
+    let _ = write!(terminal, "\r\u{1b}[K{text}").and_then(|()| terminal.flush());
+}
+
+/// Erases what was drawn.
+pub(crate) fn erase() {
+    draw("");
+}
+
 /// A line for the next step.
 pub(crate) fn hint(text: impl Display) {
     let label = Paint::for_stderr().bold("hint:");

@@ -3,6 +3,7 @@
 
 mod keyring;
 mod ledger;
+mod session;
 mod tempo;
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
 };
 
 use farthing::{
-    client::{Ask, Client, Options, Policy, http_builder},
+    client::{Ask, Client, ClientBuilder, Options, Policy, http_builder},
     clock::SystemClock,
     core::{
         memory::MemoryBackend,
@@ -20,7 +21,7 @@ use farthing::{
         value::MethodId,
     },
     store::{SqliteBackend, SqliteOptions},
-    tempo::{Mode, Network},
+    tempo::{Mode, Network, session::Escrow},
 };
 
 use crate::{
@@ -31,6 +32,7 @@ use crate::{
 
 use keyring::Keyring;
 use ledger::OnLedger;
+use session::OnSession;
 use tempo::OnTempo;
 pub(crate) use tempo::watchers;
 
@@ -42,7 +44,8 @@ pub(crate) type Asker = fn(Ask) -> BoxFuture<'static, bool>;
 
 pub(crate) struct Buyer {
     store: Opened,
-    keyring: Arc<Keyring>,
+    /// Of one wallet, or where nothing is chosen, of each; the first comes first.
+    keyrings: Vec<Arc<Keyring>>,
     policy: Policy,
     rails: Rails,
 }
@@ -54,6 +57,8 @@ pub(crate) struct Rails {
     pub(crate) only: Option<MethodId>,
     /// The chains that may be paid on.
     pub(crate) networks: Vec<Network>,
+    /// The contracts of one's own that channels may be kept in.
+    pub(crate) escrows: Vec<Escrow>,
     /// Who sends a transaction where the seller leaves it open.
     pub(crate) mode: Mode,
 }
@@ -64,6 +69,7 @@ impl Rails {
         Ok(Self {
             only: None,
             networks: keystore.all_networks()?,
+            escrows: keystore.escrows()?,
             mode: Mode::Pull,
         })
     }
@@ -129,8 +135,22 @@ impl Buyer {
             None => Opened::existing(keystore)?,
         };
         Ok(Self {
-            keyring: Arc::new(keyring),
+            keyrings: vec![Arc::new(keyring)],
             store,
+            policy,
+            rails,
+        })
+    }
+
+    /// Every wallet of a keystore, to look after the channels of all of them in a store that is there.
+    pub(crate) fn of_all(keystore: &Keystore, policy: Policy, rails: Rails) -> Result<Self, Error> {
+        let named = keystore.wallets()?.into_iter().map(|it| Some(it.name));
+        // A key in the environment comes first, and where there is nobody at all, nobody looks.
+        let all = [None].into_iter().chain(named);
+        let keyrings = all.map(|name| Keyring::new(keystore.clone(), name, false).map(Arc::new));
+        Ok(Self {
+            keyrings: keyrings.collect::<Result<_, _>>()?,
+            store: Opened::existing(keystore)?,
             policy,
             rails,
         })
@@ -146,7 +166,7 @@ impl Buyer {
     ) -> Result<Self, Error> {
         let keyring = Keyring::new(keystore.clone(), name.cloned(), true)?;
         Ok(Self {
-            keyring: Arc::new(keyring),
+            keyrings: vec![Arc::new(keyring)],
             store: Opened::existing(keystore)?,
             policy: policy.dry_run(true),
             rails,
@@ -155,16 +175,8 @@ impl Buyer {
 
     pub(crate) fn client(&self, ask: Option<Asker>) -> Result<Client, Error> {
         let mut builder = Client::builder();
-        if self.rails.has(&farthing::ledger::method()) {
-            builder = builder.payer(OnLedger::new(Arc::clone(&self.keyring))?);
-        }
-        if self.rails.has(&farthing::tempo::method()) {
-            for network in &self.rails.networks {
-                let keyring = Arc::clone(&self.keyring);
-                if let Some(payer) = OnTempo::new(keyring, network.clone(), self.rails.mode)? {
-                    builder = builder.payer(payer);
-                }
-            }
+        for keyring in &self.keyrings {
+            builder = self.with_payers(builder, keyring)?;
         }
         let builder = builder
             .policy(self.policy.clone())
@@ -182,6 +194,36 @@ impl Buyer {
         Ok(builder.build()?)
     }
 
+    /// What a wallet can pay by.
+    fn with_payers(
+        &self,
+        mut builder: ClientBuilder,
+        keyring: &Arc<Keyring>,
+    ) -> Result<ClientBuilder, Error> {
+        let rails = &self.rails;
+        if rails.has(&farthing::ledger::method()) {
+            builder = builder.payer(OnLedger::new(Arc::clone(keyring))?);
+            if let Some(payer) = OnSession::ledger(Arc::clone(keyring))? {
+                builder = builder.session_payer(Arc::new(payer));
+            }
+        }
+        if !rails.has(&farthing::tempo::method()) {
+            return Ok(builder);
+        }
+        for network in &rails.networks {
+            let payer = OnTempo::new(Arc::clone(keyring), network.clone(), rails.mode)?;
+            if let Some(payer) = payer {
+                builder = builder.payer(payer);
+            }
+            let store = &self.store.backend;
+            let payer = OnSession::tempo(Arc::clone(keyring), network, &rails.escrows, store)?;
+            if let Some(payer) = payer {
+                builder = builder.session_payer(Arc::new(payer));
+            }
+        }
+        Ok(builder)
+    }
+
     /// The one method that may be paid by, where only one may.
     pub(crate) const fn only(&self) -> Option<&MethodId> {
         self.rails.only.as_ref()
@@ -189,7 +231,9 @@ impl Buyer {
 
     /// Why the wallet could not be opened, where that is what went wrong.
     pub(crate) fn locked_out(&self) -> Option<KeystoreError> {
-        self.keyring.take_error()
+        self.keyrings
+            .iter()
+            .find_map(|keyring| keyring.take_error())
     }
 
     /// Leaves the store's file whole.

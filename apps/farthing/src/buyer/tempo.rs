@@ -109,7 +109,7 @@ pub(crate) fn watchers(keystore: &Keystore) -> Result<Vec<TempoPayer>, Error> {
 }
 
 /// A network's node, which is asked only once something has to be known.
-fn reached(network: &Network) -> Result<Node, ChainError> {
+pub(super) fn reached(network: &Network) -> Result<Node, ChainError> {
     Node::new(network.node()).map_err(|source| ChainError::Rpc {
         network: network.name().to_owned(),
         source,

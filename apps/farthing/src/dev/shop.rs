@@ -1,8 +1,8 @@
 //! The demo's API: one free route, two that cost, one that is paid for by the word, and what is told of them.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, iter, sync::Arc, time::Duration};
 
-use axum::{Json, Router, response::Response};
+use axum::{Json, Router, extract::Query, response::Response};
 use bytes::Bytes;
 use farthing::{
     clock::SystemClock,
@@ -15,7 +15,8 @@ use farthing::{
     },
     store::SqliteBackend,
 };
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{folder::Folder, log::Log, rail::Rail};
@@ -26,6 +27,12 @@ pub(super) const WORD: &str = "$0.001";
 
 /// What is streamed.
 const RHYME: &str = "You owe me five farthings, say the bells of St Martin's.";
+
+/// How long a word takes.
+const PACE: Duration = Duration::from_millis(60);
+
+/// How often it can be had in one stream.
+const TIMES: usize = 100;
 
 /// Bytes of the largest text that is framed.
 const TEXT: usize = 4096;
@@ -99,11 +106,22 @@ async fn paid(paid: Paid) -> Json<Value> {
     }))
 }
 
+/// How the rhyme is asked for.
+#[derive(Deserialize)]
+struct Rhyme {
+    /// How often.
+    times: Option<usize>,
+}
+
 /// Each word is charged before it goes out.
-async fn rhyme(meter: Meter) -> Response<StreamBody> {
-    let words = RHYME.split_whitespace();
-    let pieces = words.map(|word| Ok::<_, Infallible>(Piece::new(1, Event::data(word))));
-    meter.stream().sse(stream::iter(pieces))
+async fn rhyme(meter: Meter, Query(asked): Query<Rhyme>) -> Response<StreamBody> {
+    let times = asked.times.unwrap_or(1).min(TIMES);
+    let words = iter::repeat_n(RHYME, times).flat_map(str::split_whitespace);
+    let pieces = stream::iter(words).then(|word| async move {
+        tokio::time::sleep(PACE).await;
+        Ok::<_, Infallible>(Piece::new(1, Event::data(word)))
+    });
+    meter.stream().sse(pieces)
 }
 
 async fn rendered(_: Paid, text: Bytes) -> String {

@@ -6,8 +6,12 @@
 use std::{collections::BTreeMap, fmt, net::IpAddr, str::FromStr, time::Duration};
 
 use farthing::{
+    core::intent::session::Protocol,
     evm::{Address, ChainId},
-    tempo::{Label, Network, NetworkError, NetworkOptions, Token, TokenError, token::known},
+    tempo::{
+        Label, Network, NetworkError, NetworkOptions, Token, TokenError, session::Escrow,
+        token::known,
+    },
 };
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
@@ -46,6 +50,10 @@ pub(crate) struct NetworkEntry {
     /// Tokens beside those that every such chain has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) tokens: Vec<TokenEntry>,
+    /// Contracts that keep channels by the first protocol version, which the network's owner trusts with
+    /// deposits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) escrows: Vec<Address>,
 }
 
 /// A token that the network's owner vouches for.
@@ -231,6 +239,20 @@ impl Keystore {
         })
     }
 
+    /// The contracts of one's own that channels may be kept in. Those that everybody knows are not among them.
+    pub(crate) fn escrows(&self) -> Result<Vec<Escrow>, KeystoreError> {
+        let networks = self.networks()?.networks.into_values();
+        let all = networks.flat_map(|entry| {
+            let of = move |contract| Escrow {
+                chain: entry.chain_id,
+                contract,
+                protocol: Protocol::V1,
+            };
+            entry.escrows.into_iter().map(of)
+        });
+        Ok(all.collect())
+    }
+
     /// Puts networks in the place of those that are there.
     pub(crate) fn set_networks(&self, networks: &Networks) -> Result<(), KeystoreError> {
         let path = self.make_folder()?.join(NETWORKS);
@@ -291,6 +313,7 @@ mod tests {
             rpc: vec![rpc.parse().unwrap()],
             block_time_ms: None,
             tokens: Vec::new(),
+            escrows: Vec::new(),
         };
         let mut networks = Networks::default();
         let own = entry(1337, "http://127.0.0.1:8545");

@@ -57,6 +57,10 @@ pub(crate) struct Add {
     /// now is what is believed later
     #[arg(long, value_name = "ADDRESS", value_parser = token::typed_address)]
     pub(crate) token: Vec<Address>,
+    /// A contract to trust with the deposits of channels, beside those that every such chain has; repeatable. It
+    /// keeps them by the first version of the protocol
+    #[arg(long, value_name = "ADDRESS", value_parser = token::typed_address)]
+    pub(crate) escrow: Vec<Address>,
     /// The milliseconds between two blocks
     #[arg(long, value_name = "MS")]
     pub(crate) block_time: Option<u64>,

@@ -60,6 +60,7 @@ async fn add(asked: Add, keystore: &Keystore) -> Result<Exit, Error> {
         rpc: RpcText::read(&asked.rpc).map_err(ChainError::from)?,
         block_time_ms: asked.block_time,
         tokens: Vec::new(),
+        escrows: asked.escrow.clone(),
     };
     let broken = |source| ChainError::Entry {
         name: asked.name.clone(),
@@ -109,12 +110,14 @@ fn list(keystore: &Keystore, json: bool) -> Result<Exit, Error> {
 }
 
 fn told(networks: &Networks, network: &Network) -> Value {
+    let own = networks.networks.get(network.name());
     json!({
         "name": network.name(),
         "chainId": network.chain(),
-        "own": networks.networks.contains_key(network.name()),
+        "own": own.is_some(),
         "endpoints": endpoints(network),
         "tokens": network.tokens().iter().map(token_json).collect::<Vec<_>>(),
+        "escrows": own.map(|entry| &entry.escrows),
     })
 }
 

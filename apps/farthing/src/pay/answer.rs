@@ -6,6 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
+
+use super::{running::Running, session};
 use crate::{
     args::Pay,
     error::{Error, told},
@@ -14,7 +17,7 @@ use crate::{
 };
 use farthing::{
     client::{Outlay, Response, Standing},
-    core::{header::MONEY_MOVED, payment::Moved},
+    core::{encoding::sse::Reader, header::MONEY_MOVED, payment::Moved},
 };
 
 /// Where the body goes.
@@ -73,13 +76,42 @@ impl Sink {
 
     /// Writes a body as it comes in.
     pub(super) async fn take(&mut self, response: &mut Response) -> Result<(), Error> {
+        self.take_as(response, Form::Raw, None).await
+    }
+
+    /// The same in a form, and tells meanwhile what it costs.
+    async fn take_as(
+        &mut self,
+        response: &mut Response,
+        mut form: Form,
+        mut running: Option<Running>,
+    ) -> Result<(), Error> {
         let moved = response.paid().map_or(Moved::No, Outlay::moved);
         let failed = |source| Error::Answer { source, moved };
         self.empty().map_err(failed)?;
         while let Some(chunk) = response.chunk().await? {
-            self.write(&chunk).map_err(failed)?;
+            let chunk = form.of(chunk).map_err(failed)?;
+            if chunk.is_empty() {
+                continue;
+            }
+            if let Some(running) = &mut running {
+                running.before();
+            }
+            let written = self.write(&chunk);
+            // Whoever waits for a word sees it.
+            written.and_then(|()| self.flush()).map_err(failed)?;
+            if let Some(running) = &mut running {
+                running.after(matches!(self, Self::Stdout { open: true }));
+            }
         }
         self.flush().map_err(failed)
+    }
+
+    /// What follows on the terminal stands on a line of its own. The data is left as it came.
+    fn finish_line(&self) {
+        if matches!(self, Self::Stdout { open: true }) && io::stdout().is_terminal() {
+            screen::tell("");
+        }
     }
 
     fn empty(&mut self) -> io::Result<()> {
@@ -114,6 +146,24 @@ impl Sink {
     }
 }
 
+/// How a body is written.
+enum Form {
+    Raw,
+    /// The data of an event stream's events, a line each.
+    Text(Reader),
+}
+
+impl Form {
+    fn of(&mut self, chunk: Bytes) -> io::Result<Bytes> {
+        let Self::Text(reader) = self else {
+            return Ok(chunk);
+        };
+        let messages = reader.push(&chunk).map_err(io::Error::other)?;
+        let lines = messages.iter().map(|message| format!("{}\n", message.data));
+        Ok(lines.collect::<String>().into())
+    }
+}
+
 /// Prints the answer: head where it is asked for, body, and on stderr what it cost.
 pub(super) async fn print(
     mut response: Response,
@@ -132,13 +182,22 @@ pub(super) async fn print(
             .and_then(|()| out.flush())
             .map_err(|source| Error::Answer { source, moved })?;
     }
-    sink.take(&mut response).await?;
+    let is_events = session::is_stream(&response);
+    let form = match pay.text && is_events {
+        true => Form::Text(Reader::default()),
+        false => Form::Raw,
+    };
+    let is_told = is_events && !pay.silent;
+    let bill = response.bill().filter(|_| is_told);
+    let running = bill.map(|bill| Running::new(bill, sink.path().is_none()));
+    sink.take_as(&mut response, form, running).await?;
     let exit = exit_of(&response);
+    if response.bill().is_some() {
+        sink.finish_line();
+        return Ok(exit);
+    }
     if !pay.silent || !matches!(exit, Exit::Done | Exit::Status) {
-        if matches!(sink, Sink::Stdout { open: true }) && io::stdout().is_terminal() {
-            // What follows stands on a line of its own. The data is left as it came.
-            screen::tell("");
-        }
+        sink.finish_line();
         conclude(&response);
     }
     Ok(exit)

@@ -10,7 +10,10 @@ pub(crate) fn ask(ask: Ask) -> BoxFuture<'static, bool> {
     Box::pin(async move {
         let answer = tokio::task::spawn_blocking(move || {
             screen::tell(question(&ask));
-            screen::ask("Pay? [y/N] ")
+            screen::ask(match ask.is_deposit {
+                true => "Lock it? What is not spent comes back. [y/N] ",
+                false => "Pay? [y/N] ",
+            })
         });
         matches!(answer.await, Ok(Ok(line)) if screen::is_yes(&line))
     })
@@ -18,8 +21,9 @@ pub(crate) fn ask(ask: Ask) -> BoxFuture<'static, bool> {
 
 fn question(ask: &Ask) -> String {
     let paint = Paint::for_stderr();
+    let what = if ask.is_deposit { "deposit" } else { "price" };
     let mut rows = vec![
-        ("price", paint.asks(ask.currency.display(ask.amount))),
+        (what, paint.asks(ask.currency.display(ask.amount))),
         ("by", ask.method.to_string()),
     ];
     if let Some(network) = &ask.network {

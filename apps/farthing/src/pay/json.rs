@@ -1,13 +1,18 @@
 //! The answer as one JSON object.
 
+use std::io;
+
 use farthing::{
-    client::{Outlay, Response},
-    core::payment::Moved,
+    client::{Bill, Outlay, Response},
+    core::{encoding::sse::Reader, payment::Moved},
 };
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Sink, denies, exit_of};
+use super::{
+    answer::{Sink, denies, exit_of},
+    session,
+};
 use crate::{
     error::{Error, as_json},
     exit::Exit,
@@ -26,7 +31,11 @@ pub(super) async fn print(mut response: Response, mut sink: Sink) -> Result<Exit
         "headers": headers(response.headers()),
         "paid": response.paid().map(paid),
         "receipt": response.receipt(),
+        "session": response.bill().map(session),
     });
+    if session::is_stream(&response) && response.bill().is_some() && sink.path().is_none() {
+        return events(response, object).await;
+    }
     let (exit, denied) = (exit_of(&response), denies(&response));
     if let Some(path) = sink.path() {
         object["bodyFile"] = json!(path.display().to_string());
@@ -53,6 +62,38 @@ pub(super) async fn print(mut response: Response, mut sink: Sink) -> Result<Exit
     Ok(exit)
 }
 
+/// A stream that is paid for while it flows: a line for its head, one for each event, and one for its end,
+/// which is not written here.
+async fn events(mut response: Response, mut head: Value) -> Result<Exit, Error> {
+    let moved = response.paid().map_or(Moved::No, Outlay::moved);
+    let failed = |source| Error::Answer { source, moved };
+    let bill = response.bill().cloned();
+    head["event"] = json!("answer");
+    screen::data(head).map_err(failed)?;
+    let mut reader = Reader::default();
+    while let Some(bytes) = response.chunk().await? {
+        let messages = reader.push(&bytes);
+        for message in messages.map_err(|error| failed(io::Error::other(error)))? {
+            let line = json!({
+                "event": "message",
+                "name": message.name,
+                "data": message.data,
+                "cost": bill.as_ref().map(Bill::cost),
+            });
+            screen::data(line).map_err(failed)?;
+        }
+    }
+    Ok(exit_of(&response))
+}
+
+fn session(bill: &Bill) -> Value {
+    json!({
+        "id": bill.purse(),
+        "channel": bill.channel(),
+        "unitPrice": bill.unit_price(),
+    })
+}
+
 /// Reads the body whole: a paid one that breaks off is fetched again, with the same payment.
 async fn read(response: Response, moved: Moved) -> Result<Vec<u8>, Error> {
     let body = response.bytes_up_to(LARGEST).await?;
@@ -62,7 +103,7 @@ async fn read(response: Response, moved: Moved) -> Result<Vec<u8>, Error> {
     })
 }
 
-fn paid(outlay: &Outlay) -> Value {
+pub(super) fn paid(outlay: &Outlay) -> Value {
     json!({
         "amount": outlay.amount,
         "currency": outlay.currency.code,

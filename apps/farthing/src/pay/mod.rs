@@ -5,13 +5,15 @@ pub(crate) mod confirm;
 mod json;
 mod plan;
 mod request;
+mod running;
+mod session;
 
 use std::io::{self, IsTerminal};
 
 use farthing::{
     client::{
         Client, Error as ClientError, Outgoing, Outlay, PayerFault, Policy, Refused, Response,
-        Standing,
+        Standing, UseSessions,
     },
     clock::SystemClock,
     core::{payment::Moved, port::clock::Clock, value::Timestamp},
@@ -33,6 +35,7 @@ pub(crate) use request::HeaderLine;
 
 use answer::Sink;
 use request::Prepared;
+use session::{Ending, Paid};
 
 /// What one question may be about. Beyond it `--max` has to be given, so that a slip of the finger
 /// has a bound as well.
@@ -52,6 +55,7 @@ pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
         Some(most) => policy.max_fee(most.clone()),
         None => policy,
     };
+    let policy = with_sessions(policy, &pay);
     let rails = rails(&pay, keystore)?;
     let money = Money::of(keystore)?;
     let buyer = if pay.dry_run {
@@ -76,14 +80,34 @@ pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
         Err(error) => return Err(why(error, &buyer, &limits)),
     };
     let moved = response.paid().map_or(Moved::No, Outlay::moved);
+    let by_session = Paid::of(&response, &sink, &pay);
     let shown = tokio::select! {
         biased;
         // Whoever listened once has to listen to the end: the signal ends nothing by itself now.
-        _ = tokio::signal::ctrl_c() => Err(Error::Interrupted { moved }),
-        shown = show(response, sink, &pay, &money) => shown,
+        _ = tokio::signal::ctrl_c() => None,
+        shown = show(response, sink, &pay, &money) => Some(shown),
+    };
+    let shown = match (by_session, shown) {
+        (Some(paid), None) => paid.conclude(&client, Ending::Interrupted).await,
+        (Some(paid), Some(shown)) => paid.conclude(&client, Ending::Read(shown)).await,
+        (None, None) => Err(Error::Interrupted { moved }),
+        (None, Some(shown)) => shown,
     };
     buyer.close().await;
     shown
+}
+
+/// When a channel pays, and how much may be locked in one.
+fn with_sessions(policy: Policy, pay: &Pay) -> Policy {
+    let policy = match (pay.session, pay.no_session) {
+        (true, _) => policy.sessions(UseSessions::Always),
+        (_, true) => policy.sessions(UseSessions::Never),
+        _ => policy,
+    };
+    match &pay.deposit {
+        Some(most) => policy.max_deposit(most.clone()),
+        None => policy,
+    }
 }
 
 /// What may be paid by: everything, or what the command line names.
@@ -98,6 +122,7 @@ fn rails(pay: &Pay, keystore: &Keystore) -> Result<Rails, Error> {
             Rail::Tempo => farthing::tempo::method(),
         }),
         networks: networks::all(keystore, &on)?,
+        escrows: keystore.escrows()?,
         mode: if pay.push { Mode::Push } else { Mode::Pull },
     })
 }
@@ -188,7 +213,9 @@ mod tests {
     #[test]
     fn the_help_names_the_default_limits() {
         use clap::CommandFactory;
-        use farthing::client::{DEFAULT_MAX_FEE, DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL};
+        use farthing::client::{
+            DEFAULT_MAX_DEPOSIT, DEFAULT_MAX_FEE, DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL,
+        };
         let mut command = crate::args::Args::command();
         let pay = command.find_subcommand_mut("pay").unwrap();
         let help = pay.render_long_help().to_string();
@@ -199,7 +226,8 @@ mod tests {
             DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL
         );
         assert!(help.contains(&limits), "{help}");
-        let fee = format!("[default: {DEFAULT_MAX_FEE}]");
-        assert!(help.contains(&fee), "{help}");
+        for default in [DEFAULT_MAX_FEE, DEFAULT_MAX_DEPOSIT] {
+            assert!(help.contains(&format!("[default: {default}]")), "{help}");
+        }
     }
 }

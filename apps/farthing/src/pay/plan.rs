@@ -1,10 +1,10 @@
 //! What a dry run found out. It is the run's data, so it goes to stdout.
 
 use farthing::{
-    client::{Choice, Response},
+    client::{Choice, Response, SessionChoice},
     core::{
         payment::Moved,
-        port::payer::{Quote, Share},
+        port::payer::{Fee, Quote, Share},
         value::Currency,
     },
 };
@@ -19,28 +19,92 @@ use crate::{
 };
 
 pub(super) fn print(response: &Response, money: &Money, json: bool) -> Result<Exit, Error> {
-    let choice = response.would_pay();
+    let (choice, session) = (response.would_pay(), response.would_use());
     let text = if json {
         json!({
             "status": response.status().as_u16(),
             "url": response.url().as_str(),
             "paid": null,
             "wouldPay": choice.map(object),
+            "wouldUse": session.map(session_object),
         })
         .to_string()
     } else {
-        choice.map_or_else(
-            || format!("free: {}", response.status()),
-            |choice| rows(choice, money),
-        )
+        match (choice, session) {
+            (Some(choice), _) => rows(choice, money),
+            (None, Some(session)) => session_rows(session),
+            (None, None) => format!("free: {}", response.status()),
+        }
     };
     screen::data(text).map_err(|source| Error::Answer {
         source,
         moved: Moved::No,
     })?;
-    Ok(match choice {
-        None => exit_of(response),
-        Some(_) => Exit::Done,
+    Ok(match (choice, session) {
+        (None, None) => exit_of(response),
+        _ => Exit::Done,
+    })
+}
+
+fn session_object(session: &SessionChoice) -> Value {
+    let (offer, quote) = (session.offer(), session.quote());
+    let fee = quote.fee.as_ref().map(fee_object);
+    json!({
+        "unitPrice": offer.request.amount,
+        "currency": quote.currency.code,
+        "decimals": quote.currency.decimals,
+        "price": session.price(),
+        "unit": offer.request.unit_type,
+        "suggestedDeposit": offer.request.suggested_deposit,
+        "method": offer.challenge.method,
+        "network": quote.network,
+        "realm": offer.challenge.realm,
+        "recipient": offer.request.recipient,
+        "protocol": offer.protocol,
+        "fee": fee,
+        "expires": offer.challenge.expires.as_ref().map(|end| end.at()),
+    })
+}
+
+/// Out of a channel: what a unit costs, and how much the seller advises to lock.
+fn session_rows(session: &SessionChoice) -> String {
+    let (offer, quote) = (session.offer(), session.quote());
+    let unit = offer.request.unit_type.as_deref().unwrap_or("request");
+    let mut rows = vec![
+        (
+            "would pay",
+            format!("{} for each {}", session.price(), clean(unit)),
+        ),
+        (
+            "by",
+            format!("{}, out of a channel", offer.challenge.method),
+        ),
+    ];
+    let advised = offer.request.suggested_deposit;
+    rows.extend(advised.map(|most| {
+        (
+            "would lock",
+            format!("about {}", quote.currency.display(most)),
+        )
+    }));
+    let network = quote.network.as_ref();
+    rows.extend(network.map(|network| ("on", network.to_string())));
+    rows.push((
+        "asked by",
+        clean(offer.challenge.realm.as_str()).into_owned(),
+    ));
+    rows.push(("to", clean(offer.request.recipient.as_str()).into_owned()));
+    let fee = quote.fee.as_ref();
+    rows.extend(fee.map(|fee| ("fee", at_most(&fee.currency.display(fee.most)))));
+    screen::rows(Paint::for_stdout(), 0, &rows)
+}
+
+fn fee_object(fee: &Fee) -> Value {
+    json!({
+        "most": fee.most,
+        "currency": fee.currency.code,
+        "decimals": fee.currency.decimals,
+        "price": fee.currency.display(fee.most),
     })
 }
 
@@ -52,14 +116,7 @@ fn object(choice: &Choice) -> Value {
             "amount": share.amount,
         })
     });
-    let fee = quote.fee.as_ref().map(|fee| {
-        json!({
-            "most": fee.most,
-            "currency": fee.currency.code,
-            "decimals": fee.currency.decimals,
-            "price": fee.currency.display(fee.most),
-        })
-    });
+    let fee = quote.fee.as_ref().map(fee_object);
     json!({
         "amount": offer.request.amount,
         "currency": quote.currency.code,

@@ -73,6 +73,7 @@ impl Chain {
             rpc: vec![rpc],
             block_time_ms: None,
             tokens: Vec::new(),
+            escrows: Vec::new(),
         };
         let mut networks = Networks {
             default: Some(NAME.to_owned()),
