@@ -182,6 +182,12 @@ impl Sessions {
         self.by_name.get(method)
     }
 
+    /// How many channels are in memory.
+    #[must_use]
+    pub fn in_memory(&self) -> usize {
+        self.directory.len()
+    }
+
     /// What the seller decided about them.
     #[must_use]
     pub const fn options(&self) -> &SessionOptions {

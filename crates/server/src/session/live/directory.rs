@@ -115,7 +115,6 @@ impl Directory {
     }
 
     /// How many are in memory.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         let shards = self.shards.iter();
         shards.map(|shard| lock(shard).places.len()).sum()
