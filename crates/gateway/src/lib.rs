@@ -38,6 +38,7 @@ mod answer;
 pub mod config;
 pub mod door;
 pub mod forward;
+mod metered;
 pub mod observe;
 pub mod routes;
 pub mod serve;

@@ -76,6 +76,7 @@ pub(super) fn price(rule: &Rule) -> String {
     match &rule.price {
         RulePrice::Free => "free".into(),
         RulePrice::Fixed(price) => price.to_string(),
+        RulePrice::Session => "session".into(),
     }
 }
 

@@ -54,6 +54,7 @@ fn prices(told: &Told, paint: Paint) -> String {
         let price = match &rule.price {
             RulePrice::Free => "free".to_owned(),
             RulePrice::Fixed(price) => price.to_string(),
+            RulePrice::Session => "session".to_owned(),
         };
         [clean(&rule.key.to_string()).into_owned(), price]
     });
@@ -144,7 +145,7 @@ pub(super) fn listening_json(gateway: &Gateway, told: &Told) -> Value {
     let config = gateway.config();
     let rules = config.rules.iter().map(|rule| {
         let price = match &rule.price {
-            RulePrice::Free => Value::Null,
+            RulePrice::Free | RulePrice::Session => Value::Null,
             RulePrice::Fixed(price) => json!(price.to_string()),
         };
         json!({ "rule": rule.key.to_string(), "price": price })

@@ -12,6 +12,7 @@ mod read;
 mod rule;
 mod secret;
 mod service;
+mod session;
 mod tempo;
 mod upstream;
 
@@ -26,6 +27,7 @@ pub use quick::{Quick, QuickError};
 pub use rule::{NotJson, Pattern, Rule, RuleKey, RulePrice, ServedWhen, Verb};
 pub use secret::SecretError;
 pub use service::{About, Docs, OpenApi};
+pub use session::{CloseUnused, RuleSession, SessionPay, SettleWhen, TempoSessionPay, Usage};
 pub use tempo::{CreditTerms, Share, Sponsor, TempoPay};
 pub use upstream::{Inject, Secret, SecretFrom, Upstream};
 

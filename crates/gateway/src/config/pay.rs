@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use farthing::ledger::Account;
 
-use super::{SecretFrom, TempoPay};
+use super::{SecretFrom, SessionPay, TempoPay};
 
 /// The ways to pay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Pay {
     pub ledger: Option<LedgerPay>,
     /// Stablecoins on Tempo.
     pub tempo: Option<TempoPay>,
+    /// What holds for sessions, on whatever rail.
+    pub session: SessionPay,
     /// The secret that challenges are signed with. Without one it is made once, beside the store.
     pub secret: Option<SecretFrom>,
 }
@@ -24,6 +26,20 @@ pub struct Pay {
 pub struct LedgerPay {
     /// The account of the seller.
     pub account: Account,
+    /// Whether channels are kept in its books.
+    pub session: bool,
+}
+
+impl Pay {
+    /// Whether requests can be paid for out of channels.
+    #[must_use]
+    pub fn takes_sessions(&self) -> bool {
+        let on_chain = self
+            .tempo
+            .as_ref()
+            .is_some_and(|tempo| tempo.session.is_some());
+        on_chain || self.ledger.as_ref().is_some_and(|ledger| ledger.session)
+    }
 }
 
 /// Where payments are kept.

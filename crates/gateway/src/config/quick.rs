@@ -9,7 +9,7 @@ use farthing::{
 
 use super::{
     About, Config, LedgerPay, Limits, Listen, Log, Pattern, Pay, Rule, RuleKey, RulePrice,
-    ServedWhen, Store, Trust, Verb, read,
+    ServedWhen, SessionPay, Store, Trust, Verb, read,
 };
 
 /// What somebody says on the command line.
@@ -103,8 +103,12 @@ impl Config {
                 .map_err(|read::Said { what, instead }| QuickError::Tempo { what, instead })
         };
         let pay = Pay {
-            ledger: quick.account.map(|account| LedgerPay { account }),
+            ledger: quick.account.map(|account| LedgerPay {
+                account,
+                session: false,
+            }),
             tempo: quick.tempo.map(tempo).transpose()?,
+            session: SessionPay::default(),
             secret: None,
         };
         read::price(&quick.price.to_string(), &pay)
@@ -150,6 +154,7 @@ impl Rule {
         Self {
             key,
             price,
+            session: None,
             settle: None,
             served: ServedWhen::default(),
             retryable: false,

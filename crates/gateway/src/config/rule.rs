@@ -8,7 +8,7 @@ use farthing::{
 };
 use http::{Method, StatusCode};
 
-use super::{CreditTerms, Share, Upstream};
+use super::{CreditTerms, RuleSession, Share, Upstream};
 
 /// What a file says of one kind of request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Rule {
     pub key: RuleKey,
     /// What one costs.
     pub price: RulePrice,
+    /// What one costs out of a channel, beside the price or in its place.
+    pub session: Option<RuleSession>,
     /// When value moves. Without it, as the method has it.
     pub settle: Option<SettlePolicy>,
     /// What counts as served.
@@ -79,6 +81,8 @@ pub enum RulePrice {
     Free,
     /// So much.
     Fixed(Price),
+    /// What the rule's session says, and nothing else buys it.
+    Session,
 }
 
 /// What counts as served. Whatever is said here, only a 2xx can be.

@@ -9,7 +9,7 @@ use farthing::{
 };
 use url::Url;
 
-use super::Secret;
+use super::{Secret, TempoSessionPay};
 
 /// Paid in stablecoins on Tempo.
 #[derive(Clone, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct TempoPay {
     pub proof_v2: bool,
     /// Who pays the chain's fees, where that is not the buyer.
     pub sponsor: Option<Sponsor>,
+    /// Channels on the chain, where some are taken.
+    pub session: Option<TempoSessionPay>,
 }
 
 /// The chain's fees are paid for buyers: a loan that what they buy pays back, and so bounded.
@@ -86,6 +88,7 @@ impl fmt::Debug for TempoPay {
             .field("tokens", &self.tokens)
             .field("modes", &self.modes)
             .field("sponsor", &self.sponsor)
+            .field("session", &self.session)
             .finish_non_exhaustive()
     }
 }

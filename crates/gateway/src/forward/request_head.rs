@@ -1,7 +1,10 @@
 //! A request's head on its way to the upstream.
 
 use farthing::{
-    core::header::{IDEMPOTENCY_KEY, authorization},
+    core::{
+        encoding::base64url,
+        header::{IDEMPOTENCY_KEY, authorization},
+    },
     server::Paid,
 };
 use http::{
@@ -9,6 +12,7 @@ use http::{
     request::Parts,
     uri::{PathAndQuery, Scheme},
 };
+use ring::digest::{Context, SHA256};
 
 use super::{names, pools::Way};
 use crate::serve::Via;
@@ -135,9 +139,21 @@ fn join_cookies(headers: &mut HeaderMap) {
 /// what another one's request made, so it becomes the payment's own: the same when the upstream is
 /// asked again for the same payment, and nobody else's.
 fn scope_idempotency(headers: &mut HeaderMap, paid: &Paid) {
-    if headers.contains_key(IDEMPOTENCY_KEY)
-        && let Ok(key) = HeaderValue::try_from(paid.payment.to_string())
-    {
+    let Some(theirs) = headers.get(IDEMPOTENCY_KEY) else {
+        return;
+    };
+    let ours = match &paid.channel {
+        None => paid.payment.to_string(),
+        // A request out of a channel has no record of its own: its key is what it is known by.
+        Some(channel) => {
+            let mut hash = Context::new(&SHA256);
+            hash.update(channel.as_str().as_bytes());
+            hash.update(b"\n");
+            hash.update(theirs.as_bytes());
+            base64url::encode(hash.finish().as_ref())
+        }
+    };
+    if let Ok(key) = HeaderValue::try_from(ours) {
         headers.insert(IDEMPOTENCY_KEY, key);
     }
 }

@@ -19,12 +19,13 @@ use farthing::{
         payment::{Moved, State},
         value::CurrencyCode,
     },
-    server::{Event, Progress},
+    server::{Event, Progress, What},
 };
 use http::StatusCode;
 
 use super::{
-    exposition::Exposition, gauges, histogram::Histogram, rail::RailState, stored::Stored,
+    exposition::Exposition, gauges, histogram::Histogram, rail::RailState, sessions::SessionState,
+    stored::Stored,
 };
 
 /// The numbers of a process.
@@ -41,6 +42,9 @@ pub(crate) struct Metrics {
     known: AtomicU64,
     refused: Box<[AtomicU64]>,
     money: Mutex<BTreeMap<CurrencyCode, Money>>,
+    sessions: [AtomicU64; SESSIONS.len()],
+    /// Streams that are paid for while they flow.
+    pub(crate) streams: Gauge,
     pub(crate) in_flight: Gauge,
     pub(crate) connections: Gauge,
     pub(crate) connections_taken: AtomicU64,
@@ -111,6 +115,32 @@ const STATES: [(State, &str); 14] = [
     (State::WrittenOff, "written-off"),
 ];
 
+/// What happens to the money of channels.
+const SESSIONS: [&str; 8] = [
+    "opened",
+    "topped-up",
+    "not-funded",
+    "close-requested",
+    "settled",
+    "not-settled",
+    "ended",
+    "contradicted",
+];
+
+const fn session(what: &What) -> &'static str {
+    match what {
+        What::Opened { .. } => "opened",
+        What::ToppedUp { .. } => "topped-up",
+        What::NotFunded => "not-funded",
+        What::CloseRequested { .. } => "close-requested",
+        What::Settled { .. } => "settled",
+        What::NotSettled => "not-settled",
+        What::Ended { .. } => "ended",
+        What::Contradicted => "contradicted",
+        _ => "",
+    }
+}
+
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 impl RouteMetrics {
@@ -144,6 +174,8 @@ impl Metrics {
                 .map(|_| AtomicU64::new(0))
                 .collect(),
             money: Mutex::default(),
+            sessions: Default::default(),
+            streams: Gauge::default(),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
             connections_taken: AtomicU64::new(0),
@@ -179,6 +211,12 @@ impl Metrics {
                 self.known.fetch_add(1, Ordering::Relaxed);
             }
             Event::Payment(progress) => self.payment(progress),
+            Event::Session(movement) => {
+                let name = session(&movement.what);
+                if let Some(at) = SESSIONS.iter().position(|known| *known == name) {
+                    self.sessions[at].fetch_add(1, Ordering::Relaxed);
+                }
+            }
             _ => {}
         }
     }
@@ -220,6 +258,9 @@ impl Metrics {
         gauges::stored(&mut text, &asked.stored);
         if let Some(rail) = &asked.rail {
             gauges::rail(&mut text, rail);
+        }
+        if let Some(sessions) = &asked.sessions {
+            self.sessions(&mut text, sessions);
         }
         self.process(&mut text, asked);
         text.into_text()
@@ -293,6 +334,18 @@ impl Metrics {
         }
     }
 
+    fn sessions(&self, text: &mut Exposition, state: &SessionState) {
+        let name = "farthing_session_events_total";
+        text.counter(name, "What happened to the money of channels.");
+        for (what, count) in SESSIONS.iter().zip(&self.sessions) {
+            text.sample(name, &[("what", what)], count.load(Ordering::Relaxed));
+        }
+        let name = "farthing_streams";
+        text.gauge(name, "Streams under way that are paid for while they flow.");
+        text.sample(name, &[], self.streams.get());
+        state.write(text);
+    }
+
     fn process(&self, text: &mut Exposition, asked: &Asked) {
         let name = "farthing_upstream_failures_total";
         text.counter(name, "Requests an upstream did not answer, by upstream.");
@@ -359,6 +412,8 @@ pub(crate) struct Asked {
     pub(crate) stored: Stored,
     /// How the rail outside is, where there is one.
     pub(crate) rail: Option<RailState>,
+    /// How channels are, where there are some.
+    pub(crate) sessions: Option<SessionState>,
     /// Failures by upstream.
     pub(crate) upstreams: BTreeMap<String, u64>,
 }

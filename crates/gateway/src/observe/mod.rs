@@ -9,6 +9,7 @@
 //! | `log` | the access log |
 //! | `ready` | whether it can serve what it sells |
 //! | `rail` | how a rail outside is |
+//! | `sessions` | how channels are, and what is at risk |
 //! | `stored` | what the store says of payments that are not over |
 //! | `admin` | the listener that tells all this |
 
@@ -20,6 +21,7 @@ pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod rail;
 pub(crate) mod ready;
+pub(crate) mod sessions;
 pub(crate) mod stored;
 
 pub use log::Sink;

@@ -12,14 +12,14 @@ use farthing::{
     clock,
     core::{
         port::backend::{Backend, Batch, Key, Partition, Table, Write},
-        value::Timestamp,
+        value::{MethodId, Timestamp},
     },
 };
 use http::uri::{Authority, Scheme};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, sync::Mutex, time::timeout};
 
-use super::rail::RailState;
+use super::{rail::RailState, sessions::SessionState};
 
 const READY: Table = Table::new("gateway.ready");
 
@@ -50,6 +50,8 @@ pub(crate) struct Subject {
     pub(crate) upstreams: Vec<(Scheme, Authority)>,
     /// The rail outside, where there is one.
     pub(crate) rail: Option<RailState>,
+    /// Rails that keep channels, and why nothing is served on them, where nothing is.
+    pub(crate) sessions: Vec<(MethodId, Option<String>)>,
     /// Whether payments can be made without it.
     pub(crate) has_ledger: bool,
     pub(crate) draining: bool,
@@ -101,6 +103,7 @@ async fn report(subject: Subject) -> Report {
     {
         reasons.push(json!({ "what": "rail", "why": why }));
     }
+    let sessions = SessionState::as_json(&subject.sessions);
     let ready = reasons.is_empty();
     Report {
         ready,
@@ -109,6 +112,7 @@ async fn report(subject: Subject) -> Report {
             "reasons": reasons,
             "upstreams": upstreams,
             "rails": rail.map(RailState::as_json).into_iter().collect::<Vec<_>>(),
+            "sessions": sessions,
             "refusedReload": subject.refused_reload,
         }),
     }
@@ -171,6 +175,7 @@ mod tests {
                 why: why.map(ToOwned::to_owned),
                 ..RailState::default()
             }),
+            sessions: Vec::new(),
             has_ledger,
             draining,
             refused_reload: None,

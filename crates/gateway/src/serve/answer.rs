@@ -13,9 +13,10 @@ use farthing::{clock, core::header::PAYMENT_RECEIPT, server::body::GateBody};
 use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 
-use super::{Shared, line::Line, via::Via};
+use super::{Shared, line::Line, till::Till, via::Via};
 use crate::{
     forward::UpstreamBody,
+    metered::MeteredBody,
     observe::{log::Entry, metrics::RouteMetrics},
 };
 
@@ -34,8 +35,9 @@ pin_project_lite::pin_project! {
     pub(crate) enum Content {
         /// The upstream's own.
         Free { #[pin] body: UpstreamBody },
-        /// What came through the gate.
-        Priced { #[pin] body: GateBody<UpstreamBody> },
+        /// What came through the gate, whose till stays open until the last byte: a stream is paid for
+        /// while it flows.
+        Priced { #[pin] body: GateBody<MeteredBody>, till: Arc<Till> },
         /// Bytes of ours.
         Held { bytes: Option<Bytes> },
     }
@@ -51,7 +53,7 @@ impl Content {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Free { body } => body.is_end_stream(),
-            Self::Priced { body } => body.is_end_stream(),
+            Self::Priced { body, .. } => body.is_end_stream(),
             Self::Held { bytes } => bytes.is_none(),
         }
     }
@@ -70,9 +72,7 @@ impl Body for AnswerBody {
             ContentProjection::Free { body } => body
                 .poll_frame(context)
                 .map(|frame| frame.map(|frame| frame.map_err(Into::into))),
-            ContentProjection::Priced { body } => body
-                .poll_frame(context)
-                .map(|frame| frame.map(|frame| frame.map_err(Into::into))),
+            ContentProjection::Priced { body, .. } => body.poll_frame(context),
             ContentProjection::Held { bytes } => {
                 Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
             }
@@ -89,7 +89,7 @@ impl Body for AnswerBody {
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Free { body } => body.size_hint(),
-            Content::Priced { body } => body.size_hint(),
+            Content::Priced { body, .. } => body.size_hint(),
             Content::Held { bytes } => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
             }

@@ -1,21 +1,33 @@
 //! Tempo as a gateway's file has it.
 
+use std::sync::Arc;
+
 use farthing::{
-    evm::{Node, RpcError, SigningKey},
+    evm::{Node, Outbox, RpcError, SigningKey},
     server::{Route, RouteError},
-    tempo::{METHOD, ProofVersion, Sponsor, Tempo, TempoOptions, Token, tip20},
+    tempo::{
+        AccountKey, METHOD, ProofVersion, Sponsor, Tempo, TempoOptions, Token,
+        session::{Escrow, Settling, TempoSession, TempoSessionError, TempoSessionOptions},
+        tip20,
+    },
 };
 use serde_json::{Map, Value, json};
 
-use super::error::LiveError;
-use crate::config::{self, Rule, RulePrice, TempoPay};
+use super::{error::LiveError, till::Parts};
+use crate::config::{self, Rule, RulePrice, TempoPay, TempoSessionPay};
+
+/// What takes payments on the chain: at once, and out of channels where the file says so.
+pub(super) struct Rails {
+    pub(super) tempo: Tempo,
+    pub(super) session: Option<TempoSession>,
+}
 
 /// Takes payments as a file says. A node that does not answer now may answer later, and until then
 /// the gateway is not ready; one of another chain never will be right.
 ///
 /// # Errors
 /// When a node is of another chain, or a token is not what the file says of it.
-pub(super) async fn open(pay: &TempoPay) -> Result<Tempo, LiveError> {
+pub(super) async fn open(pay: &TempoPay, parts: &Parts) -> Result<Rails, LiveError> {
     let mut options = pay.network.node();
     options.sockets.extend(pay.sockets.iter().cloned());
     let node = Node::new(options).map_err(LiveError::Chain)?;
@@ -36,7 +48,70 @@ pub(super) async fn open(pay: &TempoPay) -> Result<Tempo, LiveError> {
     for token in unknown(pay) {
         check(&node, token).await?;
     }
-    Ok(Tempo::new(node, tempo_options(pay)?)?)
+    let session = match &pay.session {
+        Some(said) => Some(sessions(pay, said, &node, parts).await?),
+        None => None,
+    };
+    let tempo = Tempo::new(node, tempo_options(pay)?)?;
+    Ok(Rails { tempo, session })
+}
+
+/// Channels as a file says. Contracts that cannot be asked now are looked at by the watcher later, and
+/// nothing is served out of channels until it heard of them.
+async fn sessions(
+    pay: &TempoPay,
+    said: &TempoSessionPay,
+    node: &Node,
+    parts: &Parts,
+) -> Result<TempoSession, LiveError> {
+    let options = session_options(pay, said)?;
+    let (outbox, clock) = (
+        Outbox::new(Arc::clone(&parts.backend)),
+        Arc::clone(&parts.clock),
+    );
+    let session = TempoSession::new(node.clone(), outbox, clock, options)?;
+    match session.check_contracts().await {
+        Ok(()) => Ok(session),
+        Err(TempoSessionError::Rpc(error)) if error.is_unavailable() => {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "the contracts of channels could not be looked at");
+            Ok(session)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn session_options(
+    pay: &TempoPay,
+    said: &TempoSessionPay,
+) -> Result<TempoSessionOptions, LiveError> {
+    let key = said.key.expose().try_into().ok();
+    let key = key.and_then(|key| SigningKey::from_bytes(key).ok());
+    let key = AccountKey::from(key.ok_or(LiveError::SettleKey)?);
+    let chain = pay.network.chain();
+    let mut options = TempoSessionOptions::new(pay.network.clone(), pay.recipient, key);
+    options.tokens.clone_from(&pay.tokens);
+    let escrows = said.escrows.iter();
+    options.escrows = escrows
+        .map(|(protocol, contract)| Escrow {
+            chain,
+            contract: *contract,
+            protocol: *protocol,
+        })
+        .collect();
+    options.settling = Settling::new(said.fee_token.clone());
+    if let Some(together) = said.together {
+        options.settling.channels = together;
+    }
+    if let Some(fee) = &said.max_fee {
+        let fee = fee.in_currency(&said.fee_token.currency());
+        options.settling.max_fee = fee.map_err(|_| LiveError::SettleKey)?;
+    }
+    options.sponsor = match &pay.sponsor {
+        Some(who) if said.sponsored => Some(sponsor(who)?),
+        _ => None,
+    };
+    Ok(options)
 }
 
 /// The tokens that only the file knows.
@@ -130,7 +205,7 @@ pub(super) fn terms(
 fn split(share: &config::Share, rule: &Rule, pay: &TempoPay) -> Result<Value, RouteError> {
     let unit = match &rule.price {
         RulePrice::Fixed(price) => price.unit().as_str(),
-        RulePrice::Free => share.amount.unit().as_str(),
+        RulePrice::Free | RulePrice::Session => share.amount.unit().as_str(),
     };
     let tokens = pay.tokens.iter();
     let token = tokens.clone().find(|token| token.unit.as_str() == unit);

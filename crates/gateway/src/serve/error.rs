@@ -7,7 +7,7 @@ use farthing::{
     evm::RpcError,
     secret::SecretFileError,
     server::{RouteError, SetupError, discovery::DiscoveryError},
-    tempo::{TempoError, tip20::ReadError},
+    tempo::{TempoError, session::TempoSessionError, tip20::ReadError},
 };
 
 use crate::{
@@ -75,6 +75,12 @@ pub enum LiveError {
     /// Payments on the chain cannot be taken like this.
     #[error("`pay.tempo` cannot be used")]
     Tempo(#[from] TempoError),
+    /// Channels on the chain cannot be kept like this.
+    #[error("the channels of `pay.tempo.session` cannot be used")]
+    TempoSession(#[from] TempoSessionError),
+    /// What is there is no key that could settle, or no fee that it could pay.
+    #[error("the key of `pay.tempo.session` cannot be used")]
+    SettleKey,
     /// What is there is no key that fees could be paid with.
     #[error("the sponsor of `pay.tempo` cannot be used")]
     SponsorKey,
@@ -106,6 +112,9 @@ pub enum LiveError {
         /// Why.
         source: RouteError,
     },
+    /// A rule says neither a price nor a session.
+    #[error("the rule `{0}` does not say what it costs")]
+    NoPrice(Box<str>),
     /// The price of a rule cannot be asked.
     #[error("the price of `{rule}` cannot be asked")]
     Price {

@@ -29,6 +29,7 @@ use super::{
     documents::Documents,
     error::LiveError,
     service::Going,
+    sessions,
     till::{Parts, Till, Told},
     tls,
     via::Via,
@@ -38,6 +39,7 @@ use crate::{
     config::{Config, Rule, RulePrice, Trust, Upstream},
     door::{self, Site},
     forward::{Forward, ForwardError, ForwardOptions, Pools, RequestBody},
+    metered::Metered,
     observe::metrics::{Metrics, RouteMetrics},
     routes::{Found, Table},
     served,
@@ -61,13 +63,15 @@ pub(super) struct Leaf {
     upstream: Arc<str>,
     /// The route, where it has a price.
     route: Option<Arc<PreparedRoute>>,
+    /// Whether a POST with nothing but a voucher is for its channel, and asks for nothing.
+    takes_vouchers: bool,
     way: Way,
 }
 
 #[derive(Clone)]
 enum Way {
     Free(Forward),
-    Priced(PaymentService<Forward>, Forward),
+    Priced(PaymentService<Metered>, Forward),
 }
 
 /// Streams of one HTTP/2 connection at the same time.
@@ -206,6 +210,9 @@ impl Live {
         {
             return (held(page), Arc::clone(&metrics.discovery));
         }
+        if let Some(leaf) = self.handed_in(&request) {
+            return self.pass(metrics, leaf, via, request);
+        }
         match self.table.find(request.method(), path) {
             Found::Rule(leaf) => self.pass(metrics, leaf, via, request),
             Found::TwoWays { written, plain } if written.is_free() && plain.is_free() => {
@@ -221,6 +228,24 @@ impl Live {
                 refused_at(metrics, &metrics.unmatched, &problem)
             }
         }
+    }
+
+    /// The rule whose channels a POST with nothing but a credential is about: that is how vouchers are
+    /// handed in, at the address of what they pay for, by whichever method that is asked.
+    fn handed_in<B: http_body::Body>(&self, request: &Request<B>) -> Option<&Leaf> {
+        if *request.method() != Method::POST
+            || !request.body().is_end_stream()
+            || request.uri().query().is_some_and(|query| !query.is_empty())
+            || !is_presented(request.headers())
+        {
+            return None;
+        }
+        let rules = self.table.matching(request.uri().path()).into_iter();
+        // What is written for another path is not looked for behind a more specific one.
+        let mut rules = rules.map(|(key, leaf)| (&key.pattern, leaf)).peekable();
+        let nearest = rules.peek()?.0;
+        let mut nearest = rules.take_while(|(pattern, _)| *pattern == nearest);
+        nearest.find_map(|(_, leaf)| leaf.takes_vouchers.then_some(leaf))
     }
 
     fn pass(
@@ -301,7 +326,7 @@ fn table(
     config: &Config,
     gate: &Gate,
     pools: &Pools,
-    metrics: &Metrics,
+    metrics: &Arc<Metrics>,
 ) -> Result<Table<Leaf>, LiveError> {
     let rules = config.rules.iter();
     let leaves = rules
@@ -321,20 +346,24 @@ fn leaf(
     rule: &Rule,
     gate: &Gate,
     pools: &Pools,
-    metrics: &Metrics,
+    metrics: &Arc<Metrics>,
 ) -> Result<(crate::config::RuleKey, Leaf), LiveError> {
     let upstream = rule.upstream.as_ref().unwrap_or(&config.upstream);
-    let forward = forward(config, upstream, pools)?.plain_text(!rule.served.not_json.is_empty());
+    let session = rule.session.as_ref();
+    let reads = session.is_some_and(|session| session.usage.reads());
+    let forward =
+        forward(config, upstream, pools)?.plain_text(reads || !rule.served.not_json.is_empty());
     let name = rule.key.to_string();
     let (way, route) = match &rule.price {
         RulePrice::Free => (Way::Free(forward), None),
-        RulePrice::Fixed(price) => {
-            let route = route(rule, &name, &price.to_string())
-                .and_then(|route| chain::terms(route, rule, config.pay.tempo.as_ref()))
-                .map_err(|source| LiveError::Route {
-                    rule: name.as_str().into(),
-                    source,
-                })?;
+        RulePrice::Fixed(_) | RulePrice::Session => {
+            let source = |source| LiveError::Route {
+                rule: name.as_str().into(),
+                source,
+            };
+            let route = route(rule, &name).map_err(source)?;
+            let route = route.ok_or_else(|| LiveError::NoPrice(name.as_str().into()))?;
+            let route = chain::terms(route, rule, config.pay.tempo.as_ref()).map_err(source)?;
             let behind = forward.clone();
             let route = route.ready_when(move || behind.is_ready());
             let route = gate.route(route).map_err(|source| LiveError::Price {
@@ -343,7 +372,10 @@ fn leaf(
             })?;
             let layer = PaymentLayer::table(gate, Pricing::one(Arc::clone(&route)));
             (
-                Way::Priced(layer.layer(forward.clone()), forward),
+                Way::Priced(
+                    layer.layer(Metered::new(forward.clone(), rule, Arc::clone(metrics))),
+                    forward,
+                ),
                 Some(route),
             )
         }
@@ -352,13 +384,26 @@ fn leaf(
         metrics: metrics.route(&name),
         upstream: format!("{}://{}", upstream.scheme, upstream.authority).into(),
         route,
+        takes_vouchers: session.is_some_and(|session| !session.empty_posts),
         way,
     };
     Ok((rule.key.clone(), leaf))
 }
 
-fn route(rule: &Rule, name: &str, price: &str) -> Result<Route, farthing::server::RouteError> {
-    let mut route = Route::priced(price)?
+/// What a rule sells; nothing where it says neither what it costs nor by which session.
+fn route(rule: &Rule, name: &str) -> Result<Option<Route>, farthing::server::RouteError> {
+    let metering = rule.session.as_ref().map(sessions::metering).transpose()?;
+    let priced = match (&rule.price, metering) {
+        (RulePrice::Fixed(price), None) => Route::priced(&price.to_string())?,
+        (RulePrice::Fixed(price), Some(metering)) => {
+            Route::priced(&price.to_string())?.with_session(metering)
+        }
+        (_, Some(metering)) => Route::metered(metering),
+        (_, None) => return Ok(None),
+    };
+    let empty_posts = rule.session.as_ref().is_some_and(|it| it.empty_posts);
+    let mut route = priced
+        .serves_empty_posts(empty_posts)
         .named(name)?
         .retryable(rule.retryable)
         .served(served::judge(&rule.served));
@@ -383,7 +428,7 @@ fn route(rule: &Rule, name: &str, price: &str) -> Result<Route, farthing::server
     if let Some(description) = &rule.description {
         route = route.described(description);
     }
-    Ok(route)
+    Ok(Some(route))
 }
 
 fn http(config: &Config) -> auto::Builder<TokioExecutor> {
@@ -440,13 +485,15 @@ fn problem(kind: ProblemKind, detail: &'static str) -> Problem {
 
 /// What is presented may have been paid under rules that are gone, and nobody looked it up here.
 fn as_far_as_known(problem: Problem, headers: &HeaderMap) -> Problem {
-    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
-    let is_presented =
-        headers.contains_key(PAYMENT_AUTHORIZATION) || lines.any(authorization::is_payment);
-    match is_presented {
+    match is_presented(headers) {
         true => problem.with_moved(Moved::Unknown),
         false => problem,
     }
+}
+
+fn is_presented(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+    headers.contains_key(PAYMENT_AUTHORIZATION) || lines.any(authorization::is_payment)
 }
 
 fn none() -> Problem {

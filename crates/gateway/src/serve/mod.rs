@@ -12,6 +12,7 @@
 //! | `live` | what a reload replaces: rules, upstreams, documents, the gate |
 //! | `till` | the gate, and what becomes of the one before it |
 //! | `chain` | Tempo, as the file has it |
+//! | `sessions` | channels, as the file has them |
 //! | `answer` | what is answered, and the passage of a request |
 //! | `documents` | what is told of the prices beforehand |
 //! | `change` | what a reload changes, and what it cannot |
@@ -28,6 +29,7 @@ mod listener;
 mod live;
 mod peers;
 mod service;
+mod sessions;
 mod till;
 mod tls;
 mod via;
@@ -56,7 +58,7 @@ use tokio::{
     sync::{Semaphore, watch as channel},
     time::timeout,
 };
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use change::Changes;
 pub use error::{LiveError, ReloadError, StartError, TlsError};
@@ -72,6 +74,7 @@ use crate::{
         metrics::{Asked, Metrics},
         rail::{RailState, RailWatch},
         ready::{Readiness, Report, Subject},
+        sessions::{self as channels, SessionState, SessionWatch},
         stored,
     },
 };
@@ -84,6 +87,9 @@ const RECONCILE: Duration = Duration::from_secs(5);
 
 /// How long payments may take to come to an end once no connection is left.
 const SETTLE: Duration = Duration::from_secs(5);
+
+/// How long streams may take to say their last word, once what is under way had its time.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How often it is looked whether the last request on a former gate is over.
 const LOOK: Duration = Duration::from_millis(100);
@@ -157,6 +163,9 @@ pub(crate) struct Shared {
     retired: TaskTracker,
     readiness: Readiness,
     rail: RailWatch,
+    sessions: SessionWatch,
+    /// Is cancelled when what is under way had its time: streams say their last word.
+    ending: CancellationToken,
     refused_reload: Mutex<Option<String>>,
 }
 
@@ -219,6 +228,8 @@ impl Gateway {
             retired: TaskTracker::new(),
             readiness: Readiness::default(),
             rail: RailWatch::default(),
+            sessions: SessionWatch::default(),
+            ending: CancellationToken::new(),
             refused_reload: Mutex::default(),
         });
         shared.reconcile();
@@ -316,8 +327,14 @@ impl Gateway {
         let drain = shared.live.load().config.limits.drain;
         shared.phase.send_replace(Phase::Leaving);
         shared.connections.close();
-        let left = timeout(drain, shared.connections.wait()).await;
-        let cut = left.map_or_else(|_| shared.connections.len(), |()| 0);
+        if timeout(drain, shared.connections.wait()).await.is_err() {
+            // A stream that is paid for while it flows ends with its receipt, which its buyer needs.
+            shared.ending.cancel();
+            let till = Arc::clone(&shared.live.load().till);
+            let farewells = async { tokio::join!(till.gate.drain(), shared.connections.wait()) };
+            let _ = timeout(FAREWELL, farewells).await;
+        }
+        let cut = shared.connections.len();
         shared.phase.send_replace(Phase::Over);
         shared.connections.wait().await;
         shared.retired.close();
@@ -364,9 +381,16 @@ impl Shared {
         if gate_changes {
             self.reconcile();
             let (gate, till) = (old.till.gate.clone(), Arc::downgrade(&old.till));
+            let ending = self.ending.clone();
             self.retired.spawn(async move {
-                while till.strong_count() > 0 {
-                    tokio::time::sleep(LOOK).await;
+                let over = async {
+                    while till.strong_count() > 0 {
+                        tokio::time::sleep(LOOK).await;
+                    }
+                };
+                tokio::select! {
+                    () = over => {}
+                    () = ending.cancelled() => {}
                 }
                 gate.drain().await;
             });
@@ -412,6 +436,11 @@ impl Shared {
         let refused_reload = refused.unwrap_or_else(PoisonError::into_inner).clone();
         let subject = Subject {
             rail: self.rail(&live).await,
+            sessions: live
+                .till
+                .gate
+                .sessions()
+                .map_or_else(Vec::new, channels::rails),
             has_ledger: live.config.pay.ledger.is_some(),
             backend: Arc::clone(&self.parts.backend),
             now: self.clock.now(),
@@ -431,6 +460,12 @@ impl Shared {
         Some(self.rail.look(tempo, backend, now).await)
     }
 
+    /// How channels are, where there are some.
+    async fn channels(&self, live: &Live) -> Option<SessionState> {
+        let sessions = live.till.gate.sessions()?;
+        Some(self.sessions.look(sessions, self.clock.now()).await)
+    }
+
     /// The numbers as Prometheus reads them.
     pub(crate) async fn exposition(&self) -> String {
         let live = self.live.load_full();
@@ -438,6 +473,7 @@ impl Shared {
         let asked = Asked {
             stored: stored::count(payments, &self.parts.backend, tempo, self.clock.now()).await,
             rail: self.rail(&live).await,
+            sessions: self.channels(&live).await,
             upstreams: live.failures(),
         };
         self.metrics.exposition(&asked)

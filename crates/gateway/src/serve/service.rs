@@ -22,7 +22,8 @@ use super::{
     via::Via,
 };
 use crate::{
-    forward::{ForwardFuture, UpstreamBody},
+    forward::ForwardFuture,
+    metered::{MeteredBody, MeteredFuture},
     observe::metrics::RouteMetrics,
 };
 
@@ -68,7 +69,7 @@ pin_project_lite::pin_project! {
         Free { #[pin] future: ForwardFuture },
         /// The gate, whose till stays open as long.
         Priced {
-            #[pin] future: PaymentFuture<ForwardFuture, UpstreamBody, Infallible>,
+            #[pin] future: PaymentFuture<MeteredFuture, MeteredBody, Infallible>,
             till: Arc<Till>,
         },
     }
@@ -85,9 +86,10 @@ impl Future for Passing {
                 let answer = sure(ready!(future.poll(context)));
                 Some(answer.map(|body| Content::Free { body }))
             }
-            GoingProjection::Priced { future, .. } => {
+            GoingProjection::Priced { future, till } => {
                 let answer = sure(ready!(future.poll(context)));
-                Some(answer.map(|body| Content::Priced { body }))
+                let till = Arc::clone(till);
+                Some(answer.map(|body| Content::Priced { body, till }))
             }
         };
         let (answer, (passage, route)) = answer

@@ -10,7 +10,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use farthing::{
     core::{
         bounds,
-        port::{backend::Backend, clock::Clock},
+        port::{backend::Backend, clock::Clock, session::Session},
         value::{Realm, Secret, Timestamp},
     },
     ledger::Ledger,
@@ -19,7 +19,7 @@ use farthing::{
     tempo::Tempo,
 };
 
-use super::{chain, error::LiveError};
+use super::{chain, error::LiveError, sessions};
 use crate::{
     config::{Limits, Pay, Store},
     observe::metrics::Metrics,
@@ -74,11 +74,19 @@ impl Till {
         }
         let now = parts.clock.now();
         let retired = before.map_or_else(Vec::new, |before| before.retire(&secret, now));
-        let tempo = match &told.pay.tempo {
-            Some(pay) => Some(Arc::new(chain::open(pay).await?)),
-            None => None,
+        let (tempo, on_chain) = match &told.pay.tempo {
+            Some(pay) => {
+                let rails = chain::open(pay, parts).await?;
+                (Some(Arc::new(rails.tempo)), rails.session)
+            }
+            None => (None, None),
         };
-        let gate = gate(told, parts, tempo.as_ref(), &secret, &retired)?;
+        let on_chain = on_chain.map(|rail| Arc::new(rail) as Arc<dyn Session>);
+        let rails = Rails {
+            charges: tempo.as_ref(),
+            sessions: sessions::rails(told.pay, on_chain, parts),
+        };
+        let gate = gate(told, parts, rails, &secret, &retired)?;
         gate.start().await?;
         Ok(Arc::new(Self {
             gate,
@@ -114,14 +122,24 @@ impl Till {
     }
 }
 
+/// What value moves on beside the ledger's charges.
+struct Rails<'a> {
+    charges: Option<&'a Arc<Tempo>>,
+    sessions: Vec<Arc<dyn Session>>,
+}
+
 fn gate(
     told: Told<'_>,
     parts: &Parts,
-    tempo: Option<&Arc<Tempo>>,
+    rails: Rails<'_>,
     secret: &Secret,
     retired: &[(Secret, Timestamp)],
 ) -> Result<Gate, LiveError> {
     let ledger = told.pay.ledger.as_ref();
+    let Rails {
+        charges: tempo,
+        sessions: channels,
+    } = rails;
     if ledger.is_none() && tempo.is_none() {
         return Err(LiveError::NoMethod);
     }
@@ -143,6 +161,12 @@ fn gate(
     }
     if let Some(ledger) = ledger {
         builder = builder.method(Arc::new(Ledger::new(ledger.account.clone())));
+    }
+    if !channels.is_empty() {
+        builder = builder.sessions(sessions::options(&told.pay.session));
+    }
+    for rail in channels {
+        builder = builder.session(rail);
     }
     for (secret, until) in retired {
         builder = builder.retired_secret(secret.clone(), *until);

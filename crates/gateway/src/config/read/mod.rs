@@ -7,6 +7,8 @@ mod report;
 mod rest;
 mod rules;
 mod section;
+mod session;
+mod sessions;
 mod suggest;
 mod syntax;
 mod tempo;

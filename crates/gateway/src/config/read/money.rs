@@ -16,6 +16,8 @@ pub(super) struct Money {
     rails: Vec<(String, Vec<Currency>)>,
     /// Whether a price of nothing has a meaning on each of them.
     takes_nothing: bool,
+    /// Whether there are channels, as far as the file can be read.
+    has_channels: bool,
 }
 
 /// What is counted on a chain.
@@ -48,15 +50,25 @@ impl Money {
             let dollars = Currencies::default().iter().cloned().collect();
             rails.push(("the ledger".to_owned(), dollars));
         }
+        let has_channels = pay.takes_sessions() || matches!(chain, OnChain::Unreadable);
         Self {
             chain,
             rails,
             takes_nothing,
+            has_channels,
         }
     }
 
     pub(super) const fn on_chain(&self) -> &OnChain {
         &self.chain
+    }
+
+    /// What to write where there are no channels.
+    pub(super) const fn without_sessions(&self) -> Option<&'static str> {
+        match self.has_channels {
+            true => None,
+            false => Some("session = true in pay.ledger, or a table [pay.tempo.session]"),
+        }
     }
 
     /// A price that each rail can ask for.

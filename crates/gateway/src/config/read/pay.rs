@@ -3,27 +3,34 @@
 use toml::de::DeValue;
 
 use super::{
-    super::{LedgerPay, Pay, SecretFrom},
+    super::{LedgerPay, Pay, SecretFrom, SessionPay},
     report::{Report, Wrong},
     section::Section,
+    sessions::sessions,
     tempo::tempo,
     upstream::{read_or_tell, secret_from},
     values,
 };
 
-/// The ways to pay that this gateway knows.
-const RAILS: [&str; 2] = ["ledger", "tempo"];
+/// The ways to pay that this gateway knows, and what holds for sessions on each.
+const KEYS: [&str; 3] = ["ledger", "tempo", "session"];
 
 pub(super) fn pay(top: Section<'_>, report: &mut Report<'_>) -> Pay {
     let secret = secret(top, report);
     let pay = top.section("pay", "`pay`", report);
     if let Some(pay) = pay {
-        pay.only(&RAILS, report);
+        pay.only(&KEYS, report);
     }
-    Pay {
+    let rails = Pay {
         ledger: pay.and_then(|pay| ledger(pay, top, report)),
         tempo: pay.and_then(|pay| tempo(pay, report)),
+        session: SessionPay::default(),
         secret,
+    };
+    let session = pay.map(|pay| sessions(pay, &rails, report));
+    Pay {
+        session: session.unwrap_or_default(),
+        ..rails
     }
 }
 
@@ -50,7 +57,7 @@ fn secret(top: Section<'_>, report: &mut Report<'_>) -> Option<SecretFrom> {
 
 fn ledger(pay: Section<'_>, top: Section<'_>, report: &mut Report<'_>) -> Option<LedgerPay> {
     let ledger = pay.section("ledger", "`pay.ledger`", report)?;
-    ledger.only(&["account"], report);
+    ledger.only(&["account", "session"], report);
     if ledger.get("account").is_none() {
         let at = top.get("pay")?.key_at;
         let what = "`pay.ledger` has no account to pay to";
@@ -59,6 +66,7 @@ fn ledger(pay: Section<'_>, top: Section<'_>, report: &mut Report<'_>) -> Option
         report.add(at, Wrong::write(what, instead));
         return None;
     }
+    let session = ledger.flag("session", report).unwrap_or(false);
     let account = ledger.parsed("account", report, values::account)?;
-    Some(LedgerPay { account })
+    Some(LedgerPay { account, session })
 }

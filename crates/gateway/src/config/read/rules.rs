@@ -14,13 +14,15 @@ use super::{
     report::{Report, Wrong},
     rest::choice,
     section::{Item, Section, belongs, kind, shown},
+    session::session,
     terms::{self, terms},
     upstream::{self, adjust, another},
     values,
 };
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "price",
+    "session",
     "settle",
     "served",
     "retryable",
@@ -38,7 +40,8 @@ const KEYS: [&str; 15] = [
 ];
 
 /// Keys that say nothing where nothing is paid.
-const PAID: [&str; 10] = [
+const PAID: [&str; 11] = [
+    "session",
     "settle",
     "served",
     "retryable",
@@ -216,6 +219,7 @@ fn table_rule(
             None
         }
         Some(_) => section.parsed("price", report, |text| price(text, around.money)),
+        None if section.get("session").is_some() => Some(RulePrice::Session),
         None => {
             let what = "a rule needs a price";
             let instead = "{ price = \"$0.002\" }, or { price = \"free\" }";
@@ -280,6 +284,7 @@ fn paid(
     let retryable = section.flag("retryable", report);
     rule.retryable = retryable.unwrap_or(false);
     terms(rule, section, around.money, report);
+    of_session(rule, section, around.money, report);
     let method = key.and_then(|key| match &key.verb {
         Verb::One(method) => Some(method),
         Verb::Any => None,
@@ -321,6 +326,40 @@ fn paid(
         refuse("bind_body", what, &instead);
     }
 }
+
+/// What is asked for out of a channel, and what is not said of it.
+fn of_session(rule: &mut Rule, section: Section<'_>, money: &Money, report: &mut Report<'_>) {
+    let Some(item) = section.get("session") else {
+        return;
+    };
+    if let Some(instead) = money.without_sessions() {
+        let what = "there is nothing that channels could be kept in";
+        report.add(item.key_at.clone(), Wrong::write(what, instead));
+    }
+    rule.session = session(&item, money, report);
+    if rule.price != RulePrice::Session {
+        return;
+    }
+    for key in AT_ONCE {
+        if let Some(item) = section.get(key) {
+            let what =
+                format!("`{key}` is for what is paid at once, and this is paid out of a channel");
+            report.add(
+                item.key_at,
+                Wrong::write(what, format!("remove `{key}`, or add a `price`")),
+            );
+        }
+    }
+}
+
+/// Keys that say nothing of what is paid out of a channel.
+const AT_ONCE: [&str; 5] = [
+    "settle",
+    "redeliver",
+    terms::KEYS[0],
+    terms::KEYS[1],
+    terms::KEYS[2],
+];
 
 fn served(section: Section<'_>, report: &mut Report<'_>) -> ServedWhen {
     let Some(when) = section.section("served", "`served`", report) else {

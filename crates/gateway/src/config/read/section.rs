@@ -242,6 +242,18 @@ pub(super) fn belongs(key: &str) -> Option<&'static str> {
         "format" => "into [log]",
         "title" | "version" | "categories" | "docs" | "openapi" | "discovery" => "into [service]",
         "account" => "into pay.ledger",
+        "exposure"
+        | "min_deposit"
+        | "close_unused"
+        | "vouchers_per_second"
+        | "voucher_burst"
+        | "openings_an_hour"
+        | "channels_in_memory"
+        | "challenge" => "into [pay.session]",
+        "escrows" | "together" | "sponsored" | "fee_token" => "into [pay.tempo.session]",
+        "usage" | "unit" | "estimate" | "least" | "min_delta" | "empty_posts" => {
+            "into `session` of a rule"
+        }
         "network" | "recipient" | "tokens" | "rpc" | "modes" | "proof_v2" | "sponsor" => {
             "into pay.tempo"
         }

@@ -157,7 +157,7 @@ fn splits(item: &Item<'_>, rule: &Rule, units: Units<'_>, report: &mut Report<'_
     }
     let price = match &rule.price {
         RulePrice::Fixed(price) => units(price),
-        RulePrice::Free => None,
+        RulePrice::Free | RulePrice::Session => None,
     };
     if let Some(price) = price
         && shares.len() == items.len()

@@ -122,7 +122,7 @@ fn rules(
     let placed = section.map_or_else(Vec::new, |section| rules::rules(section, around, report));
     let priced = placed
         .iter()
-        .any(|placed| matches!(placed.rule.price, RulePrice::Fixed(_)));
+        .any(|placed| placed.rule.price != RulePrice::Free);
     if priced && top.get("pay").is_none() {
         report.missing(
             "there are prices, and nobody to pay them to",

@@ -2,6 +2,7 @@
 
 mod address;
 mod network;
+mod session;
 mod sponsor;
 mod token;
 
@@ -18,7 +19,7 @@ use super::{
 
 pub(super) use address::{memo, recipient};
 
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
     "network",
     "recipient",
     "tokens",
@@ -26,6 +27,7 @@ const KEYS: [&str; 7] = [
     "modes",
     "proof_v2",
     "sponsor",
+    "session",
 ];
 
 pub(super) fn tempo(pay: Section<'_>, report: &mut Report<'_>) -> Option<TempoPay> {
@@ -42,6 +44,17 @@ pub(super) fn tempo(pay: Section<'_>, report: &mut Report<'_>) -> Option<TempoPa
         Some(said) => Some(sponsor::sponsor(said, &network, recipient, report)?),
         None => None,
     };
+    let session = match section.section("session", "[pay.tempo.session]", report) {
+        Some(said) => {
+            let around = session::Around {
+                network: &network,
+                recipient,
+                is_sponsored: sponsor.is_some(),
+            };
+            Some(session::session(said, &around, report)?)
+        }
+        None => None,
+    };
     Some(TempoPay {
         network,
         sockets,
@@ -50,6 +63,7 @@ pub(super) fn tempo(pay: Section<'_>, report: &mut Report<'_>) -> Option<TempoPa
         modes,
         proof_v2,
         sponsor,
+        session,
     })
 }
 
@@ -66,6 +80,7 @@ pub(super) fn quick(to: &str, network: &str) -> Result<TempoPay, Wrong> {
         modes: Modes::Both,
         proof_v2: false,
         sponsor: None,
+        session: None,
     })
 }
 

@@ -31,7 +31,8 @@ pub(super) fn sponsor(
     report: &mut Report<'_>,
 ) -> Option<Sponsor> {
     section.only(&KEYS, report);
-    let key = key(section, recipient, report);
+    let key = key(section, &SPONSOR, report);
+    let key = key.and_then(|(key, address)| apart(key, address, recipient, section, report));
     let fee_tokens = fee_tokens(section, network, report);
     let in_flight = section.number("in_flight", 1..=10_000, report);
     let mut dollars = |key: &str, usual: u128| match section.get(key) {
@@ -92,7 +93,7 @@ fn fee_tokens(
 }
 
 /// Dollars, in millionths, as every fee token counts them.
-fn amount(text: &str) -> Result<Amount, Wrong> {
+pub(super) fn amount(text: &str) -> Result<Amount, Wrong> {
     let usual = "as in \"$0.05\"";
     let price: Price = text
         .parse()
@@ -107,19 +108,50 @@ fn amount(text: &str) -> Result<Amount, Wrong> {
     }
 }
 
-/// The secret key, by reference.
-fn key(
-    section: Section<'_>,
+const SPONSOR: Keeper = Keeper {
+    lacks: "`sponsor` has no key to pay with",
+    example: "sponsor = { key = { file = \"sponsor-key\" } }",
+    file: "sponsor-key",
+    variable: "SPONSOR_KEY",
+};
+
+/// Who has a secret key, in the words of a mistake.
+pub(super) struct Keeper {
+    pub(super) lacks: &'static str,
+    pub(super) example: &'static str,
+    pub(super) file: &'static str,
+    pub(super) variable: &'static str,
+}
+
+/// The sponsor's key is not the recipient's.
+fn apart(
+    key: Secret,
+    address: Address,
     recipient: Option<Address>,
+    section: Section<'_>,
     report: &mut Report<'_>,
 ) -> Option<Secret> {
+    if recipient != Some(address) {
+        return Some(key);
+    }
+    let what = "this is the key of the recipient: what the sponsor has is what can be lost";
+    let at = section.get("key")?.at;
+    report.add(at, Wrong::write(what, "the key of an account of its own"));
+    None
+}
+
+/// The secret key, by reference, with its address.
+pub(super) fn key(
+    section: Section<'_>,
+    keeper: &Keeper,
+    report: &mut Report<'_>,
+) -> Option<(Secret, Address)> {
+    let Keeper { file, variable, .. } = keeper;
     let Some(item) = section.get("key") else {
         let at = section.items().first().map(|item| item.key_at.clone());
-        let what = "`sponsor` has no key to pay with";
-        let instead = "sponsor = { key = { file = \"sponsor-key\" } }";
         match at {
-            Some(at) => report.add(at, Wrong::write(what, instead)),
-            None => report.missing(what, instead),
+            Some(at) => report.add(at, Wrong::write(keeper.lacks, keeper.example)),
+            None => report.missing(keeper.lacks, keeper.example),
         }
         return None;
     };
@@ -131,21 +163,14 @@ fn key(
         DeValue::String(_) => {
             report.hide(item.at.clone());
             let what = "a file that others may see is no place for a secret";
-            report.add(
-                item.at,
-                Wrong::write(
-                    what,
-                    "key = { file = \"sponsor-key\" }, or { env = \"SPONSOR_KEY\" }",
-                ),
-            );
+            let instead = format!("key = {{ file = \"{file}\" }}, or {{ env = \"{variable}\" }}");
+            report.add(item.at, Wrong::write(what, instead));
             return None;
         }
         other => {
             let what = format!("a key is a table, and not {}", kind(other));
-            report.add(
-                item.at,
-                Wrong::write(what, "key = { file = \"sponsor-key\" }"),
-            );
+            let instead = format!("key = {{ file = \"{file}\" }}");
+            report.add(item.at, Wrong::write(what, instead));
             return None;
         }
     };
@@ -161,15 +186,7 @@ fn key(
         report.add(at, Wrong::write(what, instead));
         return None;
     };
-    if recipient == Some(address) {
-        let what = "this is the key of the recipient: what the sponsor has is what can be lost";
-        report.add(
-            item.at,
-            Wrong::write(what, "the key of an account of its own"),
-        );
-        return None;
-    }
-    key.map(Secret::new)
+    Some((Secret::new(key?), address))
 }
 
 /// 32 bytes as 64 digits.
