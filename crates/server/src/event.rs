@@ -135,6 +135,21 @@ pub enum What {
         /// When.
         at: Timestamp,
     },
+    /// A voucher raised what is accepted.
+    Voucher {
+        /// By how much.
+        added: Amount,
+    },
+    /// A request was charged.
+    Charged {
+        /// How much.
+        amount: Amount,
+    },
+    /// What was charged for a request that was not served was given back.
+    GivenBack {
+        /// How much.
+        amount: Amount,
+    },
     /// It was paid out, and goes on.
     Settled {
         /// How much that added to what was paid out before.

@@ -7,6 +7,7 @@
 //! ```text
 //! begin ──▶ charged ──served──▶ served, with its answer where that is small
 //!              │ └─ its owner died: taken over, and served again without a charge
+//!              ├──metered──▶ charged: what its handler charges is noted with each charge
 //!              └──unserved──▶ no row: the charge is taken back in the same batch
 //! ```
 //!
@@ -48,8 +49,11 @@ const TRIES: usize = 8;
 pub struct Call {
     /// The fingerprint of the whole request. Another request under the same key is no repetition.
     pub whole: Fingerprint,
-    /// What was charged for it.
+    /// What was charged for it before it was served.
     pub price: Amount,
+    /// What was charged for it beyond that, while it was served. Whoever serves it again has so much
+    /// paid.
+    pub metered: Amount,
     /// What is told about it: what it used.
     pub units: u64,
     /// How often it was served, the first time included.
@@ -133,6 +137,7 @@ impl Call {
         let Self {
             whole,
             price,
+            metered,
             units,
             attempts,
             state,
@@ -141,6 +146,7 @@ impl Call {
         let mut out = Packer::new(FORM, 64);
         out.array(&whole.0);
         out.amount(*price);
+        out.amount(*metered);
         out.number(*units);
         out.byte(*attempts);
         out.time(*forget_at);
@@ -163,6 +169,7 @@ impl Call {
         let call = Self {
             whole: Fingerprint(from.array()?),
             price: from.amount()?,
+            metered: from.amount()?,
             units: from.number(u64::MAX)?,
             attempts: from.byte()?,
             forget_at: from.time()?,
@@ -214,6 +221,31 @@ impl HeldCall {
         };
         let writes = vec![used(held.call.size()), held.call.put(&held.key, held.fence)];
         (held, (vec![guard], writes))
+    }
+
+    /// Notes what was charged for it in all while it is served, for the batch that charges that or
+    /// takes it back. Guard 0 fails where somebody took it over.
+    #[must_use]
+    pub fn metered(&self, metered: Amount, now: Timestamp) -> (Self, Rows) {
+        let call = Call {
+            metered,
+            ..self.call.clone()
+        };
+        self.change(call, now)
+    }
+
+    /// The same, of which the next write says that it used so many units.
+    #[must_use]
+    pub const fn using(mut self, units: u64) -> Self {
+        self.call.units = units;
+        self
+    }
+
+    /// The same, of which the next write says that so much was charged while it was served.
+    #[must_use]
+    pub const fn having(mut self, metered: Amount) -> Self {
+        self.call.metered = metered;
+        self
     }
 
     /// Takes the call over from an owner whose time is over, to be served until a later time and
@@ -447,6 +479,7 @@ mod tests {
         Call {
             whole: Fingerprint([1; 32]),
             price: Amount::new(7),
+            metered: Amount::new(2),
             units: 3,
             attempts: 1,
             state,

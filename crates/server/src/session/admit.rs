@@ -181,11 +181,12 @@ impl Gate {
         if !buys {
             let taken = live
                 .step(move |channel| {
-                    channel.accept(&voucher, least)?;
-                    Ok(Step::to(channel.balance()))
+                    let added = channel.accept(&voucher, least)?.added;
+                    Ok(Step::to((added, channel.balance())))
                 })
                 .await;
-            let balance = taken.map_err(|error| halt(error, &live))?;
+            let (added, balance) = taken.map_err(|error| halt(error, &live))?;
+            live.tell_voucher(added);
             let receipt = receipt::of(&live, good.shown.challenge, asked.now(), &balance, None);
             return Ok(Pass::Answer(managed(asked.method(), &receipt)));
         }
@@ -194,7 +195,7 @@ impl Gate {
             true => Amount::ZERO,
             false => good.metered.request.amount,
         };
-        let keyed = Keyed::of(asked, &live, price);
+        let keyed = Keyed::of(asked, &live, price, (&voucher, least));
         let guarded = keyed.as_ref().map(|keyed| keyed.begin(asked.now()));
         let (guards, writes) = guarded
             .as_ref()
@@ -226,13 +227,15 @@ impl Gate {
                 let units = u64::from(!metering.by_use);
                 let spent = Spent {
                     price,
+                    open: price,
+                    credit: Amount::ZERO,
                     units,
                     balance,
                 };
                 (spent, guarded.map(|(call, _)| call))
             }
             // Under a key it may be a request that was charged before.
-            (Err(error), Some(keyed)) => match self.repeated(asked, &live, &keyed, error).await? {
+            (Err(error), Some(keyed)) => match self.repeated(asked, &live, keyed, error).await? {
                 Began::Served(answer) => {
                     return Ok(Pass::Answer(self.told_again(asked, good, &live, answer)));
                 }
@@ -400,19 +403,23 @@ async fn pay_later(
         ..
     } = purchase;
     let taken = live.step(move |channel: &mut Channel| {
+        let mut added = Amount::ZERO;
         if let Some(voucher) = &voucher {
-            channel.accept(voucher, least)?;
+            added = channel.accept(voucher, least)?.added;
         }
         // Only looked at: what it costs is charged by its meter.
         let covered = channel.clone().charge(estimate);
         Ok(match covered {
-            Ok(_) => Step::to(Ok(channel.balance())).with(guards.clone(), writes.clone()),
+            Ok(_) => Step::to((added, Ok(channel.balance()))).with(guards.clone(), writes.clone()),
             // The voucher is kept all the same.
-            Err(refused @ Short::Short(_)) => Step::to(Err(refused)),
+            Err(refused @ Short::Short(_)) => Step::to((added, Err(refused))),
+            // More is drawn, so that what the handler begins with can be settled.
             Err(refused) => return Err(refused),
         })
     });
-    taken.await?.map_err(ChannelError::from)
+    let (added, covered) = taken.await?;
+    live.tell_voucher(added);
+    covered.map_err(ChannelError::from)
 }
 
 /// A step of a channel that was refused, to somebody who is known to be its signer.

@@ -12,7 +12,7 @@ use farthing_core::{
         calls::{Call, CallState, HeldCall, Repeat},
         channels::{ChannelError, Rows, Step},
     },
-    intent::session::Balance,
+    intent::session::Voucher,
     value::{Amount, Fingerprint, Timestamp},
 };
 use http::Response;
@@ -41,15 +41,23 @@ pub(super) struct Keyed {
     /// The key, within what its payer sent.
     key: Fingerprint,
     call: Call,
+    /// The voucher it came with, and the least that one has to add.
+    voucher: (Voucher, Amount),
 }
 
 impl Keyed {
     /// What makes a request the same when it comes again, where it has a key.
-    pub(super) fn of(asked: &Asked, live: &Live, price: Amount) -> Option<Self> {
+    pub(super) fn of(
+        asked: &Asked,
+        live: &Live,
+        price: Amount,
+        voucher: (&Voucher, Amount),
+    ) -> Option<Self> {
         let key = asked.idempotency()?;
         let call = Call {
             whole: asked.whole_fingerprint(),
             price,
+            metered: Amount::ZERO,
             units: u64::from(!price.is_zero()),
             attempts: 1,
             state: CallState::Charged {
@@ -60,6 +68,7 @@ impl Keyed {
         Some(Self {
             key: fingerprint::of_idempotency(live.terms().payer.as_str(), key),
             call,
+            voucher: (voucher.0.clone(), voucher.1),
         })
     }
 
@@ -76,7 +85,7 @@ impl Gate {
         &self,
         asked: &Asked,
         live: &Arc<Live>,
-        keyed: &Keyed,
+        keyed: Keyed,
         error: ChannelError,
     ) -> Result<Began, Halt> {
         let sessions = self.sessions().ok_or(Refused::Internal)?;
@@ -104,29 +113,44 @@ impl Gate {
             }
             Repeat::InFlight(_) => Err(Refused::IdempotencyInFlight.into()),
             Repeat::Mismatch | Repeat::Over => Err(Refused::IdempotencyMismatch.into()),
-            Repeat::Again => serve_again(asked, live, &held).await,
+            Repeat::Again => serve_again(asked, live, &held, keyed.voucher).await,
         }
     }
 }
 
-/// Takes over a call that was charged, and whose owner is gone.
-async fn serve_again(asked: &Asked, live: &Arc<Live>, held: &HeldCall) -> Result<Began, Halt> {
+/// Takes over a call that was charged, and whose owner is gone or has no answer of it. What was charged
+/// for it is not charged again; its voucher is taken for what may come on top.
+async fn serve_again(
+    asked: &Asked,
+    live: &Arc<Live>,
+    held: &HeldCall,
+    (voucher, least): (Voucher, Amount),
+) -> Result<Began, Halt> {
     if !asked.route.is_ready() {
         return Err(Refused::NotReady.into());
     }
     let (next, (guards, writes)) = held.again(asked.served_until(), asked.now());
     let taken = live
         .step(move |channel| {
-            let balance: Balance = channel.balance();
-            Ok(Step::to(balance).with(guards.clone(), writes.clone()))
+            // One that is not good here is not needed here either.
+            let added = channel
+                .accept(&voucher, least)
+                .map_or(Amount::ZERO, |it| it.added);
+            let taken = (channel.balance(), added);
+            Ok(Step::to(taken).with(guards.clone(), writes.clone()))
         })
         .await;
     match taken {
-        Ok(balance) => {
-            let Call { price, units, .. } = *held.call();
+        Ok((balance, added)) => {
+            live.tell_voucher(added);
+            let Call { price, metered, .. } = *held.call();
+            // One that was served has said so of its price.
+            let is_open = matches!(held.call().state, CallState::Charged { .. });
             let spent = Spent {
                 price,
-                units,
+                open: if is_open { price } else { Amount::ZERO },
+                credit: metered,
+                units: u64::from(!price.is_zero()),
                 balance,
             };
             Ok(Began::Again(spent, next))
@@ -134,15 +158,6 @@ async fn serve_again(asked: &Asked, live: &Arc<Live>, held: &HeldCall) -> Result
         Err(ChannelError::Guarded(_)) => Err(Refused::IdempotencyInFlight.into()),
         Err(error) => Err(halt(error, live)),
     }
-}
-
-/// What is written of a call that was served: its answer where there is room for it.
-pub(super) fn ended(
-    call: &HeldCall,
-    answer: Option<farthing_core::domain::responses::Stored>,
-    now: Timestamp,
-) -> Rows {
-    call.served(answer, now).1
 }
 
 impl Sessions {

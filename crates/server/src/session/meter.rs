@@ -9,7 +9,7 @@ use std::{
 };
 
 use farthing_core::{
-    domain::channels::{Purchase, Step},
+    domain::channels::{Purchase, Rows},
     intent::session::{Balance, ChannelId, Need, Refused},
     noun::{
         Receipt,
@@ -24,10 +24,12 @@ use super::{Live, Till};
 
 mod error;
 mod reserved;
+mod row;
 mod wait;
 
 pub use error::MeterError;
 pub use reserved::Reserved;
+pub(super) use row::CallRow;
 pub(super) use wait::Wait;
 
 /// Charges the channel of the request it came with, by the unit of its route.
@@ -58,6 +60,11 @@ pub(crate) struct Tariff {
     pub(crate) challenge: ChallengeId,
     /// The units that were charged before the handler ran. Whoever charged them ends them.
     pub(crate) paid: u64,
+    /// What was charged for the same request when it was served before. So much is delivered without
+    /// a charge.
+    pub(crate) credit: Amount,
+    /// Where what is charged is noted, of a request that may be repeated under its key.
+    pub(crate) row: Option<CallRow>,
     /// How long a charge waits for a voucher.
     pub(crate) within: Duration,
     /// Whether the buyer reads trailers.
@@ -71,6 +78,8 @@ pub(crate) struct Tariff {
 
 struct Inner {
     tariff: Tariff,
+    /// As long as somebody has it, something may be in flight.
+    _serving: Arc<()>,
     tally: Mutex<Tally>,
 }
 
@@ -78,6 +87,8 @@ struct Inner {
 struct Tally {
     /// What was used, with what was charged before.
     units: u64,
+    /// What was charged before and is not used up.
+    credit: Amount,
     /// What the handler charged, and nobody ended yet.
     open: Amount,
     /// Whether the answer was served, once that is known.
@@ -96,13 +107,22 @@ pub(super) enum Tried<T> {
     Full,
 }
 
+/// What was paid: what is there now, and how much of it was charged. The rest was on credit.
+#[derive(Debug)]
+pub(super) struct Paid<T> {
+    pub(super) outcome: T,
+    pub(super) charged: Amount,
+}
+
 impl Meter {
     pub(crate) fn new(tariff: Tariff) -> Self {
         let tally = Tally {
             units: tariff.paid,
+            credit: tariff.credit,
             ..Tally::default()
         };
         Self(Arc::new(Inner {
+            _serving: tariff.live.serving(),
             tariff,
             tally: Mutex::new(tally),
         }))
@@ -123,13 +143,13 @@ impl Meter {
             let meter = self.clone();
             let tried = self.detached(async move {
                 let tried = meter.pay(price).await?;
-                if let Tried::Done(_) = tried {
-                    meter.note(units, price);
+                if let Tried::Done(paid) = &tried {
+                    meter.note(units, paid.charged);
                 }
                 Ok(tried)
             });
             match tried.await? {
-                Tried::Done(balance) => return Ok(balance),
+                Tried::Done(paid) => return Ok(paid.outcome),
                 tried => Wait::on(&mut wait, self, price, &tried).await?,
             }
         }
@@ -178,21 +198,67 @@ impl Meter {
         cost.ok_or(MeterError::TooMany(units))
     }
 
+    /// What of a price is beyond the credit, and has to be charged.
+    pub(super) fn uncredited(&self, price: Amount) -> Amount {
+        let credit = self.tally().credit;
+        price.checked_sub(credit).unwrap_or_default()
+    }
+
     /// Tries to charge an amount. Not to be dropped half-way.
-    pub(super) async fn pay(&self, price: Amount) -> Result<Tried<Balance>, MeterError> {
+    pub(super) async fn pay(&self, price: Amount) -> Result<Tried<Paid<Balance>>, MeterError> {
+        // What is served while the rail is silent might never be settled.
+        if !price.is_zero() && !self.is_heard() {
+            return Ok(Tried::Full);
+        }
+        self.beyond_credit(price, |price, rows| self.purchase(price, rows))
+            .await
+    }
+
+    /// Charges what of a price is beyond the credit, by a step that takes the rows of the call with it.
+    pub(super) async fn beyond_credit<T, F>(
+        &self,
+        price: Amount,
+        step: impl FnOnce(Amount, Rows) -> F,
+    ) -> Result<Tried<Paid<T>>, MeterError>
+    where
+        F: Future<Output = Result<Tried<T>, MeterError>>,
+    {
+        let Some(row) = &self.tariff().row else {
+            let tried = step(price, Rows::default()).await?;
+            return Ok(tried.map(|outcome| Paid {
+                outcome,
+                charged: price,
+            }));
+        };
+        let mut call = row.lock().await;
+        let charged = self.uncredited(price);
+        let (next, rows) = row::charged(call.as_ref(), charged, self.tariff().clock.now());
+        let tried = step(charged, rows).await?;
+        if let Tried::Done(_) = tried {
+            let used = price.checked_sub(charged).unwrap_or_default();
+            let mut tally = self.tally();
+            tally.credit = tally.credit.checked_sub(used).unwrap_or_default();
+            if next.is_some() {
+                *call = next;
+            }
+        }
+        Ok(tried.map(|outcome| Paid { outcome, charged }))
+    }
+
+    async fn purchase(
+        &self,
+        price: Amount,
+        (guards, writes): Rows,
+    ) -> Result<Tried<Balance>, MeterError> {
         if price.is_zero() {
             return Ok(Tried::Done(self.balance()));
-        }
-        // What is served while the rail is silent might never be settled.
-        if !self.is_heard() {
-            return Ok(Tried::Full);
         }
         let purchase = Purchase {
             voucher: None,
             least: Amount::ZERO,
             price,
-            guards: Vec::new(),
-            writes: Vec::new(),
+            guards,
+            writes,
         };
         let admitted = self.0.tariff.live.pay(purchase).await;
         match admitted.map_err(MeterError::of)?.charge {
@@ -212,11 +278,11 @@ impl Meter {
         if price.is_zero() {
             return Ok(());
         }
-        let taken = self.0.tariff.live.step(move |channel| {
-            let taken = channel.unserved(price);
-            Ok(Step::to(taken))
-        });
-        let taken = taken.await.map_err(MeterError::of)?;
+        let Tariff {
+            live, row, clock, ..
+        } = self.tariff();
+        let taken = row::take_back(live, row.as_ref(), price, clock.now()).await;
+        let taken = taken.map_err(MeterError::of)?;
         if taken < price {
             tracing::warn!(
                 channel = %self.channel(), %price, %taken,
@@ -303,16 +369,24 @@ impl Tariff {
         if price.is_zero() {
             return;
         }
-        let live = Arc::clone(&self.live);
+        let (live, row, now) = (Arc::clone(&self.live), self.row.clone(), self.clock.now());
+        let serving = live.serving();
         self.later(async move {
-            let taken = live.step(move |channel| {
-                let _ = channel.unserved(price);
-                Ok(Step::to(()))
-            });
-            if let Err(error) = taken.await {
+            if let Err(error) = row::take_back(&live, row.as_ref(), price, now).await {
                 tracing::warn!(channel = %live.id(), %price, "what was not served could not be taken back: {error}");
             }
+            drop(serving);
         });
+    }
+}
+
+impl<T> Tried<T> {
+    pub(super) fn map<U>(self, made: impl FnOnce(T) -> U) -> Tried<U> {
+        match self {
+            Self::Done(outcome) => Tried::Done(made(outcome)),
+            Self::Short(need) => Tried::Short(need),
+            Self::Full => Tried::Full,
+        }
     }
 }
 

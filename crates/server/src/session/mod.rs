@@ -76,7 +76,10 @@ pub use watch::Watched;
 pub(crate) use receipt::keep_private;
 pub(crate) use seat::Seat;
 
-use crate::{event::Observer, limits::Allowance};
+use crate::{
+    event::{Events, Observer},
+    limits::Allowance,
+};
 pub(crate) use live::{Directory, Live, Making, StreamPlace};
 
 /// The sessions of a gate.
@@ -88,6 +91,7 @@ pub struct Sessions {
     options: SessionOptions,
     directory: Arc<Directory>,
     backend: Arc<dyn Backend>,
+    events: Events,
     calls: Calls,
     closing: CancellationToken,
     till: Till,
@@ -129,7 +133,7 @@ impl Sessions {
             secrets,
             rails: rails.clone(),
             memory: Some(Arc::clone(&directory) as Arc<dyn Memory>),
-            observer,
+            observer: observer.clone(),
             options: TillOptions {
                 rail_deadline,
                 ask_again,
@@ -150,6 +154,7 @@ impl Sessions {
             channels: Channels::new(Arc::clone(&store)),
             calls: Calls::new(Arc::clone(&store)),
             backend: store,
+            events: Events::new(observer),
             clock,
             closing: CancellationToken::new(),
             till,
@@ -233,6 +238,7 @@ impl Sessions {
             channels: self.channels.clone(),
             clock: Arc::clone(&self.clock),
             allowance: Allowance::new(self.options.vouchers_per_second, self.options.voucher_burst),
+            events: self.events.clone(),
         };
         Live::new(held, terms, making).map_err(|refusal| StoreError::Corrupt(refusal.into()))
     }

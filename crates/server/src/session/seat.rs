@@ -22,13 +22,14 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    Live, calls,
-    meter::{Meter, Tariff},
+    Live,
+    meter::{CallRow, Meter, Tariff},
     receipt,
 };
 use crate::{
     abort,
     body::GateBody,
+    event::What,
     gate::{self, Asked, Gate, HandlerAnswer, Metered, Paid, PreparedRoute},
     refused::Refused,
     route::Judgement,
@@ -46,7 +47,7 @@ pub(crate) struct Seat {
     attempt: u8,
     spent: Spent,
     meter: Meter,
-    call: Option<HeldCall>,
+    row: Option<CallRow>,
     opened_by: Option<Reference>,
     slot: OwnedSemaphorePermit,
 }
@@ -55,6 +56,10 @@ pub(crate) struct Seat {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spent {
     pub(super) price: Amount,
+    /// What of it nobody has said yet to be served or not.
+    pub(super) open: Amount,
+    /// What was charged on top when the same request was served before.
+    pub(super) credit: Amount,
     pub(super) units: u64,
     /// What was there after it.
     pub(super) balance: Balance,
@@ -98,11 +103,15 @@ impl Seat {
         let within = metering
             .voucher_wait
             .unwrap_or(sessions.options().voucher_wait);
+        let attempt = call.as_ref().map_or(1, |call| call.call().attempts);
+        let row = call.map(CallRow::new);
         let meter = Meter::new(Tariff {
             live: Arc::clone(&live),
             price: metered.request.amount,
             challenge: challenge.clone(),
             paid: spent.units,
+            credit: spent.credit,
+            row: row.clone(),
             within,
             takes_trailers,
             till: Some(sessions.till().clone()),
@@ -114,13 +123,13 @@ impl Seat {
             gate: gate.clone(),
             route: Arc::clone(&asked.route),
             currency: metered.currency.clone(),
-            attempt: call.as_ref().map_or(1, |call| call.call().attempts),
+            attempt,
             challenge: challenge.clone(),
             live,
             payment,
             spent,
             meter,
-            call,
+            row,
             opened_by: None,
             slot,
         })
@@ -198,7 +207,7 @@ impl Seat {
         let route = self.route.settings();
         let size = response.body().size_hint().exact();
         let is_kept =
-            self.call.is_some() && size.is_some_and(|size| size <= route.store_up_to as u64);
+            self.row.is_some() && size.is_some_and(|size| size <= route.store_up_to as u64);
         let limit = if is_kept {
             route.store_up_to
         } else {
@@ -228,7 +237,7 @@ impl Seat {
         let response = Response::from_parts(parts, bytes);
         match judged {
             Judgement::Served => {
-                let kept = self.call.as_ref();
+                let kept = self.row.as_ref();
                 let stored = kept.and_then(|_| gate::store(&response, route.store_up_to));
                 Gathered::Served(response.map(GateBody::held), stored)
             }
@@ -246,15 +255,17 @@ impl Seat {
         stored: Option<Stored>,
     ) -> Response<GateBody<B>> {
         let open = self.meter.take_open(true);
-        self.live.served(more(self.spent.price, open));
-        if let Some(call) = &self.call {
-            self.keep(call, stored).await;
+        let earned = more(self.spent.open, open);
+        match &self.row {
+            None => self.live.served(earned),
+            Some(row) => self.keep(row, stored, earned).await,
         }
-        let (balance, units) = if open.is_zero() {
-            (self.spent.balance, self.spent.units)
+        let balance = if open.is_zero() {
+            self.spent.balance
         } else {
-            (self.live.last().balance, self.meter.spent_units())
+            self.live.last().balance
         };
+        let units = self.meter.spent_units();
         receipt::of(
             &self.live,
             &self.challenge,
@@ -267,20 +278,30 @@ impl Seat {
         response
     }
 
-    /// Keeps the answer for those who repeat the request. Where that fails the request was served all
-    /// the same, and whoever repeats it may have its handler run again.
-    async fn keep(&self, call: &HeldCall, stored: Option<Stored>) {
+    /// Keeps the answer for those who repeat the request, and says with it that it was served: so one
+    /// of those who may serve it says so, once. Where that fails it was served all the same, whoever
+    /// repeats it may have its handler run again, and what it cost stays unsure for a while.
+    async fn keep(&self, row: &CallRow, stored: Option<Stored>, earned: Amount) {
+        let mut row = row.lock().await;
+        let Some(call) = row.clone() else { return };
+        let call = call.using(self.meter.spent_units());
         let mut answer = stored.map(forget_cookies);
         loop {
             let is_last = answer.is_none();
-            let (guards, writes) = calls::ended(call, answer.take(), self.gate.now());
+            let (next, (guards, writes)) = call.served(answer.take(), self.gate.now());
             let written = self
                 .live
-                .step(move |_| Ok(Step::to(()).with(guards.clone(), writes.clone())))
+                .step(move |channel: &mut Channel| {
+                    channel.served(earned);
+                    Ok(Step::to(()).with(guards.clone(), writes.clone()))
+                })
                 .await;
             match written {
-                Ok(()) => return,
-                // There is no room for the answer, or another owner has it.
+                Ok(()) => {
+                    *row = Some(next);
+                    return;
+                }
+                // There is no room for the answer.
                 Err(ChannelError::Short(_)) if !is_last => {}
                 Err(error) => {
                     tracing::warn!(channel = %self.live.id(), "the end of a call could not be recorded: {error}");
@@ -290,29 +311,62 @@ impl Seat {
         }
     }
 
+    /// Takes back what was charged, and forgets the call with it. What was charged when the same
+    /// request was served before stays, for the next run of it.
+    async fn take_back(&self) -> Result<bool, ChannelError> {
+        let open = self.meter.take_open(false);
+        let (now, price) = (self.gate.now(), self.spent.open);
+        let whole = more(price, open);
+        let mut row = match &self.row {
+            Some(row) => Some(row.lock().await),
+            None => None,
+        };
+        let call = row.as_ref().and_then(|row| (**row).clone());
+        let step = self.live.step(move |channel: &mut Channel| {
+            let Some(held) = &call else {
+                let taken = channel.unserved(whole);
+                return Ok(Step::to((taken, taken == whole, None)));
+            };
+            let before = held.call().metered.checked_sub(open).unwrap_or_default();
+            let is_first = before.is_zero() && price == held.call().price;
+            let back = if is_first { whole } else { open };
+            let mut next = channel.clone();
+            if next.unserved(back) < back {
+                // Somebody took us for dead. It stays charged, for those who repeat it.
+                let (held, (guards, writes)) = held.served(None, now);
+                let nothing = (Amount::ZERO, false, Some(held));
+                return Ok(Step::to(nothing).with(guards, writes));
+            }
+            *channel = next;
+            if is_first {
+                let (guards, writes) = held.unserved();
+                return Ok(Step::to((back, true, None)).with(guards, writes));
+            }
+            let (held, (guards, writes)) = held.clone().having(before).served(None, now);
+            Ok(Step::to((back, false, Some(held))).with(guards, writes))
+        });
+        let (taken, is_whole, next) = step.await?;
+        if let Some(row) = &mut row {
+            **row = next;
+        }
+        if !taken.is_zero() {
+            self.live.tell(|| What::GivenBack { amount: taken });
+        }
+        Ok(is_whole)
+    }
+
     /// What was charged goes back, before anybody is told so.
     async fn unserved<B>(
         &self,
         own: Option<Response<GateBody<B>>>,
         refused: Refused,
     ) -> Response<GateBody<B>> {
-        let price = more(self.spent.price, self.meter.take_open(false));
-        let (guards, writes) = self
-            .call
-            .as_ref()
-            .map_or_else(Default::default, HeldCall::unserved);
-        let taken_back = self
-            .live
-            .step(move |channel: &mut Channel| {
-                let taken = channel.unserved(price);
-                Ok(Step::to(taken).with(guards.clone(), writes.clone()))
-            })
-            .await;
+        let taken_back = self.take_back().await;
         abort::point("seat-taken-back");
         let is_back = match taken_back {
-            Ok(taken) => taken == price,
+            Ok(is_whole) => is_whole,
             Err(error) => {
-                tracing::warn!(channel = %self.live.id(), %price, "what was not served could not be taken back: {error}");
+                tracing::warn!(channel = %self.live.id(), "what was not served could not be taken back: {error}");
                 false
             }
         };

@@ -7,6 +7,7 @@ mod balances;
 mod checks;
 mod limits;
 mod manage;
+mod metered;
 mod offers;
 mod repeated;
 mod shared;

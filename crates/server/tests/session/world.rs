@@ -221,6 +221,17 @@ impl Shop {
         till.look_around(&method).await.unwrap();
     }
 
+    /// Waits until so much is spent of a channel: what ends a stream goes on behind its answer.
+    pub(crate) async fn until_spent(&self, buyer: &Buyer, spent: u128) {
+        let there = async {
+            while self.balance(&buyer.id()).await.spent != Amount::new(spent) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(20), there).await;
+        assert!(waited.is_ok(), "{:?}", self.balance(&buyer.id()).await);
+    }
+
     /// What the store says of a channel.
     pub(crate) async fn balance(&self, channel: &ChannelId) -> Balance {
         let channels = Channels::new(Arc::clone(&self.backend));

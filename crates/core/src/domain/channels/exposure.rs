@@ -124,35 +124,6 @@ impl Channels {
         Err(ChannelError::Contended)
     }
 
-    /// Draws for a channel until it may hold `needs` unsettled, and lets it. `false` where a cap leaves
-    /// no room. [`Channels::accept_and_charge`] does it by itself; it is for steps of other kinds that
-    /// were refused as [`Unbacked`](crate::intent::session::Refused::Unbacked).
-    ///
-    /// # Errors
-    /// When the channel is another's to write, or the store fails. It is safe to repeat.
-    pub async fn back(
-        &self,
-        held: &mut Held,
-        needs: Amount,
-        caps: &Caps,
-        now: Timestamp,
-    ) -> Result<bool, ChannelError> {
-        for _ in 0..TRIES {
-            let Some((number, amount)) = self.draw(held, needs, caps, now).await? else {
-                return Ok(false);
-            };
-            let is_current = self
-                .update(held, now, |channel| {
-                    Ok(Step::to(channel.grant(number, amount)))
-                })
-                .await?;
-            if is_current {
-                return Ok(true);
-            }
-        }
-        Err(ChannelError::Contended)
-    }
-
     /// Gives back what a channel does not need any more, because it was settled or closed, but for
     /// `spare`. Answers how much came free.
     ///

@@ -65,8 +65,12 @@ impl<T: Send, F> Work for Stepping<T, F>
 where
     F: FnMut(&mut Channel) -> Result<Step<T>, Refused> + Send,
 {
-    fn take(&mut self, channel: &mut Channel, _is_full: bool) -> Result<Rows, Refused> {
-        let (outcome, rows) = (self.step)(channel)?.into_parts();
+    fn take(&mut self, channel: &mut Channel, is_full: bool) -> Result<Rows, Refused> {
+        let taken = (self.step)(channel).map_err(|refused| match refused {
+            Refused::Unbacked { .. } if is_full => Refused::ExposureFull,
+            other => other,
+        });
+        let (outcome, rows) = taken?.into_parts();
         self.outcome = Some(Ok(outcome));
         Ok(rows)
     }

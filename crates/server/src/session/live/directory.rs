@@ -186,6 +186,10 @@ impl Memory for Directory {
         }))
     }
 
+    fn is_serving(&self, channel: &ChannelId) -> bool {
+        self.peek(channel).is_some_and(|live| live.is_serving())
+    }
+
     fn each(&self, look: &mut dyn FnMut(&ChannelId, &Terms, Balance)) {
         for shard in &self.shards {
             // What looks may take its time, so nobody waits for it here.

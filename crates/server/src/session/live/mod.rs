@@ -10,7 +10,6 @@ mod line;
 mod place;
 #[cfg(test)]
 mod tests;
-mod work;
 
 use std::{
     fmt,
@@ -18,7 +17,7 @@ use std::{
 };
 
 use farthing_core::{
-    domain::channels::{Caps, ChannelError, Channels, Held, Purchase, Step},
+    domain::channels::{Buying, Caps, ChannelError, Channels, Held, Purchase, Step, Stepping},
     intent::session::{
         Admitted, Balance, Channel, ChannelId, Protocol, Refused, Standing, Terms, Voucher,
     },
@@ -34,9 +33,11 @@ use tokio::sync::watch;
 pub(crate) use directory::Directory;
 pub(crate) use place::StreamPlace;
 
-use crate::limits::Allowance;
+use crate::{
+    event::{Event, Events, Movement, What},
+    limits::Allowance,
+};
 use line::Line;
-use work::{Buying, Stepping};
 
 /// A channel in memory. There is one of each channel in a process at a time.
 pub(crate) struct Live {
@@ -57,6 +58,9 @@ pub(crate) struct Live {
     served: Mutex<Amount>,
     changes: watch::Sender<u64>,
     streams: watch::Sender<u64>,
+    /// Held by each who may have something of it in flight.
+    serving: Arc<()>,
+    events: Events,
 }
 
 /// What is known of a channel, as of its last durable step.
@@ -88,6 +92,7 @@ pub(crate) struct Making {
     pub(crate) channels: Channels,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) allowance: Allowance,
+    pub(crate) events: Events,
 }
 
 impl Live {
@@ -111,6 +116,8 @@ impl Live {
             served: Mutex::default(),
             changes: watch::Sender::new(0),
             streams: watch::Sender::new(0),
+            serving: Arc::default(),
+            events: making.events,
         })
     }
 
@@ -186,7 +193,8 @@ impl Live {
         T: Send + 'static,
         F: FnMut(&mut Channel) -> Result<Step<T>, Refused> + Send + 'static,
     {
-        self.line.take(self, Stepping::new(step)).await
+        let taken = self.line.take(self, Stepping::new(step)).await?;
+        taken.into_outcome()
     }
 
     /// Takes a request's voucher and charges its price, within the caps of what may be unsettled.
@@ -195,14 +203,54 @@ impl Live {
     /// # Errors
     /// As [`Channels::accept_and_charge`].
     pub(crate) async fn pay(&self, purchase: Purchase) -> Result<Admitted, ChannelError> {
-        self.line.take(self, Buying::new(purchase)).await
+        let price = purchase.price;
+        let taken = self.line.take(self, Buying::new(purchase)).await?;
+        let admitted = taken.into_outcome()?;
+        self.tell_voucher(admitted.voucher.added);
+        if admitted.charge.is_ok() {
+            self.tell_charged(price);
+        }
+        Ok(admitted)
     }
 
     /// Notes that what was charged for a request was delivered. It is written with the channel's
     /// next step.
     pub(crate) fn served(&self, price: Amount) {
+        if price.is_zero() {
+            return;
+        }
         let mut served = lock(&self.served);
         *served = served.checked_add(price).unwrap_or(*served);
+    }
+
+    /// Is held by whoever may have something of it in flight.
+    pub(crate) fn serving(&self) -> Arc<()> {
+        Arc::clone(&self.serving)
+    }
+
+    /// Whether this process may have something of it in flight.
+    pub(crate) fn is_serving(&self) -> bool {
+        Arc::strong_count(&self.serving) > 1
+    }
+
+    /// Tells whoever wants to know what happened to it, once that is durable.
+    pub(crate) fn tell(&self, what: impl FnOnce() -> What) {
+        let event = || Event::Session(Movement::of(&self.id, &self.terms, what()));
+        self.events.tell(event);
+    }
+
+    /// Tells by how much a voucher raised what is accepted.
+    pub(crate) fn tell_voucher(&self, added: Amount) {
+        if !added.is_zero() {
+            self.tell(|| What::Voucher { added });
+        }
+    }
+
+    /// Tells what was charged.
+    pub(crate) fn tell_charged(&self, amount: Amount) {
+        if !amount.is_zero() {
+            self.tell(|| What::Charged { amount });
+        }
     }
 
     /// Tells what was read or written.

@@ -52,6 +52,7 @@ fn making(backend: Arc<dyn Backend>, cap: u128) -> Making {
         channels: Channels::new(backend),
         clock,
         allowance: Allowance::new(number(10), number(100)),
+        events: Events::default(),
     }
 }
 
@@ -411,4 +412,34 @@ async fn a_channel_is_loaded_once_and_forgotten_when_nobody_has_it() {
         assert!(failed.await.is_err());
     }
     assert_eq!(directory.len(), before);
+}
+
+/// A note that may have been written is not written again: it would end what is charged for others.
+#[tokio::test]
+async fn what_was_delivered_is_said_once_whatever_becomes_of_its_write() {
+    let (faults, live) = slow(1_000).await;
+    let unsure = |live: &Live| live.last().balance.unsure.units();
+    // One is unsure from the beginning, and was delivered.
+    live.served(amount(1));
+    faults.doubt_commit(1);
+    assert!(live.pay(purchase("alice", 500, 5)).await.is_err());
+    live.pay(purchase("alice", 500, 3)).await.unwrap();
+    assert_eq!(unsure(&live), 8);
+
+    // One that leads and goes away may have written it, too.
+    live.served(amount(5));
+    let held = faults.hold_commit(1, When::After);
+    let first = pay(&live, purchase("alice", 500, 1));
+    held.reached().await;
+    first.abort();
+    let _ = first.await;
+    live.pay(purchase("alice", 500, 2)).await.unwrap();
+    assert_eq!(unsure(&live), 3 + 1 + 2);
+
+    // What was surely not written is said with the next write.
+    live.served(amount(3));
+    faults.fail_commit(1, Failure::Full);
+    assert!(live.pay(purchase("alice", 500, 1)).await.is_err());
+    live.pay(purchase("alice", 500, 1)).await.unwrap();
+    assert_eq!(unsure(&live), 1 + 2 + 1);
 }

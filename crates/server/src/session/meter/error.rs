@@ -50,6 +50,8 @@ impl MeterError {
             Self::Unpaid(_) => Cut::Unpaid,
             Self::Closed(_) => Cut::Closed,
             Self::Stopping => Cut::Stopped,
+            // The same request, repeated under its key, is served elsewhere by now.
+            Self::Channel(ChannelError::Guarded(_)) => Cut::Replaced,
             Self::Full | Self::TooMany(_) | Self::Channel(_) => Cut::Failed,
         }
     }

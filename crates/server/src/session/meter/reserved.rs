@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use farthing_core::{
-    domain::channels::{ChannelError, Step},
+    domain::channels::{ChannelError, Rows, Step},
     intent::session::{Balance, Channel, Refused, ReservationId},
-    value::{Amount, Timestamp},
+    value::Timestamp,
 };
 
 use super::{Meter, MeterError, Tried, Wait};
@@ -33,23 +33,20 @@ impl Meter {
         let price = self.cost(units)?;
         let mut wait = None;
         loop {
-            let meter = self.clone();
+            let (meter, price) = (self.clone(), self.uncredited(price));
             // What is held is given back also where nobody waits for it any more.
             let tried = self.detached(async move {
                 let (now, until) = meter.hold();
                 let step = move |channel: &mut Channel| {
                     channel.lapse(now);
-                    channel.reserve(price, until)
+                    Ok(Step::to(channel.reserve(price, until)?))
                 };
-                Ok(match meter.backed(price, step).await? {
-                    Tried::Done(id) => Tried::Done(Reserved {
-                        meter,
-                        id,
-                        is_over: false,
-                    }),
-                    Tried::Short(need) => Tried::Short(need),
-                    Tried::Full => Tried::Full,
-                })
+                let tried = meter.backed(step).await?;
+                Ok(tried.map(|id| Reserved {
+                    meter,
+                    id,
+                    is_over: false,
+                }))
             });
             match tried.await? {
                 Tried::Done(reserved) => return Ok(reserved),
@@ -63,31 +60,16 @@ impl Meter {
         (now, now.saturating_add(HELD_FOR))
     }
 
-    /// Takes a step that needs an amount to be backed.
+    /// Takes a step for which more may have to be drawn.
     async fn backed<T: Send + 'static>(
         &self,
-        price: Amount,
-        step: impl Fn(&mut Channel) -> Result<T, Refused> + Clone + Send + 'static,
+        step: impl FnMut(&mut Channel) -> Result<Step<T>, Refused> + Send + 'static,
     ) -> Result<Tried<T>, MeterError> {
-        loop {
-            let step = step.clone();
-            let taken = self
-                .tariff()
-                .live
-                .step(move |channel| Ok(Step::to(step(channel)?)));
-            match taken.await {
-                Ok(outcome) => return Ok(Tried::Done(outcome)),
-                Err(ChannelError::Refused(Refused::Short(need))) => return Ok(Tried::Short(need)),
-                Err(ChannelError::Refused(Refused::Unbacked { .. })) => {
-                    // A charge draws what it needs from the counters, and what is drawn stays.
-                    match self.pay(price).await? {
-                        Tried::Done(_) => self.take_back(price).await?,
-                        Tried::Short(need) => return Ok(Tried::Short(need)),
-                        Tried::Full => return Ok(Tried::Full),
-                    }
-                }
-                Err(error) => return Err(MeterError::of(error)),
-            }
+        match self.tariff().live.step(step).await {
+            Ok(outcome) => Ok(Tried::Done(outcome)),
+            Err(ChannelError::Refused(Refused::Short(need))) => Ok(Tried::Short(need)),
+            Err(ChannelError::Refused(Refused::ExposureFull)) => Ok(Tried::Full),
+            Err(error) => Err(MeterError::of(error)),
         }
     }
 }
@@ -117,20 +99,27 @@ impl Reserved {
             let (meter, id) = (self.meter.clone(), self.id);
             let tried = self.meter.detached(async move {
                 let (_, until) = meter.hold();
-                let step = move |channel: &mut Channel| match is_last {
-                    true => channel.correct(id, price),
-                    false => channel.draw(id, price, until),
+                let step = |price, (guards, writes): Rows| {
+                    meter.backed(move |channel: &mut Channel| {
+                        let balance = match is_last {
+                            true => channel.correct(id, price)?,
+                            false => channel.draw(id, price, until)?,
+                        };
+                        Ok(Step::to(balance).with(guards.clone(), writes.clone()))
+                    })
                 };
-                let tried = meter.backed(price, step).await?;
-                if let Tried::Done(_) = tried {
-                    meter.note(units, price);
+                let tried = meter.beyond_credit(price, step).await?;
+                if let Tried::Done(paid) = &tried {
+                    meter.note(units, paid.charged);
+                    let amount = paid.charged;
+                    meter.tariff().live.tell_charged(amount);
                 }
                 Ok(tried)
             });
             match tried.await? {
-                Tried::Done(balance) => {
+                Tried::Done(paid) => {
                     self.is_over = is_last;
-                    return Ok(balance);
+                    return Ok(paid.outcome);
                 }
                 tried => Wait::on(&mut wait, &self.meter, price, &tried).await?,
             }

@@ -55,7 +55,7 @@ impl Wait {
         price: Amount,
         tried: &Tried<T>,
     ) -> Result<Self, MeterError> {
-        let tariff = meter.tariff();
+        let (tariff, price) = (meter.tariff(), meter.uncredited(price));
         let need = match tried {
             Tried::Short(need) => Some(*need),
             Tried::Done(_) | Tried::Full => None,

@@ -11,6 +11,8 @@ pub(super) struct Purse {
     /// How many units are charged at once, where the balance has them.
     slice: u64,
     paid: u64,
+    /// How much of it is on credit, which is used up first: what goes back at the end was charged.
+    lent: Amount,
 }
 
 impl Purse {
@@ -19,6 +21,7 @@ impl Purse {
             meter,
             slice,
             paid: 0,
+            lent: Amount::ZERO,
         }
     }
 
@@ -38,11 +41,14 @@ impl Purse {
     }
 
     async fn charge(&mut self, units: u64) -> Result<Tried<Balance>, MeterError> {
-        let tried = self.meter.pay(self.meter.cost(units)?).await?;
-        if let Tried::Done(_) = tried {
+        let cost = self.meter.cost(units)?;
+        let tried = self.meter.pay(cost).await?;
+        if let Tried::Done(paid) = &tried {
             self.paid += units;
+            let lent = cost.checked_sub(paid.charged).unwrap_or_default();
+            self.lent = self.lent.checked_add(lent).unwrap_or(self.lent);
         }
-        Ok(tried)
+        Ok(tried.map(|paid| paid.outcome))
     }
 
     /// What a piece lacks, as an amount.
@@ -53,16 +59,27 @@ impl Purse {
     /// A piece was handed over, and is paid for.
     pub(super) fn delivered(&mut self, units: u64) {
         self.paid = self.paid.saturating_sub(units);
-        self.meter.delivered(units, self.value(units));
+        let price = self.value(units);
+        let lent = self.lent.min(price);
+        self.lent = self.lent.checked_sub(lent).unwrap_or_default();
+        // What is on credit was charged before, and ended then.
+        let charged = price.checked_sub(lent).unwrap_or_default();
+        self.meter.delivered(units, charged);
     }
 
     /// Gives back what was not handed over.
     pub(super) async fn end(mut self) {
-        let left = self.value(self.paid);
-        self.paid = 0;
+        let left = self.left();
+        (self.paid, self.lent) = (0, Amount::ZERO);
         if let Err(error) = self.meter.take_back(left).await {
             tracing::warn!(channel = %self.meter.channel(), "what was charged ahead could not be given back: {error}");
         }
+    }
+
+    /// What was charged for what was not handed over.
+    fn left(&self) -> Amount {
+        let left = self.value(self.paid);
+        left.checked_sub(self.lent).unwrap_or_default()
     }
 
     /// What units cost that were charged: a product that was made before.
@@ -73,7 +90,7 @@ impl Purse {
 
 impl Drop for Purse {
     fn drop(&mut self) {
-        let left = self.value(self.paid);
+        let left = self.left();
         self.meter.tariff().take_back_later(left);
     }
 }

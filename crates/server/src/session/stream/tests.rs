@@ -28,6 +28,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Piece, StreamBody, StreamCut};
 use crate::{
+    event::Events,
     limits::Allowance,
     session::{Live, Making, Meter, MeterError, meter::Tariff},
 };
@@ -84,6 +85,7 @@ impl Stage {
             channels,
             clock: clock.clone(),
             allowance: Allowance::new(many, many),
+            events: Events::default(),
         };
         Self {
             live: Arc::new(Live::new(held, terms, making.clone()).unwrap()),
@@ -120,6 +122,8 @@ impl Stage {
             price: Amount::new(PRICE),
             challenge: "c1".parse().unwrap(),
             paid: 0,
+            credit: Amount::ZERO,
+            row: None,
             within: Duration::from_secs(30),
             takes_trailers,
             till: None,

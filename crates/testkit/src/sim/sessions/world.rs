@@ -597,6 +597,7 @@ fn call(key: u8, price: Amount, now: Timestamp) -> Call {
     Call {
         whole: print(key),
         price,
+        metered: Amount::ZERO,
         units: 1,
         attempts: 1,
         state: CallState::Charged {

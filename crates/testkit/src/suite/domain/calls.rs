@@ -10,7 +10,7 @@ use farthing_core::{
         responses::Stored,
     },
     port::backend::Backend,
-    value::{Fingerprint, Timestamp},
+    value::{Amount, Fingerprint, Timestamp},
 };
 use tokio::task::JoinSet;
 
@@ -27,6 +27,7 @@ fn call() -> Call {
     Call {
         whole: WHOLE,
         price: of(5),
+        metered: Amount::ZERO,
         units: 1,
         attempts: 1,
         state: CallState::Charged { until: after(30) },

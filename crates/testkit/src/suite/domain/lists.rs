@@ -76,6 +76,7 @@ pub async fn a_channel_is_forgotten_whole_and_not_before_its_end(store: Arc<dyn 
     let call = Call {
         whole: KEY,
         price: of(5),
+        metered: Amount::ZERO,
         units: 1,
         attempts: 1,
         state: CallState::Charged { until: after(30) },

@@ -38,6 +38,7 @@ fn call(key: u8) -> Purchase {
     let call = Call {
         whole: Fingerprint([0; 32]),
         price: of(1),
+        metered: Amount::ZERO,
         units: 1,
         attempts: 1,
         state: CallState::Charged { until: after(30) },

@@ -7,7 +7,7 @@ use farthing_core::{
     header::{PAYMENT_AUTHORIZATION, PAYMENT_RECEIPT, payment_receipt, www_authenticate},
     intent::session,
     noun::{Challenge, Receipt, problem::Problem, session::SessionReceipt},
-    value::Secret,
+    value::{Amount, Secret},
 };
 use http::{HeaderValue, Method, Response, header, request::Parts};
 
@@ -81,6 +81,8 @@ impl Desk<'_> {
             price,
             challenge: known.challenge.clone(),
             paid: 0,
+            credit: Amount::ZERO,
+            row: None,
             within: wait.unwrap_or(sessions.options().voucher_wait),
             takes_trailers: false,
             till: Some(sessions.till().clone()),
