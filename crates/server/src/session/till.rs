@@ -123,6 +123,9 @@ pub trait Memory: Send + Sync + 'static {
         step: RailStep,
     ) -> Option<BoxFuture<'a, Result<(), ChannelError>>>;
 
+    /// Whether this process may be serving something out of a channel at the moment.
+    fn is_serving(&self, channel: &ChannelId) -> bool;
+
     /// Shows every channel that is in memory, as it was after its last step.
     fn each(&self, look: &mut dyn FnMut(&ChannelId, &Terms, Balance));
 }
@@ -136,8 +139,6 @@ pub enum RailStep {
     Close(Option<Voucher>),
     /// Nothing but that what is known in memory alone is written.
     Flush,
-    /// What was charged for requests that nobody serves any more counts as served.
-    MakeSure,
 }
 
 impl RailStep {
@@ -150,10 +151,6 @@ impl RailStep {
             Self::Observe(seen) => channel.observe(*seen).map(drop),
             Self::Close(voucher) => channel.close(voucher.as_ref()).map(drop),
             Self::Flush => Ok(()),
-            Self::MakeSure => {
-                channel.make_sure();
-                Ok(())
-            }
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -407,6 +410,8 @@ pub(crate) struct InMemory {
     channels: Mutex<BTreeMap<ChannelId, (Terms, Balance)>>,
     /// What was done to them.
     pub(crate) steps: Mutex<Vec<RailStep>>,
+    /// Whether something is in flight on them.
+    pub(crate) serves: AtomicBool,
 }
 
 impl InMemory {
@@ -414,6 +419,7 @@ impl InMemory {
         Arc::new(Self {
             channels: Mutex::default(),
             steps: Mutex::default(),
+            serves: AtomicBool::default(),
         })
     }
 
@@ -434,6 +440,10 @@ impl Memory for InMemory {
         // It only listens: the books are written by the till.
         self.steps.lock().unwrap().push(step);
         None
+    }
+
+    fn is_serving(&self, _: &ChannelId) -> bool {
+        self.serves.load(Ordering::SeqCst)
     }
 
     fn each(&self, look: &mut dyn FnMut(&ChannelId, &Terms, Balance)) {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use farthing_core::{
-    domain::settlements::Wish,
+    domain::{channels::Step, settlements::Wish},
     intent::session::{Protocol, Standing},
     value::Amount,
 };
@@ -89,8 +89,42 @@ async fn what_a_dead_process_was_serving_is_settled_when_nobody_can_be_serving_i
         later(&kit).await;
     }
     let waited = Duration::from_secs(60) * rounds;
-    assert!(waited > options().settle.serve_within, "{waited:?}");
+    assert!(waited >= options().settle.serve_within, "{waited:?}");
     assert_eq!(kit.balance(&alice).await.settled, of(PRICE));
+}
+
+/// How long a channel was unused is asked of what is there: another process may serve from it, and take
+/// back what it charged, so that what is spent looks as if nothing had happened.
+#[tokio::test]
+async fn what_another_process_serves_is_not_taken_for_left_over() {
+    let kit = Kit::new(Protocol::V2);
+    let alice = kit.buyer("alice").await;
+    kit.pay(&alice, 2 * PRICE, PRICE).await.unwrap();
+    let longest = options().settle.serve_within;
+    for _ in 0..4 {
+        want(&kit, &alice).await;
+        kit.till.settle(&rail()).await.unwrap();
+        kit.clock.advance(longest / 2);
+        // Elsewhere a request is charged and not served.
+        kit.pay(&alice, 2 * PRICE, PRICE).await.unwrap();
+        let channels = kit.channels();
+        let mut held = channels.load(&alice.id()).await.unwrap().unwrap();
+        let again = channels.update(&mut held, kit.now(), |channel| {
+            assert_eq!(channel.unserved(of(PRICE)), of(PRICE));
+            Ok(Step::to(()))
+        });
+        again.await.unwrap();
+        kit.clock.advance(longest / 4);
+    }
+    want(&kit, &alice).await;
+    kit.till.settle(&rail()).await.unwrap();
+    assert_eq!(kit.paid_out(&alice), 0);
+    assert_eq!(kit.balance(&alice).await.unsure, of(PRICE));
+    // Nobody uses it any more.
+    kit.clock.advance(longest);
+    want(&kit, &alice).await;
+    kit.till.settle(&rail()).await.unwrap();
+    assert_eq!(kit.balance(&alice).await.unsure, of(0));
 }
 
 #[tokio::test]

@@ -31,11 +31,11 @@ use std::{
 use farthing_core::{
     bounds,
     domain::{
-        channels::Exposed,
+        channels::{Exposed, Held},
         leases::Lease,
         settlements::{Agenda, Item, Job, Wish},
     },
-    intent::session::{Channel, ChannelId, Standing, Terms},
+    intent::session::{ChannelId, Standing},
     port::{backend::StoreError, session::Session},
     value::{MethodId, Timestamp},
 };
@@ -51,7 +51,7 @@ use super::{
     watch::LOOK,
 };
 use crate::{abort, random};
-use policy::{Decision, Wanted, decide, together};
+use policy::{Decision, InFlight, Wanted, decide, together};
 
 /// How many settlements a rail is handed at the same time.
 const JOBS_AT_ONCE: usize = 8;
@@ -388,9 +388,12 @@ impl Till {
         if desk.settler.memo().may_be_handed(id, now).is_none() {
             return Ok(Ready::Wait(now.saturating_add(options.every)));
         }
-        let mut channel = self.made_sure(id, &terms).await?;
+        let held = self.made_sure(id).await?;
+        let in_flight = self.in_flight(&held);
+        let mut channel = held.channel().clone();
         loop {
-            match decide(&channel, wanted, now, rail.grace(), options) {
+            let since = (wanted, in_flight);
+            match decide(&channel, since, now, rail.grace(), options) {
                 Decision::Hand(how) => {
                     return Ok(Ready::Hand(Item {
                         channel: id.clone(),
@@ -433,28 +436,39 @@ impl Till {
 
     /// A channel with all that was delivered counted as served: what memory knows, and what nobody
     /// can be serving any more.
-    async fn made_sure(&self, id: &ChannelId, terms: &Terms) -> Result<Channel, StoreError> {
+    async fn made_sure(&self, id: &ChannelId) -> Result<Held, StoreError> {
         let held = self.held(id).await.map_err(stored)?;
-        let mut channel = held.channel().clone();
-        if channel.is_idle() {
-            return Ok(channel);
+        if held.channel().is_idle() {
+            return Ok(held);
         }
-        // With this step reservations that nobody ended run out, too.
         self.step(id, RailStep::Flush).await.map_err(stored)?;
-        channel = self.held(id).await.map_err(stored)?.channel().clone();
-        if channel.unsure().is_zero() {
-            return Ok(channel);
+        let mut held = self.held(id).await.map_err(stored)?;
+        if held.channel().is_idle() || self.is_serving(id) {
+            return Ok(held);
         }
-        let Some(desk) = self.desk(&terms.method) else {
-            return Ok(channel);
-        };
-        let now = self.now();
-        let sighting = desk.settler.memo().sight(id, channel.balance().spent, now);
-        if now.since(sighting.unchanged_since) > self.0.options.settle.serve_within {
-            self.step(id, RailStep::MakeSure).await.map_err(stored)?;
-            channel = self.held(id).await.map_err(stored)?.channel().clone();
+        let (channels, longest) = (&self.0.channels, self.0.options.settle.serve_within);
+        let ended = channels.end_left_over(&mut held, self.now(), longest).await;
+        let ended = ended.map_err(stored)?;
+        if !ended.is_zero() {
+            tracing::info!(channel = %id, amount = %ended, "what was charged for requests that nobody finished counts as served");
+            // Whoever has it in memory learns of it.
+            self.step(id, RailStep::Flush).await.map_err(stored)?;
         }
-        Ok(channel)
+        Ok(held)
+    }
+
+    /// Since when something that is in flight on a channel may have been charged. Of this process it is
+    /// known whether there is anything; another one may have charged when the channel was last used.
+    fn in_flight(&self, held: &Held) -> InFlight {
+        match self.is_serving(held.id()) {
+            true => InFlight::Here,
+            false => InFlight::Elsewhere(held.active_at()),
+        }
+    }
+
+    fn is_serving(&self, id: &ChannelId) -> bool {
+        let memory = self.0.memory.as_ref();
+        memory.is_some_and(|memory| memory.is_serving(id))
     }
 
     /// Whether all that is unsettled is to be settled now: the rail was silent, or the schedule says

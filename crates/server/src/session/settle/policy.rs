@@ -33,7 +33,8 @@ pub struct SettleOptions {
     /// The longest that a request can take to be served. What was charged for one that nobody
     /// finished counts as served after that.
     pub serve_within: Duration,
-    /// How long a channel that is being closed waits for the requests that are being served.
+    /// How long a channel that is being closed waits for the requests that are being served: from when
+    /// the close was asked for, or, where this process serves none, from when the channel was last used.
     pub close_patience: Duration,
 }
 
@@ -91,10 +92,19 @@ pub(super) enum Decision {
 /// What is wanted of a channel, and since when.
 pub(super) type Wanted = Option<(Wish, Timestamp)>;
 
+/// What may be in flight on a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InFlight {
+    /// This process is serving something out of it.
+    Here,
+    /// Only others may be, and whatever they are was charged at this time at the latest.
+    Elsewhere(Timestamp),
+}
+
 /// Decides what is done with a channel.
 pub(super) fn decide(
     channel: &Channel,
-    wanted: Wanted,
+    (wanted, in_flight): (Wanted, InFlight),
     now: Timestamp,
     grace: Duration,
     options: &SettleOptions,
@@ -103,10 +113,13 @@ pub(super) fn decide(
     match (channel.standing(), wanted) {
         (Standing::Closed, _) => Decision::Over,
         (Standing::Closing, _) => {
-            let since = wanted.map_or(now, |(_, since)| since);
+            let asked = wanted.map_or(now, |(_, since)| since);
+            let since = match in_flight {
+                InFlight::Here => asked,
+                InFlight::Elsewhere(charged) => asked.min(charged),
+            };
             let patience = since.saturating_add(options.close_patience);
-            let in_flight = !channel.is_idle() || !channel.unsure().is_zero();
-            if in_flight && now < patience {
+            if !channel.is_idle() && now < patience {
                 return Decision::Wait(patience.min(now.saturating_add(options.every)));
             }
             close(channel).map_or(Decision::Nothing, Decision::Hand)
