@@ -1,15 +1,19 @@
 //! Channels are closed: by their buyers, by their seller, once, and for what was spent.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use farthing_core::{
+    domain::settlements::Wish,
     intent::session::{Protocol, Standing},
     noun::problem::ProblemKind,
 };
 use farthing_server::{What, session::NotClosed};
 use farthing_testkit::method::{Answer, account};
 
-use crate::kit::{DEPOSIT, FUNDS, Kit, PRICE, of, options, rail};
+use crate::kit::{DEPOSIT, FUNDS, InMemory, Kit, PRICE, of, options, rail};
 
 #[tokio::test]
 async fn the_second_protocol_captures_what_was_spent_and_not_what_was_signed() {
@@ -209,6 +213,58 @@ async fn what_is_never_finished_holds_a_close_up_for_so_long_and_no_longer() {
     kit.clock.advance(options().settle.close_patience);
     let end = kit.till.close(&alice.said(PRICE)).await.unwrap();
     assert_eq!((end.settled, end.lost), (of(PRICE), of(0)));
+}
+
+/// What a dead process left is waited for from when the channel was last used: whoever closes later
+/// does not wait. Where this process is serving, it is waited for from the close on.
+#[tokio::test]
+async fn what_a_dead_process_left_is_not_waited_for_once_nothing_can_be_in_flight() {
+    for is_serving in [false, true] {
+        let memory = InMemory::new();
+        memory.serves.store(is_serving, Ordering::SeqCst);
+        let kit = Kit::with(Protocol::V2, options(), |session| session, Some(memory));
+        let alice = kit.buyer("alice").await;
+        kit.pay(&alice, PRICE, PRICE).await.unwrap();
+        kit.clock.advance(options().settle.close_patience);
+        let closed = kit.till.close(&alice.said(PRICE)).await;
+        if is_serving {
+            assert!(matches!(closed, Err(NotClosed::Pending)), "{closed:?}");
+            assert_eq!(kit.reserve.truth().settlements(), 0);
+        } else {
+            assert_eq!(closed.unwrap().settled, of(PRICE));
+        }
+    }
+}
+
+/// By the first protocol nothing closes without a voucher, whatever was spent: the opening's own, over
+/// nothing, is kept for that, and so is the one that was settled last.
+#[tokio::test]
+async fn a_channel_of_the_first_protocol_is_closed_whatever_was_spent() {
+    let kit = Kit::new(Protocol::V1);
+    // Nothing was spent, and the opening said nothing.
+    let alice = kit.buyer("alice").await;
+    kit.pay(&alice, 0, 0).await.unwrap();
+    kit.pay(&alice, 2 * PRICE, 0).await.unwrap();
+    let end = kit.till.close_as_seller(&alice.id()).await.unwrap();
+    assert_eq!((end.settled, end.lost), (of(0), of(0)));
+    // The buyer says so, also with what it signed last.
+    let bob = kit.buyer("bob").await;
+    kit.pay(&bob, 0, 0).await.unwrap();
+    kit.pay(&bob, 2 * PRICE, 0).await.unwrap();
+    let end = kit.till.close(&bob.said(2 * PRICE)).await.unwrap();
+    assert_eq!((end.settled, end.lost), (of(0), of(0)));
+    // All was settled already.
+    let carol = kit.buyer("carol").await;
+    kit.serve(&carol, 3 * PRICE, 3 * PRICE).await;
+    let (now, wanted) = (kit.now(), kit.till.settlements());
+    let (method, id) = (rail(), carol.id());
+    let settle = wanted.want(&method, &id, Wish::Settle, (now, now));
+    settle.await.unwrap();
+    kit.till.settle(&rail()).await.unwrap();
+    assert_eq!(kit.paid_out(&carol), 3 * PRICE);
+    let end = kit.till.close_as_seller(&carol.id()).await.unwrap();
+    assert_eq!((end.settled, end.lost), (of(3 * PRICE), of(0)));
+    assert_eq!(kit.reserve.truth().locked(), 0);
 }
 
 #[tokio::test]

@@ -178,7 +178,7 @@ impl Channel {
         self.awaited
     }
 
-    /// Takes a voucher whose signature was checked. An equal one changes nothing and buys nothing.
+    /// Takes a voucher whose signature was checked. An equal one raises nothing and buys nothing.
     ///
     /// # Errors
     /// When it falls, adds less than `least`, says more than is locked, or the channel does not
@@ -191,6 +191,7 @@ impl Channel {
             .checked_sub(accepted)
             .ok_or(Refused::Falls { accepted })?;
         if added.is_zero() {
+            self.keep_equal(voucher);
             return Ok(Acceptance {
                 added,
                 resumes: false,
@@ -211,6 +212,16 @@ impl Channel {
             self.awaited = None;
         }
         Ok(Acceptance { added, resumes })
+    }
+
+    /// Keeps a voucher that says what is accepted, where we have none that does and need one: the rail
+    /// of the first protocol closes no channel without, also where nothing was spent.
+    fn keep_equal(&mut self, voucher: &Voucher) {
+        let last = self.kept.as_slice().last();
+        let is_known = last.is_some_and(|last| last.cumulative() == voucher.cumulative());
+        if self.protocol == Protocol::V1 && !is_known {
+            self.kept.push(voucher.clone(), self.sure());
+        }
     }
 
     /// Charges a price. It has to be durable before what it pays for is delivered, and is unsure
