@@ -191,3 +191,41 @@ async fn a_node_whose_time_is_far_ahead_gets_nothing_signed() {
     world.clock.advance(Duration::from_secs(3_600));
     done(&world.settle(&settling).await);
 }
+
+/// Anybody can have more written down of the contract, with the seller's name, than a node tells of several
+/// blocks at once. It is then asked block by block, and not the same in vain for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_full_of_others_events_does_not_make_the_chain_silent() {
+    let Some(world) = World::new("a block that is full").await else {
+        return;
+    };
+    let begin = world.session.news(None).await.unwrap();
+    world.blocks(20).await;
+    let opened = world.open(Protocol::V2, 5_000).await;
+    world.blocks(3).await;
+    let to = world.chain.address();
+    let hostile = Hostile::start(move |_, asked| {
+        let one = asked.as_array().and_then(|all| all.first());
+        let filter = &one.unwrap_or(asked)["params"][0];
+        match filter["fromBlock"] == filter["toBlock"] {
+            true => Reply::Forward(to),
+            false => Reply::Endless,
+        }
+    })
+    .await;
+    let options = NodeOptions {
+        rounds: 1,
+        ..node_options(&hostile.url())
+    };
+    let node = Node::connect(options).await.unwrap();
+    let session = world.another(&node, |_| {});
+    let latest = session.news(None).await.unwrap().block;
+    let (mut named, mut at) = (Vec::new(), begin.block);
+    while at < latest {
+        let news = session.news(Some(at)).await.unwrap();
+        assert!(news.block > at, "it goes on");
+        named.extend(news.channels);
+        at = news.block;
+    }
+    assert_eq!(named, [opened.id.clone()]);
+}

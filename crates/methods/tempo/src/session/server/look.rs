@@ -47,16 +47,20 @@ impl TempoSession {
                 channels: Vec::new(),
             });
         };
-        let from = (since + 1).saturating_sub(OVERLAP);
-        let mut blocks = self.options.blocks.max(OVERLAP + 1);
+        let ahead = latest.number() - since;
+        let mut blocks = self.options.blocks.saturating_sub(OVERLAP).clamp(1, ahead);
+        let mut again = OVERLAP;
         loop {
-            let to = latest.number().min(from.saturating_add(blocks - 1));
+            let (from, to) = ((since + 1).saturating_sub(again), since + blocks);
             match self.logs(from, to, &latest).await {
-                // A node may refuse so many blocks, or so many logs.
-                Err(RpcError::Rejected { .. } | RpcError::Nonsense { .. })
-                    if blocks > OVERLAP + 1 && to > since + 1 =>
-                {
-                    blocks = (blocks / 2).max(OVERLAP + 1);
+                // A node may refuse so many blocks, or so many logs; and anybody can have as many written
+                // as fit into a block. What is looked through again is given up last, or that would
+                // keep us here for good.
+                Err(RpcError::Rejected { .. } | RpcError::Nonsense { .. }) if blocks > 1 => {
+                    blocks /= 2;
+                }
+                Err(RpcError::Rejected { .. } | RpcError::Nonsense { .. }) if again > 0 => {
+                    again /= 2;
                 }
                 Err(error) => return Err(unavailable(error)),
                 Ok((at, channels)) => {
