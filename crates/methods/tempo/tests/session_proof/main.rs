@@ -7,8 +7,10 @@
 
 #![expect(clippy::unwrap_used, reason = "these are the helpers of tests")]
 
+mod bad;
 mod dying;
 mod market;
+mod raw;
 mod shop;
 mod silent;
 mod two;
