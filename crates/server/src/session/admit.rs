@@ -1,7 +1,7 @@
 //! A request with a session's credential: what has to hold before a handler runs.
 //!
 //! ```text
-//! authentic ─▶ read ─▶ the route's channel ─▶ heard ─▶ a place ─▶ allowance ─▶ signature ─▶ one durable step
+//! authentic ─▶ read ─▶ the route's channel ─▶ heard ─▶ a place ─▶ signature ─▶ allowance ─▶ one durable step
 //! ```
 //!
 //! What costs little comes first, and nothing is written before the last. A credential consumes
@@ -173,9 +173,10 @@ impl Gate {
         said: Said,
         (buys, slot): (bool, OwnedSemaphorePermit),
     ) -> Result<Pass, Halt> {
+        // The allowance is its signer's: whoever knows the channel's name could use it up.
+        let voucher = live.check(&said).map_err(Refused::Method)?;
         live.admit_voucher(asked.now())
             .map_err(Refused::RateLimited)?;
-        let voucher = live.check(&said).map_err(Refused::Method)?;
         abort::point("voucher-checked");
         let least = good.metered.least;
         if !buys {
@@ -358,6 +359,7 @@ impl Gate {
         said: Said,
     ) -> Result<Pass, Halt> {
         let live = self.channel(good, &said.channel).await?;
+        live.check(&said).map_err(Refused::Method)?;
         live.admit_voucher(asked.now())
             .map_err(Refused::RateLimited)?;
         // It waits for its rail, and for its till's places: none is taken from those who pay.

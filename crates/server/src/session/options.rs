@@ -27,8 +27,9 @@ pub struct SessionOptions {
     pub exposure_per_payer: Price,
     /// How much all payers together may.
     pub exposure_in_total: Price,
-    /// Vouchers a second of one channel that pay for nothing: repeated ones, refused ones, those that
-    /// come without a request. A voucher that pays for its request is not counted.
+    /// Vouchers a second of one channel's signer that pay for nothing: repeated ones, refused ones, those
+    /// that come without a request. A voucher that pays for its request is not counted, and neither is
+    /// one that somebody else signed.
     pub vouchers_per_second: NonZeroU32,
     /// How many of them may come at once. It bounds the requests of one channel that are looked at
     /// together.

@@ -189,3 +189,28 @@ async fn closes_that_wait_take_no_place_from_those_who_pay() {
         close.abort();
     }
 }
+
+/// The name of a channel is no secret. Whoever knows it and not its key uses up nothing of what its owner may
+/// send.
+#[tokio::test]
+async fn what_strangers_sign_for_a_channel_does_not_shut_its_owner_out() {
+    let mut options = SessionOptions::default();
+    options.vouchers_per_second = number(1);
+    options.voucher_burst = number(4);
+    let parts = Parts {
+        options,
+        ..Parts::default()
+    };
+    let shop = Shop::with(parts, route()).await;
+    let alice = shop.buyer("alice").await;
+    let amount = Amount::new(PRICE);
+    let forged = alice.channel.sign_as(&account("mallory"), amount);
+    let voucher = FakeSessionPayload::voucher(&alice.channel, amount).with_signature(&forged);
+    let close = FakeSessionPayload::close(&alice.channel, amount).with_signature(&forged);
+    for payload in [voucher.raw(), close.raw()] {
+        for _ in 0..8 {
+            assert_eq!(shop.present(&alice, &payload).await.status, 402);
+        }
+    }
+    assert_eq!(shop.buy(&alice, PRICE).await.status, 200);
+}

@@ -168,7 +168,7 @@ impl Live {
         Ok(voucher)
     }
 
-    /// Takes one voucher of the channel's allowance, before its signature is checked.
+    /// Takes one voucher of the allowance that the channel's signer has. Strangers have no part in it.
     ///
     /// # Errors
     /// When there were too many that paid for nothing: how long to wait.
