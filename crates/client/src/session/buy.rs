@@ -23,7 +23,7 @@ use super::{
     opening::Door,
     present::{Shown, keyed},
     purse::{Purse, Stage},
-    receipt::{self, Word},
+    receipt::{self, By, Word},
 };
 use crate::{
     carry::Carrier,
@@ -53,6 +53,8 @@ pub(super) struct Trade<'a> {
     pub(super) renewed: bool,
     /// Whether the channel is the second one.
     pub(super) reopened: bool,
+    /// Whether its voucher was raised only to pass the one before it.
+    pub(super) outbid: bool,
 }
 
 impl Inner {
@@ -100,6 +102,7 @@ impl Inner {
             overtaken: 0,
             renewed: false,
             reopened: false,
+            outbid: false,
         };
         let (mut flight, mut cumulative) = (None, None);
         for _ in 0..ROUNDS {
@@ -127,15 +130,26 @@ impl Inner {
                     let showing = self.show(carrier, &trade.request, &header);
                     let shown = self.at_work(&keeper, showing).await?;
                     if let Shown::Served(response) = shown {
-                        self.opened(&keeper).await?;
+                        self.opened(&keeper, &response, mine.amount).await?;
                         drop(door);
                         return self
                             .delivered(&trade, mine, &purse, response, &header)
                             .await;
                     }
-                    let over = self.mend_opening(&mut trade, shown, &transaction).await;
+                    let mending = self.mend_opening(&mut trade, shown, &transaction);
+                    let over = Box::pin(mending).await;
                     drop(door);
-                    match over? {
+                    let over = match over {
+                        Err(Error::Session(fault))
+                            if matches!(*fault, SessionFault::Refused(_)) =>
+                        {
+                            mine.land(How::Free, None);
+                            self.settle_down(&keeper).await;
+                            return Err(Error::Session(fault));
+                        }
+                        over => over?,
+                    };
+                    match over {
                         Mended::Again => flight = Some(mine),
                         Mended::Anew => mine.land(How::Free, None),
                         Mended::Answer(response) => {
@@ -189,8 +203,8 @@ impl Inner {
             }
             Err(Refusal::Deposit(needed)) => {
                 let what = (trade.target, &trade.request);
-                self.top_up(&trade.keeper, &trade.choice, what, needed)
-                    .await?;
+                let topping_up = self.top_up(&trade.keeper, &trade.choice, what, needed);
+                Box::pin(topping_up).await?;
                 Ok(None)
             }
             Err(Refusal::Error(error)) => Err(error),
@@ -239,7 +253,9 @@ impl Inner {
                 Err(SessionFault::Unanswered(Box::new(said)).into())
             }
             Shown::Refused(said, headers) => {
-                match self.mend(trade, &mut flight, purse, said, &headers).await {
+                // What seldom happens is kept off the stack of what always does.
+                let mending = Box::pin(self.mend(trade, &mut flight, purse, said, &headers));
+                match mending.await {
                     Ok(Mended::Voucher(voucher)) => Ok(Next::Round(Some(flight), Some(voucher))),
                     Ok(Mended::Again) => Ok(Next::Round(Some(flight), None)),
                     Ok(Mended::Anew) => {
@@ -280,7 +296,10 @@ impl Inner {
         bill.costs(flight.amount);
         let said = receipt::of(response.headers());
         let word = match &said {
-            Some((_, session)) => self.weigh(&trade.keeper, &channel, session).await?,
+            Some((_, session)) => {
+                self.weigh(&trade.keeper, &channel, session, (By::Head, flight.amount))
+                    .await?
+            }
             None => Word::Foreign,
         };
         match word {
@@ -305,12 +324,15 @@ impl Inner {
             return Ok(Answered::by_session(response, outlay, bill, None));
         }
         let told = match word {
-            Word::Good(accepted, spent) => Some((accepted, spent)),
+            Word::Good(told) => Some(told),
             _ => None,
         };
         let how = match *trade.request.method() {
             // It takes the voucher and buys nothing.
             Method::HEAD => How::Used(Amount::ZERO),
+            // It was served. That it cost less has to be said by somebody whose receipts are known to
+            // speak of the request they come with.
+            _ if !purse.prompt => How::Charged,
             _ => used(trade.choice.amount(), flight.amount, &bill),
         };
         if let How::Used(used) = how {

@@ -199,16 +199,27 @@ impl Inner {
         let said = receipt::of(headers)
             .map(|(_, said)| said)
             .filter(|said| Some(&said.channel) == held.record.channel.as_ref());
+        // A seller that says that it took less than it was owed frees no budget by saying so.
         let spent = said.as_ref().map(|said| said.spent);
+        let spent = spent.map(|spent| spent.max(held.record.due()).min(held.record.signed));
         let reference = said.and_then(|said| said.transaction);
-        let purse = Purse {
-            reference,
-            ..held.record.clone()
-        };
-        let held = match self.purses.step(held, Step::to(purse.clone())).await {
-            Ok(held) => held,
-            Err(ChangeError::Stale) => self.reload(purse.id).await?,
-            Err(error) => return Err(store_error(error).into()),
+        // Kept before the rail is asked, which may keep nothing of a channel that is over.
+        let mut held = held;
+        let held = loop {
+            let (id, before) = (held.record.id, held.record.clone());
+            if !before.stage.is_live() {
+                return Ok(Closing::Closed(Box::new(before)));
+            }
+            let purse = Purse {
+                reference: reference.clone().or(before.reference.clone()),
+                paid_out: spent.or(before.paid_out),
+                ..before
+            };
+            match self.purses.step(held, Step::to(purse)).await {
+                Ok(held) => break held,
+                Err(ChangeError::Stale) => held = self.reload(id).await?,
+                Err(error) => return Err(store_error(error).into()),
+            }
         };
         let keeping = held.record.keeping().ok_or(SessionFault::NoChannel)?;
         if let Ok(Sight::Blind) = self.sight(&**payer, &keeping).await {

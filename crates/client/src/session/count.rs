@@ -10,6 +10,7 @@ use farthing_core::{
 use tokio::sync::oneshot;
 
 use super::{
+    booked,
     fault::SessionFault,
     keeper::{Flight, Keeper, Refusal, Wish, correct},
     offer::SessionChoice,
@@ -161,6 +162,8 @@ impl Inner {
             true => Vec::new(),
             false => self.debits(host, &currency, charged, now).await?,
         };
+        let mut purse = purse;
+        booked::book(&mut purse, held.record.signed, &debits);
         let step = Step {
             // What was signed before is spent for good.
             debts: Debts::Settle,
@@ -290,6 +293,41 @@ impl Inner {
                 return Ok(required);
             }
             *state = None;
+        }
+        Err(contended())
+    }
+
+    /// Signs a voucher that passes one that says `said`, by a step and only where that goes no further
+    /// than a step beyond what is owed.
+    pub(super) async fn pass(
+        &self,
+        keeper: &Keeper,
+        host: &str,
+        said: Amount,
+        step: Amount,
+    ) -> Result<Option<Amount>, Refusal> {
+        let mut state = keeper.state.lock().await;
+        for _ in 0..TRIES {
+            state.take();
+            let held = self.current(keeper, &mut state).await?;
+            let held = held.ok_or(Refusal::Shut)?;
+            let (mut purse, ends) = self.landed(keeper, &held, self.clock.now(), Amount::ZERO);
+            if purse.signed > said {
+                return Ok(Some(purse.signed));
+            }
+            purse.signed = more(said, step);
+            if purse.signed > more(purse.owed, step) {
+                return Ok(None);
+            }
+            if purse.signed > purse.deposit {
+                return Err(Refusal::Deposit(purse.signed));
+            }
+            let (signed, charged) = (purse.signed, less(purse.signed, held.record.signed));
+            if let Some(after) = self.charge(keeper, held, purse, charged, host).await? {
+                keeper.air().ends.drain(..ends);
+                *state = Some(after);
+                return Ok(Some(signed));
+            }
         }
         Err(contended())
     }

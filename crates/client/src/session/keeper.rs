@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, oneshot};
 
 use super::{
     purse::{Purse, less, more},
+    receipt::{By, Told},
     store::HeldPurse,
 };
 use crate::error::Error;
@@ -86,10 +87,10 @@ pub(super) enum How {
 pub(super) struct Ended {
     amount: Amount,
     how: How,
-    /// What the seller says of the whole channel, and the step that was the last one then, where
-    /// nothing else was under way.
-    exactly: Option<(Amount, u64)>,
-    told: Option<(Amount, Amount)>,
+    told: Option<Told>,
+    /// The step that was the last one then, where nothing else was under way: what the seller says of
+    /// the channel is about this request and what was before it.
+    alone: Option<u64>,
 }
 
 /// A request that is under way. Dropped without an end, nobody knows whether it was charged.
@@ -168,13 +169,12 @@ impl Flight {
     }
 
     /// Ends it. What is learnt is written with the channel's next step.
-    pub(super) fn land(mut self, how: How, told: Option<(Amount, Amount)>) {
-        let alone = told.filter(|_| self.is_alone());
-        let exactly = alone.map(|(_, spent)| (spent, self.step));
-        self.end(how, exactly, told);
+    pub(super) fn land(mut self, how: How, told: Option<Told>) {
+        let alone = self.is_alone().then_some(self.step);
+        self.end(how, told, alone);
     }
 
-    fn end(&mut self, how: How, exactly: Option<(Amount, u64)>, told: Option<(Amount, Amount)>) {
+    fn end(&mut self, how: How, told: Option<Told>, alone: Option<u64>) {
         if std::mem::replace(&mut self.over, true) {
             return;
         }
@@ -185,8 +185,8 @@ impl Flight {
         air.ends.push(Ended {
             amount: self.amount,
             how,
-            exactly,
             told,
+            alone,
         });
     }
 }
@@ -200,30 +200,51 @@ impl Drop for Flight {
 impl Ended {
     /// Writes down how a request ended.
     pub(super) fn apply(self, purse: &mut Purse) {
-        match self.how {
-            How::Charged => {}
-            How::Used(used) => purse.owed = less(purse.owed, less(self.amount, used)),
-            How::Free => purse.owed = less(purse.owed, self.amount),
-            How::Unsure => purse.unsure = more(purse.unsure, self.amount),
+        purse.owed = less(purse.owed, less(self.amount, self.cost()));
+        if self.how == How::Unsure {
+            purse.unsure = more(purse.unsure, self.amount);
         }
-        if let Some((accepted, spent)) = self.told {
-            purse.accepted = purse.accepted.max(accepted);
-            purse.spent = purse.spent.max(spent);
+        if let Some(told) = self.told {
+            purse.accepted = purse.accepted.max(told.accepted);
+            purse.spent = purse.spent.max(told.spent);
+            // It was believed, so it was counted; whatever we made of this request, it is owed.
+            purse.owed = purse.owed.max(told.spent);
         }
         purse.unsure = purse.unsure.min(purse.owed);
+    }
+
+    /// How much of what was counted for it stays owed.
+    fn cost(&self) -> Amount {
+        match self.how {
+            How::Charged | How::Unsure => self.amount,
+            How::Used(used) => used.min(self.amount),
+            How::Free => Amount::ZERO,
+        }
     }
 }
 
 /// Takes over what the seller says of the whole channel, where it has to be the whole truth: one
 /// request was under way, here and in other processes, from the last step on. It is no more than we
 /// counted, or it was not believed.
+///
+/// Some sellers write the receipt and then charge, and theirs lacks the very request that it comes
+/// with: see [`Purse::prompt`].
 pub(super) fn correct(purse: &mut Purse, air: &Air, step: u64, others_fly: bool) {
     let [only] = &*air.ends else { return };
-    let Some((spent, then)) = only.exactly else {
+    let (Some(told), Some(then)) = (only.told, only.alone) else {
         return;
     };
-    if then == step && air.amount.is_zero() && !others_fly && spent <= purse.owed {
-        purse.owed = spent;
+    if then != step || !air.amount.is_zero() || others_fly {
+        return;
+    }
+    let cost = only.cost();
+    let truth = match told.by == By::End || purse.prompt {
+        true => told.spent,
+        // What was served is owed; only what was not known to be can turn out not to be.
+        false => more(told.spent, cost).max(purse.due()),
+    };
+    if truth <= purse.owed {
+        purse.owed = truth;
         purse.unsure = Amount::ZERO;
     }
 }
@@ -236,8 +257,8 @@ impl Keeper {
         air.ends.push(Ended {
             amount,
             how: How::Free,
-            exactly: None,
             told: None,
+            alone: None,
         });
     }
 }

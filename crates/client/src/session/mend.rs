@@ -1,12 +1,15 @@
 //! What to do when a seller refuses a session's payment.
 
+use std::time::Duration;
+
 use farthing_core::{
     domain::claims::{ChangeError, Debts},
     intent::session::{OnChain, Seen},
     noun::{
-        problem::{Problem, ProblemKind},
+        problem::{Problem, ProblemKind, Retry},
         session::NeedVoucher,
     },
+    payment::Moved,
     port::session_payer::SessionPayer,
     value::{Amount, Secret},
 };
@@ -14,6 +17,7 @@ use http::HeaderMap;
 use reqwest::Response;
 
 use super::{
+    booked,
     buy::Trade,
     fault::SessionFault,
     keeper::{Flight, Keeper, Refusal},
@@ -67,7 +71,7 @@ impl Inner {
                 let Some(required) = required.filter(|required| *required > trade.said) else {
                     return self.overtaken(trade, said).await;
                 };
-                self.more(trade, flight, required).await
+                Box::pin(self.more(trade, flight, required)).await
             }
             Some(ProblemKind::SessionAmountExceedsDeposit) => {
                 self.look_at_deposit(trade, purse).await?;
@@ -79,6 +83,10 @@ impl Inner {
                     true => Err(refused(said)),
                     false => Ok(Mended::Again),
                 }
+            }
+            Some(ProblemKind::SessionDeltaTooSmall) if !trade.outbid => {
+                trade.outbid = true;
+                Box::pin(self.outbid(trade, said)).await
             }
             _ => {
                 let (highest, state) = self.highest(&trade.keeper).await?;
@@ -99,6 +107,30 @@ impl Inner {
         }
         let highest = self.highest(&trade.keeper).await?.0;
         Ok(Mended::Voucher(highest))
+    }
+
+    /// Some sellers take no voucher that says what the one before it said, though it left a balance:
+    /// what was signed for a request that was then not charged stands in the way of the next. So that one
+    /// is signed a step higher: a price more than is owed, and never further.
+    async fn outbid(&self, trade: &mut Trade<'_>, said: Said) -> Result<Mended, Error> {
+        let (host, step) = (
+            trade.target.host(),
+            trade.choice.amount().max(trade.choice.least),
+        );
+        for _ in 0..2 {
+            match self.pass(&trade.keeper, host, trade.said, step).await {
+                Ok(Some(signed)) => return Ok(Mended::Voucher(signed)),
+                Ok(None) => return Err(refused(said)),
+                Err(Refusal::Shut) => return Ok(Mended::Anew),
+                Err(Refusal::Error(error)) => return Err(error),
+                Err(Refusal::Deposit(needed)) => {
+                    let what = (trade.target, &trade.request);
+                    self.top_up(&trade.keeper, &trade.choice, what, needed)
+                        .await?;
+                }
+            }
+        }
+        Err(SessionFault::Contended.into())
     }
 
     /// Signs what a seller says is missing, as far as our own count allows it; for a unit that is not
@@ -258,12 +290,16 @@ impl Inner {
         held: HeldPurse,
         seen: Option<Seen>,
     ) -> Result<Option<HeldPurse>, Error> {
+        if !held.record.stage.is_live() {
+            // Somebody was faster, and gave back what was to be given back.
+            return Ok(Some(held));
+        }
         let mut purse = held.record.clone();
         match seen.map(|seen| seen.state) {
             None => purse.stage = Stage::Lost,
             Some(OnChain::Finalized { settled }) => {
                 purse.stage = Stage::Closed;
-                purse.paid_out = settled;
+                purse.paid_out = settled.or(purse.paid_out);
             }
             // It was asked to end: it pays nothing more.
             Some(OnChain::Open {
@@ -282,6 +318,7 @@ impl Inner {
                 writes.push(erase_locking(purse.id, which));
             }
         }
+        writes.extend(booked::give_back(&mut purse));
         let step = Step {
             debts: Debts::Settle,
             frees: true,
@@ -349,13 +386,55 @@ impl Inner {
             },
             None if std::mem::replace(&mut trade.reopened, true) => Err(refused(said)),
             None => Ok(Mended::Anew),
-            Some(_) => Err(SessionFault::Waits {
-                doing: "opened",
-                said: Box::new(said),
-            }
-            .into()),
+            Some(_) => Box::pin(self.still_opening(trade, said)).await,
         }
     }
+
+    /// The rail says nothing of an opening that was not served. Where the rail is the seller's own books,
+    /// its refusal for good is all that will ever be known; but it proves nothing, for the seller has
+    /// what was signed, and could book it later. So the same is shown again until it is too old to be
+    /// booked, and only when it is refused then is it given up, and another signed.
+    async fn still_opening(&self, trade: &mut Trade<'_>, said: Said) -> Result<Mended, Error> {
+        let waits = |said| {
+            let said = Box::new(said);
+            Err(SessionFault::Waits {
+                doing: "opened",
+                said,
+            }
+            .into())
+        };
+        let held = self.fresh(&trade.keeper).await?;
+        let held = held.ok_or(SessionFault::NoChannel)?;
+        let keeping = held.record.keeping().ok_or(SessionFault::NoChannel)?;
+        if !is_for_good(&said) {
+            return waits(said);
+        }
+        let sight = self.sight(&*trade.choice.payer, &keeping).await;
+        let kept = self.purses.locking(held.record.id, Which::Opening).await?;
+        let (Ok(Sight::Blind), Some(kept)) = (sight, kept) else {
+            return waits(said);
+        };
+        if self.clock.now() < kept.valid_until.saturating_add(CLOCKS) {
+            return Err(refused(said));
+        }
+        self.never_came(held).await?;
+        self.fresh(&trade.keeper).await?;
+        match std::mem::replace(&mut trade.reopened, true) {
+            true => Err(refused(said)),
+            false => Ok(Mended::Anew),
+        }
+    }
+}
+
+/// How far the clocks of a buyer and a seller may be apart.
+const CLOCKS: Duration = Duration::from_secs(60);
+
+/// Whether a seller refused, says that nothing moved, and wants nothing of it again.
+fn is_for_good(said: &Said) -> bool {
+    said.problem.as_ref().is_some_and(|problem| {
+        problem.moved == Some(Moved::No)
+            && matches!(problem.retry(), Some(Retry::Fresh | Retry::Never))
+    })
 }
 
 /// Whether a unit is something else than a request, so that one request may cost several.

@@ -42,6 +42,7 @@
 //! the channel's use; the rest comes back by closing it.
 
 mod bill;
+mod booked;
 mod buy;
 mod close;
 mod count;

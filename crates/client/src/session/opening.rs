@@ -7,13 +7,16 @@ use farthing_core::{
     port::session_payer::SessionPayer,
     value::{Amount, Secret, Timestamp},
 };
+use reqwest::Response;
 use tokio::sync::MutexGuard;
 
 use super::{
+    booked,
     keeper::{Flight, Keeper},
     lock::BEATS,
     offer::SessionChoice,
     purse::{Flying, Purse, Stage, more},
+    receipt,
     store::{Begun, HeldPurse, Step, Which, erase_locking, keep_locking},
 };
 use crate::{
@@ -123,6 +126,8 @@ impl Inner {
             flying: Vec::new(),
             accepted: Amount::ZERO,
             spent: Amount::ZERO,
+            prompt: false,
+            booked: Vec::new(),
             adding: None,
             fee: None,
             dispute: None,
@@ -170,6 +175,7 @@ impl Inner {
         let mut debits = self
             .debits(host, &choice.quote.currency, first, self.clock.now())
             .await?;
+        booked::book(&mut purse, Amount::ZERO, &debits);
         debits.extend(self.locking_fee(&mut purse, host, &opening.locking).await?);
         let step = Step {
             debits,
@@ -243,19 +249,29 @@ impl Inner {
         let Ok(seen) = seen else {
             return Ok(Some(held));
         };
-        if let Some(seen) = seen {
+        if let Some(seen) = seen.filter(Seen::proves_it_was) {
             return self.seen_open(held, seen).await;
         }
         let may_come = self
             .within(payer.may_come(transaction, self.clock.now()))
             .await;
         if may_come.unwrap_or(true) {
-            return Ok(Some(held));
+            return match seen {
+                // It came, and ended.
+                Some(seen) => self.seen_open(held, seen).await,
+                None => Ok(Some(held)),
+            };
         }
         // It may have come between the two questions.
-        if let Some(seen) = self.within(payer.look(&keeping)).await? {
+        let again = self.within(payer.look(&keeping)).await?;
+        if let Some(seen) = again.filter(Seen::proves_it_was) {
             return self.seen_open(held, seen).await;
         }
+        self.never_came(held).await
+    }
+
+    /// Gives up a purse whose opening never came and never will, and what was reserved for it.
+    pub(super) async fn never_came(&self, held: HeldPurse) -> Result<Option<HeldPurse>, Error> {
         let purse = Purse {
             stage: Stage::Lost,
             ..held.record.clone()
@@ -286,10 +302,12 @@ impl Inner {
             }
         }
         let ended = purse.stage == Stage::Closed;
+        let mut writes = vec![erase_locking(purse.id, Which::Opening)];
+        writes.extend(booked::give_back(&mut purse));
         let step = Step {
             debts: Debts::Settle,
             frees: ended,
-            writes: vec![erase_locking(purse.id, Which::Opening)],
+            writes,
             ..Step::to(purse)
         };
         match self.purses.step(held, step).await {
@@ -300,12 +318,23 @@ impl Inner {
     }
 
     /// The seller has the channel: it pays from now on.
-    pub(super) async fn opened(&self, keeper: &Keeper) -> Result<(), Error> {
+    pub(super) async fn opened(
+        &self,
+        keeper: &Keeper,
+        response: &Response,
+        counted: Amount,
+    ) -> Result<(), Error> {
+        let said = receipt::of(response.headers());
         let noted = self.note(keeper, |purse| {
             let opens = purse.stage == Stage::Opening;
             if opens {
                 purse.stage = Stage::Open;
                 purse.lease_until = Timestamp::EPOCH;
+                // Nobody else was counted yet, so this says more than a later one may.
+                purse.prompt |= said.as_ref().is_some_and(|(_, said)| {
+                    Some(&said.channel) == purse.channel.as_ref()
+                        && purse.is_told_promptly(said, counted)
+                });
             }
             opens
         });

@@ -16,6 +16,7 @@ use farthing_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::booked::Booked;
 use crate::outgoing::Toll;
 
 /// How far a purse is.
@@ -131,6 +132,14 @@ pub struct Purse {
     pub accepted: Amount,
     /// What the seller said was charged.
     pub spent: Amount,
+    /// Whether its receipts are known to speak of the request that they come with. Some sellers write
+    /// them first and charge then. One that says more than was owed without its request cannot be of
+    /// before it; until one did, none is taken to say that its request cost nothing.
+    #[serde(default)]
+    pub(super) prompt: bool,
+    /// In which budgets the parts of what is signed are counted, the last part last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) booked: Vec<Booked>,
     /// What a top-up that is signed and not confirmed would add.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adding: Option<Amount>,
@@ -143,7 +152,8 @@ pub struct Purse {
     /// When the rail was asked for its end without its seller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub close_requested_at: Option<Timestamp>,
-    /// What the rail paid out of it in all, once it is closed.
+    /// What was paid out of it in all, once it is closed: by the word of its rail, or of the receipt of
+    /// its closing where the rail keeps nothing of a channel that is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid_out: Option<Amount>,
     /// What the rail calls its closing, where anybody said.

@@ -8,7 +8,10 @@ use farthing_core::{
 };
 use http::HeaderMap;
 
-use super::keeper::Keeper;
+use super::{
+    keeper::Keeper,
+    purse::{Purse, less},
+};
 use crate::{client::Inner, error::Error};
 
 /// The receipt of an answer.
@@ -18,11 +21,36 @@ pub(super) fn of(headers: &HeaderMap) -> Option<(Receipt, SessionReceipt)> {
     Some((receipt, session))
 }
 
+/// What a receipt that is believed says of the channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) accepted: Amount,
+    pub(super) spent: Amount,
+    pub(super) by: By,
+}
+
+/// Where a receipt stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// In the head of an answer. Some sellers write it before they charge for that answer.
+    Head,
+    /// At the end of a stream, after all of it was charged.
+    End,
+}
+
+impl Purse {
+    /// Whether a receipt has to speak of the request that it came with, for which so much was counted:
+    /// without it no more was owed than it says was spent.
+    pub(super) fn is_told_promptly(&self, said: &SessionReceipt, counted: Amount) -> bool {
+        said.spent > less(self.owed, counted)
+    }
+}
+
 /// What a receipt is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
-    /// What may be: accepted, and spent.
-    Good(Amount, Amount),
+    /// What may be.
+    Good(Told),
     /// It is about another channel, and none to us.
     Foreign,
     /// It says what cannot be.
@@ -37,6 +65,7 @@ impl Inner {
         keeper: &Keeper,
         channel: &ChannelId,
         said: &SessionReceipt,
+        (by, counted): (By, Amount),
     ) -> Result<Word, Error> {
         if said.channel != *channel {
             return Ok(Word::Foreign);
@@ -47,16 +76,21 @@ impl Inner {
         let purse = held.record;
         let (allowed, signed) = (self.allowed(keeper, &purse), purse.signed);
         if said.spent <= allowed && said.accepted <= signed {
-            if said.spent > purse.owed {
-                // A stream used it.
+            let proves = |purse: &Purse| by == By::Head && purse.is_told_promptly(said, counted);
+            if said.spent > purse.owed || (!purse.prompt && proves(&purse)) {
                 let noted = self.note(keeper, |purse| {
-                    let rises = said.spent > purse.owed;
+                    purse.prompt |= proves(purse);
+                    // A stream used it.
                     purse.owed = purse.owed.max(said.spent);
-                    rises
+                    true
                 });
                 noted.await?;
             }
-            return Ok(Word::Good(said.accepted, said.spent));
+            return Ok(Word::Good(Told {
+                accepted: said.accepted,
+                spent: said.spent,
+                by,
+            }));
         }
         let why = match said.spent > allowed {
             true => format!(

@@ -45,6 +45,8 @@ pub(super) struct KeptLocking {
     pub(super) transaction: Secret,
     pub(super) payload: Option<Box<RawValue>>,
     pub(super) amount: Amount,
+    /// When it can no longer be taken.
+    pub(super) valid_until: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -152,6 +154,7 @@ impl Purses {
             transaction: Secret::new(bytes),
             payload: stored.payload,
             amount: stored.amount,
+            valid_until: stored.valid_until,
         }))
     }
 

@@ -35,7 +35,7 @@ use super::{
     offer::SessionChoice,
     present::{Shown, bare},
     purse::Stage,
-    receipt::{self, Word},
+    receipt::{self, By, Told, Word},
 };
 use crate::{
     client::Inner,
@@ -62,7 +62,7 @@ struct Follower {
     request: Request,
     bill: Bill,
     flight: Flight,
-    told: Option<(Amount, Amount)>,
+    told: Option<Told>,
     asked: u32,
     /// Dropped last, when all is counted.
     _open: StillOpen,
@@ -81,7 +81,6 @@ impl Inner {
             .policy
             .request_cap(trade.target.host(), bill.currency());
         flight.may_use(cap.unwrap_or(trade.choice.offer.protocol.most()));
-        let told = bill.receipt().map(|said| (said.accepted, said.spent));
         let follower = Follower {
             client: self.me.clone(),
             keeper: Arc::clone(&trade.keeper),
@@ -92,7 +91,7 @@ impl Inner {
             _open: bill.keep_open(),
             bill,
             flight,
-            told,
+            told: None,
             asked: 0,
         };
         let (send, receive) = mpsc::channel(AHEAD);
@@ -183,20 +182,24 @@ impl Follower {
         let Ok(said) = SessionReceipt::read(&receipt) else {
             return Ok(false);
         };
-        let is_good = self.keep(&said).await?;
+        let is_good = self.keep(&said, By::End).await?;
         if let Some(cut) = Cut::of(&receipt).filter(|_| is_good) {
             self.bill.cut_off(cut);
         }
         Ok(is_good)
     }
 
-    async fn keep(&mut self, said: &SessionReceipt) -> Result<bool, Error> {
+    async fn keep(&mut self, said: &SessionReceipt, by: By) -> Result<bool, Error> {
         let Some(client) = self.client.upgrade() else {
             return Ok(false);
         };
-        match client.weigh(&self.keeper, &self.channel, said).await? {
-            Word::Good(accepted, spent) => {
-                self.told = Some((accepted, spent));
+        let (keeper, channel) = (&self.keeper, &self.channel);
+        match client
+            .weigh(keeper, channel, said, (by, self.flight.amount))
+            .await?
+        {
+            Word::Good(told) => {
+                self.told = Some(told);
                 self.bill.keep(said);
                 Ok(true)
             }
@@ -268,7 +271,7 @@ impl Follower {
             match client.show_aside(&request, &header).await? {
                 Shown::Served(response) => {
                     if let Some((_, said)) = receipt::of(response.headers()) {
-                        self.keep(&said).await?;
+                        self.keep(&said, By::Head).await?;
                     }
                     return Ok(());
                 }

@@ -87,18 +87,24 @@ impl Inner {
                 .await
                 .map(drop),
             (_, opening, Some(keeping)) => {
-                match (self.sight(&**payer, &keeping).await?, opening) {
-                    (Sight::Blind, _) => Ok(()),
-                    (Sight::There(seen), _) => self.take_over_seen(held, payer, seen).await,
-                    // The seller said that it is open, and the rail does not show it yet.
-                    (Sight::Nowhere, Some(kept)) => {
-                        let asked = payer.may_come(&kept.transaction, self.clock.now());
-                        match self.within(asked).await? {
-                            true => Ok(()),
-                            false => self.end(held, None).await.map(drop),
-                        }
+                let seen = match self.sight(&**payer, &keeping).await? {
+                    Sight::Blind => return Ok(()),
+                    Sight::There(seen) => Some(seen),
+                    Sight::Nowhere => None,
+                };
+                // The seller said that it is open, and the rail does not show it, or not any more.
+                let was_there = seen.is_some_and(|seen| seen.proves_it_was());
+                if let Some(kept) = opening.filter(|_| !was_there) {
+                    let asked = payer.may_come(&kept.transaction, self.clock.now());
+                    if !self.within(asked).await? {
+                        return self.end(held, None).await.map(drop);
+                    } else if seen.is_none() {
+                        return Ok(());
                     }
-                    (Sight::Nowhere, None) => self.end(held, None).await.map(drop),
+                }
+                match seen {
+                    Some(seen) => self.take_over_seen(held, payer, seen).await,
+                    None => self.end(held, None).await.map(drop),
                 }
             }
         }

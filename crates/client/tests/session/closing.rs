@@ -80,6 +80,59 @@ async fn what_was_signed_ahead_and_not_spent_comes_back() {
         .await
         .unwrap();
     assert_eq!((buyer(&world), seller(&world)), (WEALTH - 2_000, 2_000));
+    // And no budget counts it any more.
+    assert_eq!(world.used().await, 2_000);
+}
+
+#[tokio::test]
+async fn a_rail_that_forgets_closed_channels_leaves_the_word_to_the_receipt() {
+    for lie in [None, Some(500), Some(1_500)] {
+        let policy = generous().sign_ahead(price("$0.01"));
+        let world = World::with(Protocol::V2, policy, Arc::new(MemoryBackend::new())).await;
+        world.get("/goods").await;
+        world.get("/goods").await;
+        world.reserve.set_forgets_the_end(true);
+        match lie {
+            None => {}
+            // What was owed for sure stays spent, whatever a seller says that it took.
+            Some(500) => {
+                world.shop.ways(|ways| {
+                    ways.receipt = Some(|said| said.spent = Amount::new(500));
+                });
+            }
+            Some(_) => world.shop.ways(|ways| ways.no_receipt = true),
+        }
+        assert_eq!(world.counts().await, (12_000, 2_000, 0));
+        let id = world.purse().await.id;
+        let sessions = world.client.sessions();
+        sessions.close(id, CloseHow::Together).await.unwrap();
+        let purse = sessions.show(id).await.unwrap().unwrap();
+        let (paid_out, used) = match lie {
+            Some(1_500) => (None, 12_000),
+            _ => (Some(Amount::new(2_000)), 2_000),
+        };
+        assert_eq!((purse.stage, purse.paid_out), (Stage::Closed, paid_out));
+        assert_eq!(world.used().await, used, "{lie:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_seller_never_took_is_given_back_by_the_word_of_the_rail() {
+    let world = World::new(Protocol::V2).await;
+    world.get("/goods").await;
+    let id = world.purse().await.id;
+    let sessions = world.client.sessions();
+    sessions.close(id, CloseHow::Alone).await.unwrap();
+    assert_eq!(world.used().await, 1_000);
+    world
+        .clock
+        .advance(FakeReserve::grace() + Duration::from_secs(60));
+    world.reserve.mine();
+    // However many look, it comes back once.
+    for _ in 0..3 {
+        sessions.sync().await.unwrap();
+        assert_eq!(world.used().await, 0);
+    }
 }
 
 #[tokio::test]

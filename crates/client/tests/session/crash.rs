@@ -250,6 +250,12 @@ async fn a_closing_is_finished_wherever_the_client_dies() {
         let what = format!("{when:?} {write}");
         let (world, faults) = faulty(Protocol::V1).await;
         world.get("/goods").await;
+        // Signed for, and never charged: it is given back once.
+        world.shop.ways(|ways| ways.asks_more = 1);
+        let refused = world.client.get(world.shop.url("/goods")).send().await;
+        refused.unwrap_err();
+        world.shop.ways(|ways| ways.asks_more = 0);
+        assert_eq!(world.used().await, 2_000, "{what}");
         let id = world.purse().await.id;
         let held = faults.hold_commit(write, when);
         let client = world.client.clone();
@@ -275,6 +281,7 @@ async fn a_closing_is_finished_wherever_the_client_dies() {
             "{what}"
         );
         assert_eq!(world.reserve.truth().locked(), 0, "{what}");
+        assert_eq!(world.used().await, 1_000, "{what}");
         // Another channel is opened for what comes next, and only then.
         next.get(world.shop.url("/goods")).send().await.unwrap();
         assert_eq!(world.shop.channels(), 2, "{what}");

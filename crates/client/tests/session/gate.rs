@@ -7,17 +7,19 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{Router, routing::get};
-use farthing_client::{Client, CloseHow, Closing, Stage, Standing};
+use farthing_client::{Client, CloseHow, Closing, SessionFault, Stage, Standing};
 use farthing_core::{
     domain::channels::Channels,
     encoding::sse::Event,
     intent::session::{Balance, ChannelId, Protocol},
     memory::MemoryBackend,
+    payment::Moved,
     port::{backend::Backend, clock::Clock as _, session::Session, session_payer::SessionPayer},
-    value::{Amount, Secret},
+    value::{Amount, Currency, Secret},
 };
 use farthing_ledger::{
     AccountKey, Accounts, Currencies, Funding, KeyType, Ledger, LedgerPayer, LedgerSessionPayer,
@@ -35,6 +37,7 @@ use tokio::task::JoinHandle;
 use super::{
     common::{StillClock, hasty},
     generous,
+    paying::is,
     shop::WORDS,
 };
 
@@ -255,21 +258,96 @@ async fn what_is_not_served_is_not_charged_and_pays_for_the_next() {
     );
 }
 
-#[tokio::test]
-async fn where_both_are_offered_a_session_is_used_once_one_is_open() {
-    let clock = StillClock::new();
-    let store: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
-    let key = |seed| AccountKey::from_seed(KeyType::Ed25519, [seed; 32]).unwrap();
-    let ledger = Ledger::new(key(2).account().clone());
-    let accounts = Accounts::new(Arc::clone(&store), Currencies::default());
+fn key(seed: u8) -> AccountKey {
+    AccountKey::from_seed(KeyType::Ed25519, [seed; 32]).unwrap()
+}
+
+async fn pay_in(accounts: &Accounts, amount: u128, clock: &StillClock) {
     let deposit = Funding {
         id: TransferId::new("opening").unwrap(),
         account: key(1).account().clone(),
         currency: "usd6".parse().unwrap(),
-        amount: Amount::new(super::WEALTH),
+        amount: Amount::new(amount),
         at: clock.now(),
     };
     accounts.deposit(&deposit).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_ledger_that_refuses_an_opening_for_good_is_shown_it_until_it_is_too_old() {
+    let clock = StillClock::new();
+    let store: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    let ledger = Ledger::new(key(2).account().clone());
+    let rail = LedgerSessions::new(ledger, Arc::clone(&store), clock.clone());
+    let market = Market::open(
+        Arc::new(rail),
+        Arc::new(LedgerSessionPayer::new(key(1))),
+        (Arc::clone(&store), clock.clone()),
+        |gate| gate,
+        |client| client,
+    )
+    .await;
+    let buy = || {
+        market
+            .client
+            .get(format!("http://{}/goods", market.address))
+    };
+    let refused = async || {
+        let error = buy().send().await.unwrap_err();
+        assert_eq!(error.moved(), Moved::No, "{error:?}");
+        assert!(
+            is(&error, |fault| matches!(fault, SessionFault::Refused(_))),
+            "{error:?}"
+        );
+    };
+    let sessions = market.client.sessions();
+    // There is no money. As long as it could be booked, what was signed is shown as it is, and counted.
+    refused().await;
+    let first = sessions.list(None, 9).await.unwrap()[0].clone();
+    refused().await;
+    let again = sessions.list(None, 9).await.unwrap()[0].clone();
+    assert_eq!(
+        (first.stage, &first.channel),
+        (Stage::Opening, &again.channel)
+    );
+    assert_eq!(again.owed, Amount::ZERO);
+    assert_eq!(used(&market.client).await, 1_000);
+    // Then it is given up with everything that was reserved for it, and the next is another one.
+    clock.advance(Duration::from_secs(200));
+    refused().await;
+    let ended = sessions.ended(None, 9).await.unwrap();
+    assert_eq!((ended.len(), ended[0].stage), (1, Stage::Lost));
+    assert_eq!(ended[0].channel, first.channel);
+    let second = sessions.list(None, 9).await.unwrap()[0].clone();
+    assert_ne!(second.channel, first.channel);
+    assert_eq!(used(&market.client).await, 1_000);
+    // With money the same is taken.
+    let accounts = Accounts::new(store, Currencies::default());
+    pay_in(&accounts, super::WEALTH, &clock).await;
+    let answer = buy().send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "goods");
+    let (purse, _) = market.channel().await;
+    assert_eq!((purse.channel, purse.owed.units()), (second.channel, 1_000));
+    market.comes_to(1_000).await;
+}
+
+async fn used(client: &Client) -> u128 {
+    let code = "usd6".parse().unwrap();
+    let currency = Currency {
+        code,
+        ..method::currency()
+    };
+    let uses = client.budgets(&currency, None).await.unwrap();
+    uses.iter().map(|budget| budget.used.units()).max().unwrap()
+}
+
+#[tokio::test]
+async fn where_both_are_offered_a_session_is_used_once_one_is_open() {
+    let clock = StillClock::new();
+    let store: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    let ledger = Ledger::new(key(2).account().clone());
+    let accounts = Accounts::new(Arc::clone(&store), Currencies::default());
+    pay_in(&accounts, super::WEALTH, &clock).await;
     let rail = LedgerSessions::new(ledger.clone(), Arc::clone(&store), clock.clone());
     let payer = Arc::new(LedgerSessionPayer::new(key(1)));
     let market = Market::open(

@@ -13,6 +13,7 @@ mod closing;
 mod crash;
 mod gate;
 mod hostile;
+mod kill;
 mod paying;
 mod shop;
 mod streams;

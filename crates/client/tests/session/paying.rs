@@ -356,3 +356,45 @@ async fn who_is_asked_is_asked_for_the_deposit_and_a_no_leaves_nothing() {
 pub fn is(error: &Error, what: impl Fn(&SessionFault) -> bool) -> bool {
     matches!(error, Error::Session(fault) if what(fault))
 }
+
+#[tokio::test]
+async fn a_receipt_from_before_the_charge_is_not_taken_for_one_that_says_it_was_free() {
+    for protocol in [Protocol::V1, Protocol::V2] {
+        let world = World::new(protocol).await;
+        world.shop.ways(|ways| ways.late = true);
+        for count in 1..=4 {
+            assert_eq!(world.get("/goods").await.text().await.unwrap(), "goods");
+            assert_eq!(world.shop.book(), (1_000 * count, 1_000 * count));
+            assert_eq!(
+                world.counts().await,
+                (1_000 * count, 1_000 * count, 0),
+                "{protocol:?}"
+            );
+        }
+        // No voucher was refused on the way.
+        assert_eq!(world.shop.count("voucher"), 3);
+        assert_eq!(world.used().await, 4_000);
+    }
+}
+
+#[tokio::test]
+async fn a_seller_that_takes_no_voucher_twice_gets_one_price_more_than_is_owed_and_never_two() {
+    let world = World::new(Protocol::V1).await;
+    world.shop.ways(|ways| ways.late = true);
+    world.get("/goods").await;
+    // It is refused, signed for and not charged.
+    world.shop.ways(|ways| ways.asks_more = 1);
+    let refused = world.client.get(world.shop.url("/goods")).send().await;
+    refused.unwrap_err();
+    world
+        .shop
+        .ways(|ways| ways.asks_more = 0);
+    assert_eq!(world.counts().await, (2_000, 1_000, 0));
+    for count in 2..=5 {
+        assert_eq!(world.get("/goods").await.text().await.unwrap(), "goods");
+        assert_eq!(world.shop.book().1, 1_000 * count);
+        let (signed, owed, _) = world.counts().await;
+        assert!(signed <= owed + 1_000, "{signed} {owed}");
+        assert_eq!(world.used().await, signed);
+    }
+}

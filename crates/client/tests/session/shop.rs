@@ -60,6 +60,8 @@ pub struct Ways {
     pub receipt: Option<fn(&mut SessionReceipt)>,
     /// Gives none.
     pub no_receipt: bool,
+    /// Writes its receipts before it charges, and takes no voucher twice.
+    pub late: bool,
     /// Changes what it says a stream needs.
     pub need: Option<fn(&mut NeedVoucher)>,
     /// Asks for vouchers that it has, for ever.
@@ -506,6 +508,10 @@ impl Inside {
         let buys = parts.method != Method::HEAD
             && (parts.method != Method::POST || parts.headers.contains_key("content-type"));
         let price = if buys { self.price() } else { Amount::ZERO };
+        let before = self.said(id, Some(0));
+        if ways.late && voucher.cumulative() <= before.accepted {
+            return Some(self.gone(ProblemKind::SessionDeltaTooSmall));
+        }
         let least = Amount::new(self.least.load(Ordering::SeqCst).into());
         let more = Amount::new(ways.asks_more);
         let step = |channel: &mut Channel| {
@@ -533,6 +539,10 @@ impl Inside {
             return None;
         }
         tokio::time::sleep(ways.slow).await;
+        if ways.late {
+            let accepted = self.said(id, None).accepted;
+            return Some(self.with(SessionReceipt { accepted, ..before }, full(200, "goods")));
+        }
         Some(match parts.uri.path() {
             "/stream" => self.stream(id),
             "/broken" => full(418, "no"),
