@@ -8,7 +8,7 @@
 //! nothing: it is bound to our challenge, the realm and the method, its channel to what the route asks
 //! for, and what is charged is the route's price of today, whatever the challenge said.
 //!
-//! What is in the store if the process dies after each step, as `tests/session` proves:
+//! What is in the store if the process dies after each step, as `tests/seat_crash` proves:
 //!
 //! | step | in the store | what becomes of it |
 //! |---|---|---|
