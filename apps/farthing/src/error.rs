@@ -63,6 +63,9 @@ pub(crate) enum Error {
     /// Nothing that is offered can be paid by the one method the command line names.
     #[error("{offered} is asked for, and --method {only} allows nothing else to be paid by")]
     OnlyBy { offered: Box<str>, only: MethodId },
+    /// The command line forbids the only way to pay.
+    #[error("the server is paid out of a channel only, and --no-session allows none")]
+    NoSession,
     #[error("it was not confirmed")]
     Declined,
     #[error(transparent)]
@@ -185,6 +188,7 @@ impl Error {
                 Blame::You,
                 "leave --method out, or name the method that is asked for",
             ),
+            Self::NoSession => nothing(Exit::Unpaid, Blame::You, "leave --no-session out"),
             Self::Declined => nothing(Exit::Refused, Blame::Answer, "run it again to confirm it"),
             Self::Price(_) => nothing(
                 Exit::Usage,

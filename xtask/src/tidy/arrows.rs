@@ -25,7 +25,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("farthing-gateway", &["farthing"]),
     (
         "farthing-cli",
-        &["farthing", "farthing-facilitator", "farthing-gateway"],
+        &[
+            "farthing",
+            // For the demo's own chain, which has no reserve.
+            "farthing-contracts",
+            "farthing-facilitator",
+            "farthing-gateway",
+        ],
     ),
 ];
 

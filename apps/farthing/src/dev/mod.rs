@@ -21,8 +21,9 @@ use crate::{
     buyer,
     error::Error,
     exit::Exit,
-    keystore::Keystore,
+    keystore::{Keystore, KeystoreError, WalletName},
     screen::{self, Paint},
+    signer,
 };
 
 pub(crate) use chain::AnvilError;
@@ -94,13 +95,11 @@ async fn show(demo: &Demo, dev: &Dev, folder: &Folder) -> Result<bool, Error> {
             "paid_url": demo.at("/paid"),
             "free_url": demo.at("/free"),
             "render_url": demo.at("/render"),
+            "stream_url": demo.at("/rhyme"),
             "wallet": demo.shop.rail.payer(),
             "keystore": demo.buyer.dir().display().to_string(),
             "store": demo.store.display().to_string(),
         });
-        if demo.shop.rail.streams() {
-            line["stream_url"] = json!(demo.at("/rhyme"));
-        }
         if let Some(chain) = demo.shop.rail.chain() {
             line["rpc"] = json!(chain.url());
             line["chain_id"] = json!(chain.network().chain());
@@ -108,9 +107,7 @@ async fn show(demo: &Demo, dev: &Dev, folder: &Folder) -> Result<bool, Error> {
         line.to_string()
     } else {
         walk::walk(demo).await?;
-        if demo.shop.rail.streams() {
-            stream::walk(demo).await?;
-        }
+        stream::walk(demo).await?;
         show::lines_to_try(demo, folder, Paint::for_stdout())
     };
     screen::data(text).map_err(Error::System)?;
@@ -157,10 +154,15 @@ async fn on_chain(folder: &Folder) -> Result<Parts, Error> {
     let chain = Chain::start().await?;
     let store = folder.path("chain.db");
     let (keystore, buyer) = folder.address("chain-buyer", &store)?;
-    let (_, seller) = folder.address("chain-seller", &store)?;
+    let (till, seller) = folder.address("chain-seller", &store)?;
     chain.tell(&keystore)?;
     let opened = buyer::open(store.clone())?;
+    let keys = signer::unlock(&till, Some(&WalletName::default_name()))?;
+    let key = keys.chain.ok_or(KeystoreError::NoKey)?;
+    let backend = Arc::clone(&opened) as Arc<dyn Backend>;
+    let sessions = chain.sessions(key, seller, backend)?;
     let rail = Rail::Chain {
+        sessions: Arc::new(sessions),
         chain: Box::new(chain),
         buyer,
         seller,

@@ -10,7 +10,7 @@ use farthing::{
     },
     evm::Address,
     ledger::{Account, Accounts, Currencies, Funding, Ledger, LedgerSessions, TransferId},
-    tempo::Token,
+    tempo::{Token, session::TempoSession},
 };
 
 use super::chain::Chain;
@@ -18,6 +18,9 @@ use crate::{error::Error, keystore::Keystore};
 
 /// What the demo's wallet begins with: $10.
 const FUNDS: Amount = Amount::new(10_000_000);
+
+/// What the seller on a chain begins with: $1.
+const FLOAT: Amount = Amount::new(1_000_000);
 
 /// Who pays whom, and where.
 pub(super) enum Rail {
@@ -30,12 +33,20 @@ pub(super) enum Rail {
         chain: Box<Chain>,
         buyer: Address,
         seller: Address,
+        sessions: Arc<TempoSession>,
     },
 }
 
 /// What the buyer and the seller have.
 #[derive(Clone, Copy)]
 pub(super) struct Balances {
+    pub(super) buyer: Amount,
+    pub(super) seller: Amount,
+}
+
+/// What the rail took for itself.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Fees {
     pub(super) buyer: Amount,
     pub(super) seller: Amount,
 }
@@ -58,21 +69,16 @@ impl Rail {
         })
     }
 
-    /// The channels of the shop. The demo's chain has no contract for them.
-    pub(super) fn sessions(&self, backend: Arc<dyn Backend>) -> Option<Arc<dyn Session>> {
+    /// The channels of the shop.
+    pub(super) fn sessions(&self, backend: Arc<dyn Backend>) -> Arc<dyn Session> {
         match self {
             Self::Ledger { seller, .. } => {
                 let ledger = Ledger::new(seller.clone());
                 let clock = Arc::new(SystemClock);
-                Some(Arc::new(LedgerSessions::new(ledger, backend, clock)))
+                Arc::new(LedgerSessions::new(ledger, backend, clock))
             }
-            Self::Chain { .. } => None,
+            Self::Chain { sessions, .. } => sessions.clone(),
         }
-    }
-
-    /// Whether there is something to stream.
-    pub(super) const fn streams(&self) -> bool {
-        matches!(self, Self::Ledger { .. })
     }
 
     /// Puts the demo's money into the wallet, once.
@@ -91,7 +97,16 @@ impl Rail {
                 accounts.deposit(&funding).await?;
                 Ok(())
             }
-            Self::Chain { chain, buyer, .. } => chain.fund(*buyer, FUNDS, keystore).await,
+            Self::Chain {
+                chain,
+                buyer,
+                seller,
+                ..
+            } => {
+                chain.fund(*buyer, FUNDS, keystore).await?;
+                // Who closes channels on a chain pays the fee of it.
+                chain.fund(*seller, FLOAT, keystore).await
+            }
         }
     }
 
@@ -109,6 +124,7 @@ impl Rail {
                 chain,
                 buyer,
                 seller,
+                ..
             } => Balances {
                 buyer: chain.balance(*buyer).await?,
                 seller: chain.balance(*seller).await?,
@@ -116,7 +132,7 @@ impl Rail {
         })
     }
 
-    /// What the rail took from the buyer beside the price.
+    /// What the rail took for a transaction.
     pub(super) async fn fee(&self, reference: Option<&Reference>) -> Result<Amount, Error> {
         let Self::Chain { chain, .. } = self else {
             return Ok(Amount::ZERO);

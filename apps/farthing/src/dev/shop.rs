@@ -53,11 +53,8 @@ impl Shop {
     ) -> Result<Self, Error> {
         let (log, currencies) = (log.clone(), rail.currencies());
         let backend = Arc::clone(&store) as Arc<dyn Backend>;
-        let mut gate = Gate::builder();
-        if let Some(sessions) = rail.sessions(Arc::clone(&backend)) {
-            gate = gate.session(sessions);
-        }
-        let gate = gate
+        let gate = Gate::builder()
+            .session(rail.sessions(Arc::clone(&backend)))
             .realm(realm)
             .secret(secret::load_or_create(folder.path("challenge-secret"))?)
             .store(backend)
@@ -80,17 +77,15 @@ impl Shop {
             .bind_body(TEXT);
         let service = Service::new("Farthing's demo", env!("CARGO_PKG_VERSION"))?
             .described("An API that costs a little, to try paying on.")?;
-        let mut router = PricedRouter::new(&self.gate)
+        let words = Metering::by_use(WORD, "word")?.suggested_deposit("$0.05")?;
+        let stream = Route::metered(words)
+            .named("GET /rhyme")?
+            .described("a rhyme, word by word");
+        let router = PricedRouter::new(&self.gate)
             .free("GET /free", free)?
             .priced("GET /paid", fact, paid)?
-            .priced("POST /render", render, rendered)?;
-        if self.rail.streams() {
-            let words = Metering::by_use(WORD, "word")?.suggested_deposit("$0.05")?;
-            let stream = Route::metered(words)
-                .named("GET /rhyme")?
-                .described("a rhyme, word by word");
-            router = router.priced("GET /rhyme", stream, rhyme)?;
-        }
+            .priced("POST /render", render, rendered)?
+            .priced("GET /rhyme", stream, rhyme)?;
         Ok(router.discovered(Discovery::new(service))?)
     }
 }

@@ -10,7 +10,12 @@ use farthing::{
 };
 use http::{HeaderName, StatusCode};
 
-use super::{Demo, folder::Folder, rail::Balances, walk::Answer};
+use super::{
+    Demo,
+    folder::Folder,
+    rail::{Balances, Fees},
+    walk::Answer,
+};
 use crate::{
     program,
     screen::{self, Paint},
@@ -84,7 +89,7 @@ pub(super) fn moved(
     money: &Currency,
     before: Balances,
     after: Balances,
-    fee: Amount,
+    fees: Fees,
     paint: Paint,
 ) -> String {
     let row = |who: &str, before: Amount, after: Amount| {
@@ -107,13 +112,16 @@ pub(super) fn moved(
         row("seller", before.seller, after.seller),
     ];
     let table = screen::table(paint, ["account", "before", "after", "change"], &body);
-    let fee = match fee.is_zero() {
-        true => String::new(),
-        false => {
-            let fee = money.display(fee);
-            format!("\n   The chain took a fee of {fee} from the buyer.\n")
-        }
-    };
+    let told = [("buyer", fees.buyer), ("seller", fees.seller)];
+    let told = told.into_iter().filter(|(_, fee)| !fee.is_zero());
+    let lines = told.map(|(who, fee)| {
+        let fee = money.display(fee);
+        format!("\n   The chain took a fee of {fee} from the {who}.")
+    });
+    let mut fee = lines.collect::<String>();
+    if !fee.is_empty() {
+        fee.push('\n');
+    }
     format!("{}\n{fee}", indent(&table))
 }
 
@@ -154,6 +162,11 @@ pub(super) fn lines_to_try(demo: &Demo, folder: &Folder, paint: Paint) -> String
         (format!("curl -i {url}/paid"), "what it costs: a 402"),
         (format!("{me} pay {url}/paid"), first),
         (format!("{me} pay {url}/render -d hello"), second),
+        (
+            format!("{me} pay {url}/rhyme --text"),
+            "$0.001 a word, out of a channel",
+        ),
+        (format!("{me} sessions list"), "what is locked, and where"),
         (format!("{me} pay {url}/free"), "nothing"),
         (format!("{me} wallet balance"), "what is left of the $10"),
         (format!("{me} receipts list"), "what was paid"),

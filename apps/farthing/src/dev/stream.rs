@@ -1,21 +1,19 @@
 //! The last part of the walk: a text that is paid for by the word while it streams, out of one channel.
 
-use std::sync::Arc;
-
 use farthing::{
-    client::{Client, CloseHow, Closing, Policy, UseSessions},
-    clock::SystemClock,
-    core::{encoding::sse::Reader, memory::MemoryBackend, value::Amount},
-    ledger::LedgerSessionPayer,
+    client::{Client, CloseHow, Closing, Policy, Purse, UseSessions},
+    core::{
+        encoding::sse::Reader,
+        value::{Amount, Price, Reference},
+    },
 };
 
-use super::{Demo, shop::WORD, show, walk};
+use super::{Demo, rail::Fees, shop::WORD, show, walk};
 use crate::{
-    buyer,
+    buyer::{Buyer, Rails},
     error::Error,
-    keystore::{KeystoreError, WalletName},
+    keystore::WalletName,
     screen::{self, Paint},
-    signer,
 };
 
 /// How wide a word is shown.
@@ -25,14 +23,10 @@ pub(super) async fn walk(demo: &Demo) -> Result<(), Error> {
     let paint = Paint::for_stdout();
     let put = |text: String| screen::data(text).map_err(Error::System);
     let money = demo.shop.rail.money()?;
-    let word = WORD
-        .parse()
-        .ok()
-        .and_then(|price: farthing::core::value::Price| price.in_currency(&money).ok());
-    let word = word.ok_or(Error::Demo("its word has no price"))?;
     let before = demo.shop.rail.balances().await?;
 
-    let client = client(demo)?;
+    let buyer = buyer(demo)?;
+    let client = buyer.client(None)?;
     let mut answer = client.get(demo.at("/rhyme")).send().await?;
     let heading = show::heading(4, "A text that is paid for by the word", paint);
     let asked = show::exchange(
@@ -42,8 +36,15 @@ pub(super) async fn walk(demo: &Demo) -> Result<(), Error> {
         paint,
     );
     put(format!("{heading}\n\n{asked}\n"))?;
+    let opened = answer
+        .receipt()
+        .and_then(|receipt| receipt.extra().get("txHash"));
+    let opened = opened.and_then(|hash| Reference::new(hash.as_str()?).ok());
     let bill = answer.bill().cloned();
     let bill = bill.ok_or(Error::Demo("its stream cost nothing"))?;
+    let word: Option<Price> = WORD.parse().ok();
+    let word = word.and_then(|price| price.in_currency(bill.currency()).ok());
+    let word = word.ok_or(Error::Demo("its word has no price"))?;
     let (mut reader, mut cost) = (Reader::default(), Amount::ZERO);
     while let Some(bytes) = answer.chunk().await? {
         let events = reader.push(&bytes);
@@ -58,8 +59,14 @@ pub(super) async fn walk(demo: &Demo) -> Result<(), Error> {
         return Err(Error::Demo("its stream cost something else than its words"));
     }
 
-    let deposit = close(&client).await?;
+    let closed = close(&client).await?;
+    buyer.close().await;
+    let deposit = closed.deposit;
     let after = demo.shop.rail.balances().await?;
+    let fees = Fees {
+        buyer: demo.shop.rail.fee(opened.as_ref()).await?,
+        seller: demo.shop.rail.fee(closed.reference.as_ref()).await?,
+    };
     let rows = [
         ("locked", money.display(deposit)),
         ("spent", money.display(cost)),
@@ -69,30 +76,23 @@ pub(super) async fn walk(demo: &Demo) -> Result<(), Error> {
         ),
     ];
     put(format!("\n{}\n", screen::rows(paint, 3, &rows)))?;
-    put(show::moved(&money, before, after, Amount::ZERO, paint))?;
-    walk::check(before, after, cost, Amount::ZERO)
+    put(show::moved(&money, before, after, fees, paint))?;
+    walk::check(before, after, cost, fees)
 }
 
-/// A client of the demo's wallet for this part alone: its channel ends with it.
-fn client(demo: &Demo) -> Result<Client, Error> {
-    let wallet = signer::unlock(&demo.buyer, Some(&WalletName::default_name()))?;
-    let key = wallet.ledger.ok_or(KeystoreError::NoKey)?;
+/// The demo's wallet, for this part alone: its channel ends with it.
+fn buyer(demo: &Demo) -> Result<Buyer, Error> {
     let most = || "$0.05".parse().expect("it is a price");
     let limits = Policy::new()
         .max_per_request(most())
         .max_deposit(most())
         .sessions(UseSessions::Always);
-    let client = Client::builder()
-        .session_payer(Arc::new(LedgerSessionPayer::new(key)))
-        .policy(limits)
-        .backend(Arc::new(MemoryBackend::new()))
-        .clock(Arc::new(SystemClock))
-        .http(buyer::http().no_proxy());
-    Ok(client.build()?)
+    let name = WalletName::default_name();
+    Buyer::new(&demo.buyer, Some(&name), limits, Rails::of(&demo.buyer)?)
 }
 
-/// Closes the channel, and says what was locked in it.
-async fn close(client: &Client) -> Result<Amount, Error> {
+/// Closes the channel.
+async fn close(client: &Client) -> Result<Box<Purse>, Error> {
     let purses = client.sessions().list(None, 1).await?;
     let purse = purses
         .first()
@@ -102,7 +102,7 @@ async fn close(client: &Client) -> Result<Amount, Error> {
         .close(purse.id, CloseHow::Together)
         .await?
     {
-        Closing::Closed(purse) => Ok(purse.deposit),
+        Closing::Closed(purse) => Ok(purse),
         _ => Err(Error::Demo("its channel was not closed")),
     }
 }

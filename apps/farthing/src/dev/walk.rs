@@ -11,7 +11,11 @@ use farthing::{
 use http::{HeaderMap, Method, StatusCode, header::WWW_AUTHENTICATE};
 use reqwest::Url;
 
-use super::{Demo, rail::Balances, show};
+use super::{
+    Demo,
+    rail::{Balances, Fees},
+    show,
+};
 use crate::{
     buyer::{self, Buyer, Rails},
     error::Error,
@@ -62,16 +66,19 @@ pub(super) async fn walk(demo: &Demo) -> Result<(), Error> {
         return Err(Error::Demo("the payment was not served"));
     };
     let after = demo.shop.rail.balances().await?;
-    let fee = demo.shop.rail.fee(outlay.reference.as_ref()).await?;
+    let fees = Fees {
+        buyer: demo.shop.rail.fee(outlay.reference.as_ref()).await?,
+        ..Fees::default()
+    };
     put(show::paid(&served, &name, value.len(), &outlay, paint))?;
     put(show::moved(
         &demo.shop.rail.money()?,
         before,
         after,
-        fee,
+        fees,
         paint,
     ))?;
-    check(before, after, outlay.amount, fee)?;
+    check(before, after, outlay.amount, fees)?;
 
     let replayed = fetch(with_payment()).await?;
     put(show::replayed(
@@ -92,11 +99,12 @@ pub(super) fn check(
     before: Balances,
     after: Balances,
     price: Amount,
-    fee: Amount,
+    fees: Fees,
 ) -> Result<(), Error> {
     let left = before.buyer.checked_sub(price);
-    let left = left.and_then(|left| left.checked_sub(fee));
+    let left = left.and_then(|left| left.checked_sub(fees.buyer));
     let earned = before.seller.checked_add(price);
+    let earned = earned.and_then(|earned| earned.checked_sub(fees.seller));
     if left == Some(after.buyer) && earned == Some(after.seller) {
         Ok(())
     } else {

@@ -16,7 +16,7 @@ use farthing::{
         Standing, UseSessions,
     },
     clock::SystemClock,
-    core::{payment::Moved, port::clock::Clock, value::Timestamp},
+    core::{intent::session::SESSION, payment::Moved, port::clock::Clock, value::Timestamp},
     tempo::Mode,
 };
 
@@ -77,7 +77,7 @@ pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
     };
     let response = match sent {
         Ok(response) => response,
-        Err(error) => return Err(why(error, &buyer, &limits)),
+        Err(error) => return Err(why(error, &buyer, &limits, &pay)),
     };
     let moved = response.paid().map_or(Moved::No, Outlay::moved);
     let by_session = Paid::of(&response, &sink, &pay);
@@ -128,8 +128,13 @@ fn rails(pay: &Pay, keystore: &Keystore) -> Result<Rails, Error> {
 }
 
 /// What a failure comes from: a wallet that is not there or stays shut, or limits that were set.
-fn why(error: Error, buyer: &Buyer, limits: &Limits) -> Error {
+fn why(error: Error, buyer: &Buyer, limits: &Limits, pay: &Pay) -> Error {
     match error {
+        Error::Client(ClientError::Payer(PayerFault::Intent(intent)))
+            if pay.no_session && &*intent == SESSION =>
+        {
+            Error::NoSession
+        }
         Error::Client(ClientError::Payer(PayerFault::Method(offered))) => match buyer.only() {
             Some(only) => Error::OnlyBy {
                 offered,

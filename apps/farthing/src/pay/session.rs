@@ -143,7 +143,7 @@ impl Paid {
         let mut paid = object::paid(&self.outlay);
         paid["amount"] = json!(self.bill.cost());
         paid["price"] = json!(self.price());
-        let receipt = self.bill.receipt().map(|receipt| receipt.to_json());
+        let receipt = self.bill.receipt().map(|receipt| receipt.to_receipt());
         let mut told = json!({
             "event": "end",
             "paid": paid,

@@ -241,6 +241,9 @@ pub(super) fn synced(synced: Vec<Synced>, json: bool) -> Result<Exit, Error> {
         let what = match (told, changed) {
             (Some(message), _) => clean(&message).into_owned(),
             (None, true) => "changed".to_owned(),
+            (None, false) if purse.rail == farthing::ledger::method() => {
+                "its seller keeps the books".to_owned()
+            }
             (None, false) => "as it was".to_owned(),
         };
         let locked = purse.currency().display(purse.locked());

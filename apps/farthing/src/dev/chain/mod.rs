@@ -1,12 +1,20 @@
 //! A chain of the demo's own: a node on this machine, and what is asked of it.
 
 mod error;
+mod escrow;
 mod node;
 
+use std::sync::Arc;
+
 use farthing::{
-    core::value::Amount,
-    evm::{self, Address, ChainId, TxHash, request},
-    tempo::{Network, Tempo, TempoOptions, Token, tip20},
+    clock::SystemClock,
+    core::{intent::session::Protocol, port::backend::Backend, value::Amount},
+    evm::{self, Address, ChainId, Outbox, TxHash, request},
+    tempo::{
+        AccountKey, Network, Tempo, TempoOptions, Token,
+        session::{Escrow, TempoSession, TempoSessionOptions},
+        tip20,
+    },
 };
 
 pub(crate) use error::AnvilError;
@@ -28,6 +36,8 @@ const NAME: &str = "dev";
 /// A chain that is up, and ends with this.
 pub(super) struct Chain {
     asked: evm::Node,
+    /// Where its channels are kept.
+    escrow: Escrow,
     network: Network,
     node: Node,
 }
@@ -38,8 +48,14 @@ impl Chain {
         let node = Node::start(CHAIN).await?;
         let chain = ChainId::new(CHAIN).expect("1337 is a chain id");
         let network = Network::dev(chain, node.url().clone());
+        let contract = escrow::deploy(node.url()).await?;
         Ok(Self {
             asked: networks::connect(&network).await?,
+            escrow: Escrow {
+                chain,
+                contract,
+                protocol: Protocol::V1,
+            },
             network,
             node,
         })
@@ -65,6 +81,22 @@ impl Chain {
         Tempo::new(self.asked.clone(), options).map_err(|error| Error::Setup(error.into()))
     }
 
+    /// The channels of a shop here, which settles with the key of its own account.
+    pub(super) fn sessions(
+        &self,
+        key: AccountKey,
+        recipient: Address,
+        backend: Arc<dyn Backend>,
+    ) -> Result<TempoSession, Error> {
+        let options = TempoSessionOptions {
+            escrows: vec![self.escrow],
+            ..TempoSessionOptions::new(self.network.clone(), recipient, key)
+        };
+        let (node, outbox) = (self.asked.clone(), Outbox::new(backend));
+        TempoSession::new(node, outbox, Arc::new(SystemClock), options)
+            .map_err(|error| Error::Setup(error.into()))
+    }
+
     /// Tells a keystore of this chain, which is meant where its owner names none.
     pub(super) fn tell(&self, keystore: &Keystore) -> Result<(), Error> {
         let rpc = self.url().parse().map_err(ChainError::from)?;
@@ -73,7 +105,7 @@ impl Chain {
             rpc: vec![rpc],
             block_time_ms: None,
             tokens: Vec::new(),
-            escrows: Vec::new(),
+            escrows: vec![self.escrow.contract],
         };
         let mut networks = Networks {
             default: Some(NAME.to_owned()),
