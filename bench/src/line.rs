@@ -73,6 +73,14 @@ impl Line {
         }
     }
 
+    /// Something of ours that has neither another beside it nor a goal.
+    #[must_use]
+    pub const fn plain(name: &'static str, ours: f64, unit: &'static str) -> Self {
+        let mut line = Self::alone(name, ours, unit, 0.0);
+        line.goal = None;
+        line
+    }
+
     /// The object.
     #[must_use]
     pub fn to_json(&self) -> String {

@@ -12,6 +12,7 @@
 mod market;
 mod raw;
 mod rows;
+mod settling;
 
 use std::process::ExitCode;
 

@@ -33,6 +33,12 @@ impl Wanted {
             .as_deref()
             .is_none_or(|part| name.contains(part))
     }
+
+    /// Whether nothing but these rows is wanted.
+    fn is_about(&self, rows: &str) -> bool {
+        let filter = self.filter.as_deref();
+        filter.is_some_and(|part| part.starts_with(rows))
+    }
 }
 
 /// Runs the rows that are wanted and shows each as it is done.
@@ -49,6 +55,12 @@ pub(crate) async fn run(wanted: &Wanted, mut show: impl FnMut(&Line)) -> Result<
             "ms",
             None,
         ));
+    }
+    if wanted.has("tempo_settle") {
+        crate::settling::run(50, &mut show).await?;
+    }
+    if wanted.is_about("tempo_settle") {
+        return Ok(());
     }
     let market = Market::open(Mining::Every(BLOCK)).await?;
     if wanted.has("tempo_charge_block") {
