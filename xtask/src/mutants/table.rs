@@ -3,6 +3,7 @@
 //! An edit's text stands exactly once in its file, which `tidy` checks, so that code that moves on
 //! takes its mutant with it.
 
+mod purses;
 mod sessions;
 mod tempo_sessions;
 mod till;
@@ -14,6 +15,7 @@ pub(crate) fn mutants() -> impl Iterator<Item = &'static Mutant> {
         .chain(sessions::SESSIONS)
         .chain(tempo_sessions::TEMPO_SESSIONS)
         .chain(till::TILL)
+        .chain(purses::PURSE)
 }
 
 /// One edit, and the tests that are run against it.
