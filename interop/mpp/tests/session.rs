@@ -145,14 +145,14 @@ impl Shop {
             Ok(verified) => verified,
             Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
         };
-        let mut receipt = serde_json::to_value(&verified.receipt).unwrap();
+        // It is written before the charge, and says so: `units: 0` and what was spent until then.
+        let receipt = serde_json::to_value(&verified.receipt).unwrap();
         let closes = credential.payload["action"] == "close";
         if !closes {
             let channel = &verified.receipt.reference;
             let price = u128::try_from(PAGE).unwrap();
-            let state = deduct_from_channel(&*self.store, channel, price).await;
-            receipt["spent"] = state.unwrap().spent.to_string().into();
-            receipt["units"] = 1.into();
+            let charged = deduct_from_channel(&*self.store, channel, price).await;
+            charged.unwrap();
         }
         let receipt = Base64UrlJson::from_typed(&receipt).unwrap();
         let head = [("payment-receipt", receipt.raw().to_owned())];
