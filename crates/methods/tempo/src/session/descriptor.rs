@@ -6,6 +6,7 @@ use farthing_evm::{Address, B256, U256, keccak256};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    calls::Open,
     escrow::Escrow,
     hex::{read_address, read_word},
 };
@@ -123,6 +124,38 @@ impl Opened {
 }
 
 impl Origin {
+    /// What an opening makes its channel's id of. The identity is the opening transaction's, and says
+    /// nothing by the first protocol; neither does the operator, which that one does not know.
+    #[must_use]
+    pub const fn of(protocol: Protocol, payer: Address, open: &Open, identity: B256) -> Self {
+        let Open {
+            payee,
+            operator,
+            token,
+            deposit: _,
+            salt,
+            authorized_signer,
+        } = *open;
+        match protocol {
+            Protocol::V1 => Self::V1(Opened {
+                payer,
+                payee,
+                token,
+                salt,
+                authorized_signer,
+            }),
+            Protocol::V2 => Self::V2(Descriptor {
+                payer,
+                payee,
+                operator,
+                token,
+                salt,
+                authorized_signer,
+                expiring_nonce_hash: identity,
+            }),
+        }
+    }
+
     /// By which protocol it is kept.
     #[must_use]
     pub const fn protocol(&self) -> Protocol {

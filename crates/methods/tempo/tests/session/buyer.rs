@@ -9,8 +9,8 @@ use farthing_evm::{Address, B256, Signature, SigningKey, U256};
 use farthing_tempo::{
     AccountKey, Call, EXPIRING_NONCE_KEY, Received, Transaction,
     session::{
-        Descriptor, Escrow, Open, Opened, Origin, TempoChannel, Vouchers, approve, open,
-        read_signature, write_signature,
+        Escrow, Open, Origin, TempoChannel, Vouchers, approve, open, read_signature,
+        write_signature,
     },
 };
 use serde_json::{Value, json};
@@ -132,33 +132,7 @@ impl Buyer {
     }
 
     pub(crate) fn channel(&self, escrow: &Escrow, what: &Open, identity: B256) -> TempoChannel {
-        let payer = self.address();
-        let Open {
-            payee,
-            operator,
-            token,
-            salt,
-            authorized_signer,
-            ..
-        } = *what;
-        let origin = match escrow.protocol {
-            Protocol::V1 => Origin::V1(Opened {
-                payer,
-                payee,
-                token,
-                salt,
-                authorized_signer,
-            }),
-            Protocol::V2 => Origin::V2(Descriptor {
-                payer,
-                payee,
-                operator,
-                token,
-                salt,
-                authorized_signer,
-                expiring_nonce_hash: identity,
-            }),
-        };
+        let origin = Origin::of(escrow.protocol, self.address(), what, identity);
         TempoChannel::new(*escrow, origin).unwrap()
     }
 

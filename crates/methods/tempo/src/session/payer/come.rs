@@ -5,7 +5,6 @@
 //! chain's time has passed its end and it is in no block, or where it failed in one.
 
 use farthing_core::{
-    intent::session::Protocol,
     port::{
         method::{Fault, Refusal},
         payer::Resolved,
@@ -17,9 +16,7 @@ use farthing_evm::{B256, Fate, Mortality, RpcError, Watched, look};
 use super::{TempoSessionPayer, internal};
 use crate::{
     payer::search::{self, Trace},
-    session::{
-        ChannelEvent, Descriptor, Escrow, Happened, Open, Opened, Origin, read_open, read_top_up,
-    },
+    session::{ChannelEvent, Escrow, Happened, Open, Origin, read_open, read_top_up},
     transaction::{Authored, HalfTransaction, Received, SignedTransaction},
 };
 
@@ -94,34 +91,8 @@ impl TempoSessionPayer {
 
 /// The channel that an opening makes.
 fn opened(escrow: &Escrow, open: &Open, authored: &Authored) -> B256 {
-    let Open {
-        payee,
-        operator,
-        token,
-        salt,
-        authorized_signer,
-        ..
-    } = *open;
     let payer = authored.sender();
-    match escrow.protocol {
-        Protocol::V1 => Origin::V1(Opened {
-            payer,
-            payee,
-            token,
-            salt,
-            authorized_signer,
-        }),
-        Protocol::V2 => Origin::V2(Descriptor {
-            payer,
-            payee,
-            operator,
-            token,
-            salt,
-            authorized_signer,
-            expiring_nonce_hash: authored.identity(),
-        }),
-    }
-    .id(escrow)
+    Origin::of(escrow.protocol, payer, open, authored.identity()).id(escrow)
 }
 
 fn is_same(one: Happened, other: Happened) -> bool {

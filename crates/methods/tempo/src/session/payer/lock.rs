@@ -24,7 +24,7 @@ use crate::{
         scope,
         view::Wanted,
     },
-    session::{Descriptor, Open, Opened, Origin, TempoChannel, approve, ended, open},
+    session::{Open, Origin, TempoChannel, approve, ended, open},
     transaction::{Call, EXPIRING_NONCE_KEY, Received, Transaction},
 };
 
@@ -59,32 +59,8 @@ impl TempoSessionPayer {
         let work = gas::opening(offer.protocol, &self.wallet);
         let lock = self.lock(offer, &asked, call, deposit, work);
         let (signed, locking) = self.sign(lock, now).await?;
-        let Open {
-            payee,
-            operator,
-            token,
-            authorized_signer,
-            ..
-        } = wanted;
-        let payer = self.account();
-        let origin = match offer.protocol {
-            Protocol::V1 => Origin::V1(Opened {
-                payer,
-                payee,
-                token,
-                salt,
-                authorized_signer,
-            }),
-            Protocol::V2 => Origin::V2(Descriptor {
-                payer,
-                payee,
-                operator,
-                token,
-                salt,
-                authorized_signer,
-                expiring_nonce_hash: signed.authored().identity(),
-            }),
-        };
+        let identity = signed.authored().identity();
+        let origin = Origin::of(offer.protocol, self.account(), &wanted, identity);
         let channel = TempoChannel::new(asked.escrow, origin)
             .map_err(|error| internal("the channel cannot be made").caused_by(error))?;
         let mut channel = kept(&channel);

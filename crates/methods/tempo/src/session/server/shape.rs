@@ -5,7 +5,7 @@ use farthing_evm::{Address, B256, Bytes};
 
 use super::{Flaw, demand::Demand};
 use crate::{
-    session::{Descriptor, Open, Opened, Origin, is_approval},
+    session::{Open, Origin, is_approval},
     transaction::Call,
 };
 
@@ -75,33 +75,9 @@ pub(super) fn origin(
     payer: Address,
     identity: B256,
 ) -> Result<Origin, Flaw> {
-    let Open {
-        payee,
-        operator,
-        token,
-        salt,
-        authorized_signer,
-        ..
-    } = *open;
-    Ok(match demand.escrow.protocol {
-        Protocol::V1 => Origin::V1(Opened {
-            payer,
-            payee,
-            token,
-            salt,
-            authorized_signer,
-        }),
-        Protocol::V2 if operator != demand.operator => {
-            return Err(Flaw::OtherTerms("operator"));
-        }
-        Protocol::V2 => Origin::V2(Descriptor {
-            payer,
-            payee,
-            operator,
-            token,
-            salt,
-            authorized_signer,
-            expiring_nonce_hash: identity,
-        }),
-    })
+    let protocol = demand.escrow.protocol;
+    if protocol == Protocol::V2 && open.operator != demand.operator {
+        return Err(Flaw::OtherTerms("operator"));
+    }
+    Ok(Origin::of(protocol, payer, open, identity))
 }
