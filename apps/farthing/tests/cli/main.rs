@@ -21,6 +21,7 @@ mod pay;
 mod programs;
 mod screens;
 mod secrets;
+mod sessions;
 mod shop;
 mod ten_minutes;
 mod wallet;

@@ -90,8 +90,10 @@ fn on_chain(word: &str) -> Option<String> {
     }
     let (whole, decimals) = bare.split_once('.')?;
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let sign = whole.chars().next().filter(|sign| "+-".contains(*sign));
+    let whole = whole.trim_start_matches(['+', '-']);
     let has_fee = is_number(whole) && is_number(decimals) && decimals.len() > 3;
-    has_fee.then(|| format!("N.N{rest}"))
+    has_fee.then(|| format!("{}N.N{rest}", sign.map(String::from).unwrap_or_default()))
 }
 
 #[test]
@@ -119,6 +121,7 @@ fn the_help() {
             "help-receipts-export.txt",
             &["receipts", "export", "--help"],
         ),
+        ("help-sessions-close.txt", &["sessions", "close", "--help"]),
         ("help-ledger-deposit.txt", &["ledger", "deposit", "--help"]),
         (
             "help-payments-refund.txt",
