@@ -49,7 +49,7 @@ pub(super) const TEMPO_SESSIONS: &[Mutant] = &[
     },
     Mutant {
         name: "a channel on Tempo: one whose opening may still come is over",
-        file: "crates/methods/tempo/src/session/server/look.rs",
+        file: "crates/methods/tempo/src/session/ended.rs",
         find: "before.is_none_or(|before| block.time().as_secs() >= before)",
         replace: "before.is_none_or(|before| block.time().as_secs() >= before || before > 0)",
         killers: &[SELLER],

@@ -141,6 +141,34 @@ async fn what_would_not_be_paid_out_buys_nothing() {
     }
 }
 
+/// A channel is closed with what was spent, however much was signed. By the first protocol a voucher moves all that
+/// it says, so one that says more is not handed in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_signed_and_not_spent_goes_back() {
+    for protocol in BOTH {
+        let Some(market) = Market::open("a voucher ahead", protocol).await else {
+            return;
+        };
+        let shop = market.shop(0);
+        let page = url(shop.address(), "/paid");
+        let had = market.has(key(0).address()).await;
+        let raw = Raw::open(&market, &page, 5_000).await;
+        let answer = raw.buy(&page, &raw.voucher(10 * PRICE)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let closed = market.post(&shop, &format!("/close/{}", raw.id())).await;
+        assert_eq!(closed, "closed");
+        let due = match protocol {
+            Protocol::V1 => 0,
+            Protocol::V2 => PRICE,
+        };
+        assert_eq!(market.paid().await, due, "{protocol:?}");
+        assert_eq!(had - market.has(key(0).address()).await, due);
+        let lost = market.books(raw.id()).await.lost();
+        assert_eq!(lost.units(), PRICE - due, "{protocol:?}");
+        market.drain(shop).await;
+    }
+}
+
 /// Fifty requests with it, at two processes over one file.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_voucher_for_one_unit_buys_one_request_at_two_servers() {

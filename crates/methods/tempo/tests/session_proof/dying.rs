@@ -132,3 +132,33 @@ async fn a_server_that_is_killed_over_and_over_loses_nothing_by_the_first_protoc
 async fn a_server_that_is_killed_over_and_over_loses_nothing_by_the_second_protocol() {
     killed_over_and_over(Protocol::V2).await;
 }
+
+/// The payer asks for the end while nobody listens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_that_was_asked_for_while_the_server_was_dead_is_settled_by_the_next() {
+    for protocol in [Protocol::V1, Protocol::V2] {
+        let Some(market) = Market::open("a request to close while down", protocol).await else {
+            return;
+        };
+        let mut shop = market.shop(0);
+        let page = url(shop.address(), "/paid");
+        let buyer = market.buyer(0, 1).await;
+        assert_eq!(buyer.buys(&page, 30, 2).await, 30);
+        let id = buyer.purse().await.channel.unwrap();
+        shop.kill();
+        shop.died();
+        let waits = buyer.close_alone(&market).await;
+        assert!(matches!(waits, Closing::Waits { .. }), "{waits:?}");
+        assert_eq!(market.paid().await, 0);
+        // Ten of the fifteen minutes are over when somebody listens again.
+        market.later(Duration::from_secs(600), &[]).await;
+        let shop = market.shop(0);
+        market.is_paid(30 * PRICE).await;
+        market.later(Duration::from_secs(420), &[&shop]).await;
+        let closed = buyer.close_alone(&market).await;
+        assert!(matches!(closed, Closing::Closed(_)), "{closed:?}");
+        market.are_over(std::slice::from_ref(&id)).await;
+        market.drain(shop).await;
+        market.all_is_even(&[(&buyer, &id)]).await;
+    }
+}

@@ -253,13 +253,21 @@ impl Buyer {
         purses.remove(0)
     }
 
-    /// Closes it, and goes on asking while the chain does not show its end: by the second protocol it shows none until
-    /// the opening could not come any more.
+    /// Closes it, and goes on asking while the chain does not show its end.
     pub(crate) async fn close(&self, market: &Market, shop: &Mortal, how: CloseHow) -> Closing {
+        self.close_by(market, &[shop], how).await
+    }
+
+    /// The same without a seller who listens.
+    pub(crate) async fn close_alone(&self, market: &Market) -> Closing {
+        self.close_by(market, &[], CloseHow::Alone).await
+    }
+
+    async fn close_by(&self, market: &Market, shops: &[&Mortal], how: CloseHow) -> Closing {
         let id = self.purse().await.id;
         for _ in 0..10 {
             match self.clients[0].sessions().close(id, how).await.unwrap() {
-                Closing::Asked(_) => market.later(Duration::from_secs(5), &[shop]).await,
+                Closing::Asked(_) => market.later(Duration::from_secs(5), shops).await,
                 closing => return closing,
             }
         }
