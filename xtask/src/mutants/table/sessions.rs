@@ -153,8 +153,8 @@ pub(super) const SESSIONS: &[Mutant] = &[
     Mutant {
         name: "a stream: what was not handed over stays charged",
         file: "crates/server/src/session/stream/purse.rs",
-        find: "        let left = self.value(self.paid);\n        self.paid = 0;",
-        replace: "        let left = self.value(0);\n        self.paid = 0;",
+        find: "        let left = self.value(self.paid);",
+        replace: "        let left = self.value(0);",
         killers: &[STREAMS],
     },
     Mutant {
@@ -188,8 +188,8 @@ pub(super) const SESSIONS: &[Mutant] = &[
     Mutant {
         name: "a meter: it charges while the rail is silent",
         file: "crates/server/src/session/meter.rs",
-        find: "        if !self.is_heard() {",
-        replace: "        if !self.is_heard() && price.is_zero() {",
+        find: "if !price.is_zero() && !self.is_heard() {",
+        replace: "if price.is_zero() && !self.is_heard() {",
         killers: &[STREAMED],
     },
     Mutant {
@@ -208,9 +208,9 @@ pub(super) const SESSIONS: &[Mutant] = &[
     },
     Mutant {
         name: "requests of a channel: two with one row are written together",
-        file: "crates/server/src/session/live/line.rs",
-        find: "Taken::Whole((guards, writes)) if self.clashes(&guards) => {",
-        replace: "Taken::Whole((guards, writes)) if self.clashes(&guards) && false => {",
+        file: "crates/core/src/domain/channels/together.rs",
+        find: "Ok((guards, _)) if self.meets(&guards) => self.again.push(at),",
+        replace: "Ok((guards, _)) if guards.len() > 9 && self.meets(&guards) => self.again.push(at),",
         killers: &[LIVE],
     },
     Mutant {
@@ -230,8 +230,8 @@ pub(super) const SESSIONS: &[Mutant] = &[
     Mutant {
         name: "requests of a channel: what a handler did not serve stays charged",
         file: "crates/server/src/session/seat.rs",
-        find: "let taken = channel.unserved(price);",
-        replace: "let taken = channel.clone().unserved(price);",
+        find: "let taken = channel.unserved(whole);",
+        replace: "let taken = channel.clone().unserved(whole);",
         killers: &[SEATS],
     },
     Mutant {

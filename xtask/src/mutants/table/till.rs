@@ -51,8 +51,8 @@ pub(super) const TILL: &[Mutant] = &[
     Mutant {
         name: "the till: a close does not wait for what is being served",
         file: "crates/server/src/session/settle/policy.rs",
-        find: "if in_flight && now < patience {",
-        replace: "if in_flight && patience < since {",
+        find: "if !channel.is_idle() && now < patience {",
+        replace: "if !channel.is_idle() && patience < since {",
         killers: &[RAIL],
     },
     Mutant {
