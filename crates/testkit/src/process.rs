@@ -4,11 +4,46 @@
 //! on stdout where it listens, with a line `listening ADDRESS`. What it is to do is said in its environment.
 
 use std::{
-    env,
-    io::{BufRead as _, BufReader, Read as _},
+    env, fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::SocketAddr,
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
 };
+
+use tokio::runtime::{self, Runtime};
+
+/// What the server reads, to die at a point of that name.
+const ABORT: &str = "FARTHING_ABORT_AT";
+
+/// A runtime of one thread: a process that is killed, or looks at what another left.
+///
+/// # Panics
+/// When there is none to be had.
+#[must_use]
+pub fn runtime() -> Runtime {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a thread can have a runtime")
+}
+
+/// Notes that a handler ran, where every process of a test can count it and none can lose it.
+///
+/// # Panics
+/// When the folder cannot be written to.
+pub fn note_run(dir: &Path) {
+    let file = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(dir.join("runs"));
+    let written = file.and_then(|mut file| file.write_all(b"."));
+    written.expect("a test's folder can be written to");
+}
+
+/// How often a handler ran, in all processes of a test.
+#[must_use]
+pub fn runs(dir: &Path) -> usize {
+    fs::read(dir.join("runs")).map_or(0, |runs| runs.len())
+}
 
 /// A server in a process of its own. It does not outlive this.
 #[derive(Debug)]
@@ -25,9 +60,19 @@ impl Mortal {
     /// # Panics
     /// When it does not.
     pub fn start(test: &str, told: impl FnOnce(&mut Command)) -> Self {
+        Self::start_until(test, None, told)
+    }
+
+    /// Starts one that dies at a point, if one is named.
+    ///
+    /// # Panics
+    /// When it does not listen.
+    pub fn start_until(test: &str, point: Option<&str>, told: impl FnOnce(&mut Command)) -> Self {
         let me = env::current_exe().expect("a test has a binary");
         let mut command = Command::new(me);
         command.args(["--exact", test, "--nocapture"]);
+        command.env_remove(ABORT);
+        command.envs(point.map(|point| (ABORT, point)));
         told(&mut command);
         let mut child = command
             .stdin(Stdio::null())

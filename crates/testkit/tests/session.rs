@@ -1,5 +1,7 @@
 //! The fake reserve: what it moves, what it refuses, and what it is told to answer.
 
+#![expect(clippy::unwrap_used, reason = "these are the helpers of tests")]
+
 use std::{sync::Arc, time::Duration};
 
 use farthing_core::{

@@ -17,7 +17,7 @@ use farthing_core::{
     value::{ClaimKey, CurrencyCode},
 };
 use farthing_ledger::{Accounts, Currencies};
-use farthing_testkit::{clock::FakeClock, method::account};
+use farthing_testkit::{clock::FakeClock, method::account, process::runs};
 
 use crate::{
     Fate,
@@ -57,7 +57,7 @@ impl Audit {
         }
         let moved = u128::from(state.moved() == Moved::Yes) * PRICE;
         assert_eq!(self.balances().await, (FUNDS - moved, 0, moved));
-        let runs = shop::runs(&self.dir);
+        let runs = runs(&self.dir);
         if !self.setup.rerunnable {
             assert!(runs <= 1, "the handler ran {runs} times");
         }

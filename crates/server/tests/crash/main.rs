@@ -14,6 +14,7 @@ mod shop;
 use std::path::Path;
 
 use farthing_core::payment::{SettlePolicy, State};
+use farthing_testkit::process::runtime;
 use tempfile::TempDir;
 
 use audit::Audit;
@@ -108,7 +109,7 @@ fn at_every_point(policy: SettlePolicy, rail: RailKind, credit: bool) {
 }
 
 fn die_at(point: &str, fate: Fate, setup: &Setup, reconciled_first: bool, dir: &Path) {
-    let runtime = shop::runtime();
+    let runtime = runtime();
     runtime.block_on(async {
         let mut process = shop::start(dir, setup, Some(point), 0);
         let buyer = Buyer::new(dir, setup);
@@ -177,7 +178,7 @@ fn killed_at_any_moment() {
             credit: round % 4 == 2 && round / 8 % 2 == 0,
         };
         let dir = TempDir::new().unwrap();
-        shop::runtime().block_on(async {
+        runtime().block_on(async {
             let mut process = shop::start(dir.path(), &setup, None, 0);
             let buyer = Buyer::new(dir.path(), &setup);
             let mut credentials = Vec::new();

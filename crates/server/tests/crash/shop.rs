@@ -1,8 +1,7 @@
 //! The shop, in a process of its own.
 
 use std::{
-    env, fs,
-    io::Write as _,
+    env,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -23,7 +22,7 @@ use farthing_store::{SqliteBackend, SqliteOptions};
 use farthing_testkit::{
     clock::FakeClock,
     method::{Answer, FakeCharge, FakeRail, account},
-    process::Mortal,
+    process::{Mortal, note_run},
 };
 
 const DIR: &str = "FARTHING_CRASH_DIR";
@@ -32,7 +31,6 @@ const RAIL: &str = "FARTHING_CRASH_RAIL";
 const CREDIT: &str = "FARTHING_CRASH_CREDIT";
 const RERUNNABLE: &str = "FARTHING_CRASH_RERUNNABLE";
 const LATER: &str = "FARTHING_CRASH_LATER";
-const ABORT: &str = "FARTHING_ABORT_AT";
 
 /// What every buyer starts with, in base units, and what a request costs.
 pub(crate) const FUNDS: u128 = 1_000_000;
@@ -57,13 +55,6 @@ pub(crate) struct Setup {
     pub(crate) credit: bool,
 }
 
-pub(crate) fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-}
-
 pub(crate) fn key(seed: u8) -> AccountKey {
     AccountKey::from_seed(KeyType::Ed25519, [seed; 32]).unwrap()
 }
@@ -78,27 +69,18 @@ pub(crate) fn fake_rail(dir: &Path, clock: &FakeClock) -> Arc<FakeRail> {
     Arc::new(FakeRail::in_file(path, Arc::new(clock.clone())))
 }
 
-/// How often the handler ran, in all processes.
-pub(crate) fn runs(dir: &Path) -> usize {
-    fs::read(dir.join("runs")).map_or(0, |runs| runs.len())
-}
-
 /// Starts a shop, which dies at a point if one is named.
 pub(crate) fn start(dir: &Path, setup: &Setup, abort: Option<&str>, later: u64) -> Mortal {
     let first = setup.policy == SettlePolicy::First;
     let books = setup.rail == RailKind::Books;
-    Mortal::start("the_shop", |command| {
+    Mortal::start_until("the_shop", abort, |command| {
         command
             .env(DIR, dir)
             .env(POLICY, if first { "first" } else { "after" })
             .env(RAIL, if books { "books" } else { "outside" })
             .env(RERUNNABLE, setup.rerunnable.to_string())
             .env(CREDIT, setup.credit.to_string())
-            .env(LATER, later.to_string())
-            .env_remove(ABORT);
-        if let Some(point) = abort {
-            command.env(ABORT, point);
-        }
+            .env(LATER, later.to_string());
     })
 }
 
@@ -186,13 +168,7 @@ async fn serve(dir: PathBuf, setup: Setup, now: Timestamp) {
         route = route.credit("$0.002", "$0.002").unwrap();
     }
     let handler = move || async move {
-        let mut runs = fs::OpenOptions::new();
-        let mut runs = runs
-            .append(true)
-            .create(true)
-            .open(dir.join("runs"))
-            .unwrap();
-        runs.write_all(b".").unwrap();
+        note_run(&dir);
         "sunny"
     };
     let paid = any(handler).layer(PaymentLayer::new(&gate, route).unwrap());

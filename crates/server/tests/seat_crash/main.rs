@@ -17,6 +17,7 @@ use farthing_core::{
 use farthing_testkit::{
     clock::FakeClock,
     method::{FakeSessionPayload, account},
+    process::{runs, runtime},
 };
 use serde_json::value::RawValue;
 use tempfile::TempDir;
@@ -82,7 +83,7 @@ fn without_a_key_the_one_request_in_flight_stays_charged() {
         let dir = TempDir::new().unwrap();
         die_at(left, None, dir.path());
         let shop = shop::start(dir.path(), 200, None);
-        shop::runtime().block_on(async {
+        runtime().block_on(async {
             let buyer = Buyer::at(shop.address()).await;
             let same = buyer.buy("/paid", PRICE, None).await;
             let is_free = left.spent == 0;
@@ -112,7 +113,7 @@ fn with_a_key_a_repeated_request_gets_what_was_charged() {
         let dir = TempDir::new().unwrap();
         die_at(left, Some("a"), dir.path());
         let shop = shop::start(dir.path(), 200, None);
-        shop::runtime().block_on(async {
+        runtime().block_on(async {
             let buyer = Buyer::at(shop.address()).await;
             for _ in 0..2 {
                 let same = buyer.buy("/paid", PRICE, Some("a")).await;
@@ -122,7 +123,7 @@ fn with_a_key_a_repeated_request_gets_what_was_charged() {
             buyer.close(PRICE).await;
         });
         drop(shop);
-        assert_eq!(shop::runs(dir.path()), left.runs + 1, "{}", left.point);
+        assert_eq!(runs(dir.path()), left.runs + 1, "{}", left.point);
         settled(dir.path(), PRICE);
     }
 }
@@ -135,7 +136,7 @@ fn killed_at_any_moment() {
     open(dir.path());
     for round in 0..6_u64 {
         let shop = shop::start(dir.path(), 200 * round, None);
-        shop::runtime().block_on(async {
+        runtime().block_on(async {
             let buyer = Buyer::at(shop.address()).await;
             said += 20;
             let asked = (0..20).map(|_| buyer.try_buy("/paid", said * PRICE, None));
@@ -151,8 +152,8 @@ fn killed_at_any_moment() {
             served += good.count();
         });
         drop(shop);
-        let balance = shop::runtime().block_on(balance(dir.path()));
-        let runs = shop::runs(dir.path()) as u128;
+        let balance = runtime().block_on(balance(dir.path()));
+        let runs = runs(dir.path()) as u128;
         assert!(balance.accepted >= balance.spent);
         assert!(
             runs * PRICE <= balance.spent.units(),
@@ -160,9 +161,9 @@ fn killed_at_any_moment() {
         );
         assert!(served as u128 <= runs);
     }
-    let spent = shop::runtime().block_on(balance(dir.path())).spent.units();
+    let spent = runtime().block_on(balance(dir.path())).spent.units();
     let shop = shop::start(dir.path(), 2_000, None);
-    shop::runtime().block_on(async {
+    runtime().block_on(async {
         Buyer::at(shop.address()).await.close(DEPOSIT).await;
     });
     drop(shop);
@@ -173,13 +174,13 @@ fn killed_at_any_moment() {
 fn die_at(left: &Left, key: Option<&str>, dir: &Path) {
     open(dir);
     let mut shop = shop::start(dir, 0, Some(left.point));
-    shop::runtime().block_on(async {
+    runtime().block_on(async {
         let buyer = Buyer::at(shop.address()).await;
         let answer = buyer.try_buy(left.path, PRICE, key).await;
         assert!(answer.is_none(), "{}: it was answered", left.point);
     });
     shop.died();
-    let balance = shop::runtime().block_on(balance(dir));
+    let balance = runtime().block_on(balance(dir));
     assert_eq!(
         balance.accepted,
         Amount::new(left.accepted),
@@ -188,12 +189,12 @@ fn die_at(left: &Left, key: Option<&str>, dir: &Path) {
     );
     assert_eq!(balance.spent, Amount::new(left.spent), "{}", left.point);
     assert_eq!(balance.unsure, balance.spent, "{}", left.point);
-    assert_eq!(shop::runs(dir), left.runs, "{}", left.point);
+    assert_eq!(runs(dir), left.runs, "{}", left.point);
 }
 
 fn open(dir: &Path) {
     let shop = shop::start(dir, 0, None);
-    shop::runtime().block_on(async {
+    runtime().block_on(async {
         let buyer = Buyer::at(shop.address()).await;
         let channel = shop::channel();
         let lock = channel.opening(Amount::new(DEPOSIT), Timestamp::FAR);

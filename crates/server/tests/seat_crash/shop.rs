@@ -2,8 +2,6 @@
 
 use std::{
     env,
-    fs::OpenOptions,
-    io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -20,24 +18,16 @@ use farthing_store::{SqliteBackend, SqliteOptions};
 use farthing_testkit::{
     clock::FakeClock,
     method::{FakeDescriptor, FakeReserve, FakeSession, account},
-    process::Mortal,
+    process::{Mortal, note_run, runtime},
 };
 
 const DIR: &str = "FARTHING_SEAT_DIR";
 const LATER: &str = "FARTHING_SEAT_LATER";
-const ABORT: &str = "FARTHING_ABORT_AT";
 
 /// What a request costs, and what the buyer locks.
 pub(crate) const PRICE: u128 = 100;
 pub(crate) const DEPOSIT: u128 = 10_000;
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_800_000_000);
-
-pub(crate) fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-}
 
 pub(crate) fn store(dir: &Path) -> Arc<dyn Backend> {
     let options = SqliteOptions::new(dir.join("store.db"));
@@ -54,21 +44,10 @@ pub(crate) fn channel() -> FakeDescriptor {
     FakeDescriptor::new(&buyer, &shop, Protocol::V2, "salt")
 }
 
-/// How often the handler ran, in all processes.
-pub(crate) fn runs(dir: &Path) -> usize {
-    std::fs::read(dir.join("runs")).map_or(0, |runs| runs.len())
-}
-
 /// Starts a shop so much later than the first, which dies at a point if one is named.
 pub(crate) fn start(dir: &Path, later: u64, point: Option<&str>) -> Mortal {
-    Mortal::start("the_shop", |command| {
-        command
-            .env(DIR, dir)
-            .env(LATER, later.to_string())
-            .env_remove(ABORT);
-        if let Some(point) = point {
-            command.env(ABORT, point);
-        }
+    Mortal::start_until("the_shop", point, |command| {
+        command.env(DIR, dir).env(LATER, later.to_string());
     })
 }
 
@@ -104,13 +83,7 @@ pub(crate) fn serve_if_asked() {
             .unwrap();
         let price = |gate: &Gate| PaymentLayer::new(gate, Route::session("$0.0001").unwrap());
         let good = move || async move {
-            let mut runs = OpenOptions::new();
-            let mut runs = runs
-                .create(true)
-                .append(true)
-                .open(dir.join("runs"))
-                .unwrap();
-            runs.write_all(b".").unwrap();
+            note_run(&dir);
             "sunny"
         };
         let bad = || async { StatusCode::INTERNAL_SERVER_ERROR };

@@ -12,6 +12,7 @@ mod shop;
 
 use std::path::Path;
 
+use farthing_testkit::process::runtime;
 use tempfile::TempDir;
 
 use audit::Audit;
@@ -106,7 +107,7 @@ fn die_at(act: Act, point: &str, comes_back: Option<u64>, dir: &Path) {
         shop::run(dir, Act::Recover, later).ended();
     }
     let is_lost = comes_back.is_none() && is_nothing_begun(point);
-    shop::runtime().block_on(Audit::of(dir).check(act, is_lost));
+    runtime().block_on(Audit::of(dir).check(act, is_lost));
 }
 
 /// Whether nothing was begun that the server could go on with by itself.
@@ -151,6 +152,6 @@ fn killed_at_any_moment() {
         for later in 1..4 {
             shop::run(dir.path(), Act::Recover, 200 * later).ended();
         }
-        shop::runtime().block_on(Audit::of(dir.path()).check_any());
+        runtime().block_on(Audit::of(dir.path()).check_any());
     }
 }

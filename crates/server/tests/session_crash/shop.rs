@@ -28,13 +28,12 @@ use farthing_testkit::{
     method::{
         FakeDescriptor, FakeReserve, FakeSession, FakeSessionPayload, account, currency, method,
     },
-    process::Mortal,
+    process::{Mortal, runtime},
 };
 
 const DIR: &str = "FARTHING_TILL_DIR";
 const ACT: &str = "FARTHING_TILL_ACT";
 const LATER: &str = "FARTHING_TILL_LATER";
-const ABORT: &str = "FARTHING_ABORT_AT";
 
 /// What the buyer begins with, what it locks, what it locks more, and what it is charged in all.
 pub(crate) const FUNDS: u128 = 10_000_000;
@@ -66,13 +65,6 @@ const ACTS: [(&str, Act); 6] = [
     ("recover", Act::Recover),
 ];
 
-pub(crate) fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-}
-
 pub(crate) fn store(dir: &Path) -> Arc<dyn Backend> {
     let options = SqliteOptions::new(dir.join("store.db"));
     Arc::new(SqliteBackend::open(options).unwrap())
@@ -101,15 +93,11 @@ pub(crate) fn run_until(dir: &Path, act: Act, later: u64, point: &str) -> Mortal
 
 fn start(dir: &Path, act: Act, later: u64, point: Option<&str>) -> Mortal {
     let (name, _) = ACTS.iter().find(|(_, it)| *it == act).unwrap();
-    Mortal::start("the_till", |command| {
+    Mortal::start_until("the_till", point, |command| {
         command
             .env(DIR, dir)
             .env(ACT, name)
-            .env(LATER, later.to_string())
-            .env_remove(ABORT);
-        if let Some(point) = point {
-            command.env(ABORT, point);
-        }
+            .env(LATER, later.to_string());
     })
 }
 

@@ -7,11 +7,11 @@ use farthing_core::{
     payment::{Moved, Payment, State},
     value::ClaimKey,
 };
-use farthing_testkit::chain::Chain;
+use farthing_testkit::{chain::Chain, process::runs};
 
 use crate::{
     Fate,
-    process::{Signed, Till, balance},
+    process::{Presenter, Signed, balance},
     shop::{self, PAYEE, PRICE, Payload, Setup},
 };
 
@@ -32,7 +32,7 @@ pub(crate) struct Audit {
 }
 
 impl Audit {
-    pub(crate) async fn of(dir: &Path, setup: &Setup, chain: &Chain, till: &Till) -> Self {
+    pub(crate) async fn of(dir: &Path, setup: &Setup, chain: &Chain, till: &Presenter) -> Self {
         let store = shop::store(dir);
         Self {
             dir: dir.to_owned(),
@@ -59,7 +59,7 @@ impl Audit {
         assert_eq!(served > 0, expected == State::Delivered, "{told}: {got:?}");
         self.check_balances(u64::from(state.moved() == Moved::Yes))
             .await;
-        let runs = shop::runs(&self.dir);
+        let runs = runs(&self.dir);
         assert!(runs >= served.min(1), "{told}: an answer came from nowhere");
         if !self.setup.rerunnable {
             assert!(runs <= 1, "{told}: the handler ran {runs} times");

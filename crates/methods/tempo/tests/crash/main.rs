@@ -22,11 +22,12 @@ use farthing_core::payment::{SettlePolicy, State};
 use farthing_testkit::{
     chain::{Chain, ChainOptions, Turn},
     peer,
+    process::runtime,
 };
 use tempfile::TempDir;
 
 use audit::{Audit, Got};
-use process::Till;
+use process::Presenter;
 use shop::{CHAIN, Payload, Setup};
 
 #[test]
@@ -77,7 +78,7 @@ async fn chain(test: &str) -> Option<Turn> {
 
 /// Every point for one kind of payment: reconciled before the buyer comes back, or after.
 fn at_every_point(policy: SettlePolicy, payload: Payload) {
-    shop::runtime().block_on(async {
+    runtime().block_on(async {
         let name = format!("tempo: a seller dies, {payload:?}, {policy:?}");
         let Some(chain) = chain(&name).await else {
             return;
@@ -100,7 +101,7 @@ async fn die_at(chain: &Chain, point: &str, setup: &Setup, reconciled_first: boo
     let told = format!("{point}, {setup:?}, reconciled first: {reconciled_first}");
     let fate = fate(point, setup);
     let dir = TempDir::new().unwrap();
-    let till = Till::open(chain, setup).await;
+    let till = Presenter::open(chain, setup).await;
     let mut process = process::start(dir.path(), setup, Some(point), till.now(0));
     let credential = till.sign(&process).await;
     let first = till.present(&process, &credential).await;
@@ -154,7 +155,7 @@ fn a_hash() {
 /// holds at every one.
 #[test]
 fn killed_at_any_moment() {
-    shop::runtime().block_on(async {
+    runtime().block_on(async {
         let Some(chain) = chain("tempo: a seller killed at any moment").await else {
             return;
         };
@@ -172,7 +173,7 @@ fn killed_at_any_moment() {
 
 async fn killed_after(chain: &Chain, setup: &Setup, time: Duration) {
     let dir = TempDir::new().unwrap();
-    let till = Till::open(chain, setup).await;
+    let till = Presenter::open(chain, setup).await;
     let mut process = process::start(dir.path(), setup, None, till.now(0));
     let mut credentials = Vec::new();
     for _ in 0..4 {

@@ -25,18 +25,14 @@ use crate::{
 pub(crate) fn start(dir: &Path, setup: &Setup, abort: Option<&str>, at: Now) -> Mortal {
     let first = setup.policy == SettlePolicy::First;
     let sponsored = setup.payload == Payload::Sponsored;
-    Mortal::start("the_shop", |command| {
+    Mortal::start_until("the_shop", abort, |command| {
         command
             .env(shop::DIR, dir)
             .env(shop::NODE, at.node)
             .env(shop::NOW, at.secs.to_string())
             .env(shop::POLICY, if first { "first" } else { "after" })
             .env(shop::SPONSORED, sponsored.to_string())
-            .env(shop::RERUNNABLE, setup.rerunnable.to_string())
-            .env_remove(shop::ABORT);
-        if let Some(point) = abort {
-            command.env(shop::ABORT, point);
-        }
+            .env(shop::RERUNNABLE, setup.rerunnable.to_string());
     })
 }
 
@@ -47,7 +43,7 @@ pub(crate) struct Now {
 }
 
 /// The buyer: signs once, and presents the same bytes for as long as it takes.
-pub(crate) struct Till {
+pub(crate) struct Presenter {
     http: reqwest::Client,
     buyer: Buyer,
     method: Method,
@@ -65,7 +61,7 @@ pub(crate) struct Signed {
     pub(crate) reference: String,
 }
 
-impl Till {
+impl Presenter {
     pub(crate) async fn open(chain: &Chain, setup: &Setup) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         chain.mine(1).await;

@@ -1,6 +1,6 @@
 //! The shop, in a process of its own.
 
-use std::{env, fs, io::Write as _, path::Path, path::PathBuf, sync::Arc, time::Duration};
+use std::{env, path::Path, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -15,7 +15,7 @@ use farthing_evm::{Address, ChainId, Node};
 use farthing_server::{Gate, Options, Route, layer::PaymentLayer};
 use farthing_store::{SqliteBackend, SqliteOptions};
 use farthing_tempo::{Network, Sponsor, Tempo, TempoOptions, token::known};
-use farthing_testkit::clock::FakeClock;
+use farthing_testkit::{clock::FakeClock, process::note_run};
 
 use crate::buyer::account;
 
@@ -25,7 +25,6 @@ pub(crate) const POLICY: &str = "FARTHING_CRASH_POLICY";
 pub(crate) const SPONSORED: &str = "FARTHING_CRASH_SPONSORED";
 pub(crate) const RERUNNABLE: &str = "FARTHING_CRASH_RERUNNABLE";
 pub(crate) const NOW: &str = "FARTHING_CRASH_NOW";
-pub(crate) const ABORT: &str = "FARTHING_ABORT_AT";
 
 pub(crate) const CHAIN: ChainId = match ChainId::new(42_431) {
     Ok(chain) => chain,
@@ -54,21 +53,9 @@ pub(crate) struct Setup {
     pub(crate) rerunnable: bool,
 }
 
-pub(crate) fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-}
-
 pub(crate) fn store(dir: &Path) -> Arc<dyn Backend> {
     let options = SqliteOptions::new(dir.join("store.db"));
     Arc::new(SqliteBackend::open(options).unwrap())
-}
-
-/// How often the handler ran, in all processes.
-pub(crate) fn runs(dir: &Path) -> usize {
-    fs::read(dir.join("runs")).map_or(0, |runs| runs.len())
 }
 
 /// In the process that was started for it: opens the shop, and ends when it is told to.
@@ -128,9 +115,7 @@ async fn serve(dir: PathBuf) {
         .settle(policy)
         .retryable(told(RERUNNABLE) == "true");
     let handler = move || async move {
-        let mut runs = fs::OpenOptions::new();
-        let runs = runs.append(true).create(true).open(dir.join("runs"));
-        runs.unwrap().write_all(b".").unwrap();
+        note_run(&dir);
         "sunny"
     };
     let paid = any(handler).layer(PaymentLayer::new(&gate, route).unwrap());

@@ -58,6 +58,7 @@ pub struct FundingAsked<'a> {
 
 /// A channel that is funded, and in the books.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Funded {
     /// The channel.
     pub channel: ChannelId,

@@ -61,15 +61,6 @@ impl FakeSessionPayer {
         }
     }
 
-    /// The same with another key for vouchers.
-    #[must_use]
-    pub fn signing_as(self, signer: &Did) -> Self {
-        Self {
-            signer: signer.clone(),
-            ..self
-        }
-    }
-
     /// The same in another process, whose channels are not those of the first.
     #[must_use]
     pub fn in_run(self, run: &str) -> Self {

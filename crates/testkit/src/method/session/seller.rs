@@ -36,7 +36,6 @@ pub struct FakeSession {
     reserve: Arc<FakeReserve>,
     limits: Vec<(Box<str>, Amount, bool)>,
     settlement_limit: usize,
-    grace: Duration,
 }
 
 impl FakeSession {
@@ -51,7 +50,6 @@ impl FakeSession {
             reserve,
             limits: Vec::new(),
             settlement_limit: 16,
-            grace: FakeReserve::grace(),
         }
     }
 
@@ -69,12 +67,6 @@ impl FakeSession {
             settlement_limit,
             ..self
         }
-    }
-
-    /// Says that payers wait so long. The rail keeps to its own time.
-    #[must_use]
-    pub fn with_grace(self, grace: Duration) -> Self {
-        Self { grace, ..self }
     }
 
     /// The rail.
@@ -250,7 +242,7 @@ impl Session for FakeSession {
     }
 
     fn grace(&self) -> Duration {
-        self.grace
+        FakeReserve::grace()
     }
 
     fn read(&self, shown: &Shown<'_>) -> Result<Action, Refusal> {
