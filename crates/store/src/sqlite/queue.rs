@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     mem,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
 };
 
 use super::error::Refused;
@@ -55,8 +56,16 @@ impl<T> Queue<T> {
     }
 
     /// Waits for items and takes them all; `None` once it is closed and empty.
-    pub(super) fn take_all(&self) -> Option<VecDeque<T>> {
+    ///
+    /// Whoever gathers lets others run first who are about to bring some and wait for this very core. Where
+    /// nobody waits for it, that costs nothing.
+    pub(super) fn take_all(&self, gather: bool) -> Option<VecDeque<T>> {
         let mut state = self.filled();
+        if gather {
+            drop(state);
+            thread::yield_now();
+            state = self.filled();
+        }
         state.bytes = 0;
         Some(mem::take(&mut state.items)).filter(|items| !items.is_empty())
     }
@@ -102,7 +111,7 @@ mod tests {
         assert!(matches!(queue.push('b', 7), Err(Refused::Overloaded)));
         queue.push('b', 6).unwrap();
         assert!(matches!(queue.push('c', 0), Err(Refused::Overloaded)));
-        assert_eq!(queue.take_all().unwrap(), ['a', 'b']);
+        assert_eq!(queue.take_all(false).unwrap(), ['a', 'b']);
         queue.push('d', 99).expect("a large item alone is taken");
         assert!(matches!(queue.push('e', 1), Err(Refused::Overloaded)));
     }
@@ -115,7 +124,7 @@ mod tests {
         queue.close();
         assert!(matches!(queue.push('c', 1), Err(Refused::Closed)));
         assert_eq!(queue.take(), Some('a'));
-        assert_eq!(queue.take_all().unwrap(), ['b']);
-        assert_eq!((queue.take(), queue.take_all()), (None, None));
+        assert_eq!(queue.take_all(true).unwrap(), ['b']);
+        assert_eq!((queue.take(), queue.take_all(true)), (None, None));
     }
 }

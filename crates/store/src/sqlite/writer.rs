@@ -52,7 +52,11 @@ impl Writer {
 
     pub(super) fn run(mut self) {
         let _last_words = LastWords(Arc::clone(&self.shared));
-        while let Some(jobs) = self.shared.writes.take_all() {
+        // One that came alone is not made to wait for company. Where several come, all that come while
+        // others have the core share one flush.
+        let mut several = false;
+        while let Some(jobs) = self.shared.writes.take_all(several) {
+            several = jobs.len() > 1;
             self.group(jobs);
         }
         // Whichever connection closes last would do this, but of two that close at once neither

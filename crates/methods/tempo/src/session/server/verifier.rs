@@ -12,7 +12,7 @@ use farthing_core::{
 use farthing_evm::{Address, B256, KnownKey, Signature};
 
 use super::Flaw;
-use crate::session::{TempoChannel, Vouchers, sendable};
+use crate::session::{TempoChannel, Vouchers};
 
 /// Checks the vouchers of one channel. Whose they have to be is in the channel's id, which the chain
 /// confirmed; a request has no say in it.
@@ -58,12 +58,12 @@ impl TempoVerifier {
 
     /// Recovers the key that signed, and keeps it where it is the signer's.
     fn learn(&self, said: &Said, digest: B256) -> Result<(), Flaw> {
-        let signature =
-            sendable(&said.signature, digest, self.signer).map_err(|error| match error {
-                farthing_evm::SignatureError::Mismatch => Flaw::Signer,
-                error => Flaw::Signature(error),
-            })?;
-        let key = KnownKey::recover(&signature, digest).map_err(Flaw::Signature)?;
+        let signature = with_any_parity(said)?;
+        let key = [signature, signature.flipped()]
+            .into_iter()
+            .filter_map(|it| KnownKey::recover(&it, digest).ok())
+            .find(|key| key.address() == self.signer)
+            .ok_or(Flaw::Signer)?;
         // Another thread may have been first, with the same key.
         let _ = self.key.set(key);
         Ok(())
