@@ -193,7 +193,7 @@ impl Shop {
 
 async fn say(meter: Meter) -> Response {
     let pieces = (0..WORDS)
-        .map(|at| Ok::<_, std::convert::Infallible>(Piece::new(1, Event::data(&at.to_string()))));
+        .map(|at| Ok::<_, std::convert::Infallible>(Piece::new(1, Event::data(at.to_string()))));
     let pieces = futures_util::stream::iter(pieces.collect::<Vec<_>>());
     meter.stream().sse(pieces).into_response()
 }
