@@ -1,0 +1,16 @@
+//! A gateway whose requests are paid for out of channels, by a buyer's real client.
+#![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "these are the helpers of tests"
+)]
+
+#[path = "../rig/mod.rs"]
+mod rig;
+
+mod kill;
+mod ledger;
+mod life;
+mod tempo;
+mod world;
