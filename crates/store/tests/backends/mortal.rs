@@ -47,6 +47,7 @@ fn bought(number: u32) -> (HeldCall, Purchase) {
     let call = Call {
         whole: key(number),
         price: Amount::new(PRICE),
+        metered: Amount::ZERO,
         units: 1,
         attempts: 1,
         state: CallState::Charged {

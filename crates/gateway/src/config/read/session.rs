@@ -5,7 +5,7 @@ use http::HeaderName;
 use toml::de::DeValue;
 
 use super::{
-    super::{NotJson, RuleSession, Usage},
+    super::{NotJson, PlaceError, RuleSession, Usage},
     money::Money,
     report::{Report, Wrong},
     section::{Item, Section, kind, shown},
@@ -207,8 +207,12 @@ fn header(text: &str) -> Result<HeaderName, Wrong> {
 }
 
 fn place(text: &str) -> Result<NotJson, Wrong> {
-    text.parse().map_err(|error: super::super::PlaceError| {
-        let what = format!("`{}` is no place in JSON", shown(text));
-        Wrong::write(what, error.to_string())
-    })
+    match text.parse() {
+        Ok(place) => Ok(place),
+        Err(error) => {
+            let error: PlaceError = error;
+            let what = format!("`{}` is no place in JSON", shown(text));
+            Err(Wrong::write(what, error.to_string()))
+        }
+    }
 }

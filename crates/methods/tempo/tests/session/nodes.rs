@@ -227,5 +227,5 @@ async fn a_block_full_of_others_events_does_not_make_the_chain_silent() {
         named.extend(news.channels);
         at = news.block;
     }
-    assert_eq!(named, [opened.id.clone()]);
+    assert_eq!(named, std::slice::from_ref(&opened.id));
 }
