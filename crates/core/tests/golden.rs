@@ -182,6 +182,10 @@ fn sessions() {
         Refused::Falls { accepted: amount },
         Refused::DeltaTooSmall { least: amount },
         Refused::ExceedsDeposit { deposit: amount },
+        Refused::Ahead {
+            needed: amount,
+            most: Amount::new(9),
+        },
         Refused::ClosesBelow { owed: amount },
         Refused::CloseRequested,
         Refused::Closing,

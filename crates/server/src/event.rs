@@ -159,6 +159,11 @@ pub enum What {
     },
     /// The rail refused to settle it. It is tried again.
     NotSettled,
+    /// We began to close it, because so much of it was unsettled for long and only a close can take it.
+    Stopped {
+        /// How much.
+        unsettled: Amount,
+    },
     /// It was closed, by us or by its payer.
     Ended {
         /// What was paid out of it in all.

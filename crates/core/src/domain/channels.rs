@@ -12,7 +12,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    intent::session::{Admitted, Channel, ChannelId, Refused, Terms, Voucher},
+    intent::session::{Admitted, Channel, ChannelId, Refused, Rule, Terms, Voucher},
     noun::problem::ProblemKind,
     port::backend::{
         Backend, Batch, Commit, Guard, Key, Partition, StoreError, Table, Which, Write,
@@ -196,8 +196,8 @@ impl ChannelError {
 pub struct Purchase {
     /// Its voucher, whose signature was checked.
     pub voucher: Option<Voucher>,
-    /// The least that a voucher has to add.
-    pub least: Amount,
+    /// What is asked of its voucher.
+    pub rule: Rule,
     /// What it costs.
     pub price: Amount,
     /// What has to hold in the channel's partition for it to be charged.

@@ -116,13 +116,14 @@ const STATES: [(State, &str); 14] = [
 ];
 
 /// What happens to the money of channels.
-const SESSIONS: [&str; 8] = [
+const SESSIONS: [&str; 9] = [
     "opened",
     "topped-up",
     "not-funded",
     "close-requested",
     "settled",
     "not-settled",
+    "stopped",
     "ended",
     "contradicted",
 ];
@@ -135,6 +136,7 @@ const fn session(what: &What) -> &'static str {
         What::CloseRequested { .. } => "close-requested",
         What::Settled { .. } => "settled",
         What::NotSettled => "not-settled",
+        What::Stopped { .. } => "stopped",
         What::Ended { .. } => "ended",
         What::Contradicted => "contradicted",
         _ => "",

@@ -37,6 +37,7 @@ pub(super) fn options(said: &SessionPay) -> SessionOptions {
         // What is not said is counted in the same unit, and is no more than a payer may have.
         if per_payer.unit() != options.settle.amount.unit() {
             options.settle.amount = per_payer.clone();
+            options.v1_ahead = None;
         }
         (options.exposure_per_payer, options.exposure_in_total) = (per_payer, in_total);
     }

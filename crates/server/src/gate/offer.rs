@@ -6,14 +6,14 @@ use farthing_core::{
     binding::Template,
     intent::{
         charge::{self, ChargeRequest},
-        session::{self, SessionRequest},
+        session::{self, Rule, SessionRequest},
     },
     noun::{CredentialHeader, Description, Request, RequestError, discovery, problem},
     port::{
         method::{Charge, PrepareError, Wanted},
         session::{Session, WantedSession},
     },
-    value::{Amount, Currency, IntentId, MethodId, Price},
+    value::{Currency, IntentId, MethodId, Price},
 };
 use serde_json::{Map, Value};
 
@@ -44,8 +44,8 @@ pub(crate) struct Metered {
     pub(crate) rail: Arc<dyn Session>,
     pub(crate) request: SessionRequest,
     pub(crate) currency: Currency,
-    /// The least that a voucher has to add.
-    pub(crate) least: Amount,
+    /// What is asked of a voucher.
+    pub(crate) rule: Rule,
 }
 
 impl Offer {
@@ -120,7 +120,7 @@ impl Offer {
         }
         let offers = requests.into_iter().map(|request| {
             let template = template(gate, (method, session::id()), Request::new(&request), route)?;
-            let metered = Metered::new(sessions, rail, request)?;
+            let metered = Metered::new(sessions, rail, request, metering)?;
             Ok(Self {
                 way: Way::Session(Arc::new(metered)),
                 template,
@@ -227,6 +227,7 @@ impl Metered {
         sessions: &Sessions,
         rail: &Arc<dyn Session>,
         request: SessionRequest,
+        metering: &Metering,
     ) -> Result<Self, SetupError> {
         let code = &request.currency;
         let currency = rail.currency(code).cloned().ok_or(SetupError::Session(
@@ -258,11 +259,19 @@ impl Metered {
                 "it advises to lock less than the gate takes",
             ));
         }
+        let begins_with = if metering.by_use { metering.estimate } else { 1 };
+        let price = request.amount.checked_mul(begins_with.into());
+        let ahead = price
+            .and_then(|price| options.ahead(&currency, price, least))
+            .ok_or(SetupError::Session("what a request costs cannot be counted"))?;
         Ok(Self {
             rail: Arc::clone(rail),
             request,
             currency,
-            least,
+            rule: Rule {
+                least,
+                ahead: Some(ahead),
+            },
         })
     }
 

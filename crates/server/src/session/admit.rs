@@ -23,7 +23,7 @@ use bytes::Bytes;
 use farthing_core::{
     binding::Slots,
     domain::channels::{ChannelError, Purchase, Step},
-    intent::session::{Balance, Channel, ChannelId, Refused as Short, Standing},
+    intent::session::{Balance, Channel, ChannelId, Protocol, Refused as Short, Standing},
     noun::CredentialRef,
     port::session::{Action, Funding, Said, Shown},
     value::{Amount, ChallengeId},
@@ -92,6 +92,7 @@ impl Gate {
             }
             Err(halt) => halt,
         };
+        self.press(&halt).await;
         let known = match &halt.about {
             Some(live) if halt.refused.is_payable() => self.known_channel(asked, live).await,
             _ => None,
@@ -100,6 +101,22 @@ impl Gate {
             .refuse_known(asked, parts, &halt.refused, known.as_ref())
             .await;
         Admission::Respond(response.map(GateBody::held))
+    }
+
+    /// Where a cap refuses somebody, the settler frees what it can.
+    async fn press(&self, halt: &Halt) {
+        let (Some(live), Some(sessions)) = (&halt.about, self.sessions()) else {
+            return;
+        };
+        let Refused::Channel(_, error) = &halt.refused else {
+            return;
+        };
+        if !matches!(**error, ChannelError::Refused(Short::ExposureFull)) {
+            return;
+        }
+        if let Err(error) = sessions.till().pressed(&live.terms().method).await {
+            tracing::warn!("the settler is not told that too much is unsettled: {error}");
+        }
     }
 
     async fn pass_session(
@@ -178,11 +195,11 @@ impl Gate {
         live.admit_voucher(asked.now())
             .map_err(Refused::RateLimited)?;
         abort::point("voucher-checked");
-        let least = good.metered.least;
+        let rule = good.metered.rule;
         if !buys {
             let taken = live
                 .step(move |channel| {
-                    let added = channel.accept(&voucher, least)?.added;
+                    let added = channel.accept(&voucher, rule)?.added;
                     Ok(Step::to((added, channel.balance())))
                 })
                 .await;
@@ -196,14 +213,14 @@ impl Gate {
             true => Amount::ZERO,
             false => good.metered.request.amount,
         };
-        let keyed = Keyed::of(asked, &live, price, (&voucher, least));
+        let keyed = Keyed::of(asked, &live, price, (&voucher, rule));
         let guarded = keyed.as_ref().map(|keyed| keyed.begin(asked.now()));
         let (guards, writes) = guarded
             .as_ref()
             .map_or_else(Default::default, |(_, rows)| rows.clone());
         let purchase = Purchase {
             voucher: Some(voucher),
-            least,
+            rule,
             price,
             guards,
             writes,
@@ -301,6 +318,7 @@ impl Gate {
             return Err(Refused::NotReady.into());
         }
         self.hear(good).await?;
+        good.is_near(&funding)?;
         let slot = self.take_place()?;
         let till = good.sessions.till();
         let funded = till.open(&good.funding(&funding)).await;
@@ -381,6 +399,23 @@ impl Gate {
 }
 
 impl<'a> Good<'a> {
+    /// Whether a channel's first voucher is one that the channel would take, before anything is sent.
+    fn is_near(&self, funding: &Funding) -> Result<(), Refused> {
+        let (Some(said), Some(ahead)) = (&funding.voucher, self.metered.rule.ahead) else {
+            return Ok(());
+        };
+        let is_first = self.metered.request.protocol() == Ok(Protocol::V1);
+        if !is_first || said.cumulative <= ahead.most() {
+            return Ok(());
+        }
+        let refused = Short::Ahead {
+            needed: ahead.price,
+            most: ahead.most(),
+        };
+        let id = funding.channel.clone();
+        Err(Refused::Channel(id, Box::new(refused.into())))
+    }
+
     fn funding<'f>(&'f self, funding: &'f Funding) -> FundingAsked<'f> {
         FundingAsked {
             shown: self.shown,
@@ -399,7 +434,7 @@ async fn pay_later(
 ) -> Result<Balance, ChannelError> {
     let Purchase {
         voucher,
-        least,
+        rule,
         guards,
         writes,
         ..
@@ -407,7 +442,7 @@ async fn pay_later(
     let taken = live.step(move |channel: &mut Channel| {
         let mut added = Amount::ZERO;
         if let Some(voucher) = &voucher {
-            added = channel.accept(voucher, least)?.added;
+            added = channel.accept(voucher, rule)?.added;
         }
         // Only looked at: what it costs is charged by its meter.
         let covered = channel.clone().charge(estimate);

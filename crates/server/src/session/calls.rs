@@ -12,7 +12,7 @@ use farthing_core::{
         calls::{Call, CallState, HeldCall, Repeat},
         channels::{ChannelError, Rows, Step},
     },
-    intent::session::Voucher,
+    intent::session::{Rule, Voucher},
     value::{Amount, Fingerprint, Timestamp},
 };
 use http::Response;
@@ -41,8 +41,8 @@ pub(super) struct Keyed {
     /// The key, within what its payer sent.
     key: Fingerprint,
     call: Call,
-    /// The voucher it came with, and the least that one has to add.
-    voucher: (Voucher, Amount),
+    /// The voucher it came with, and what is asked of it.
+    voucher: (Voucher, Rule),
 }
 
 impl Keyed {
@@ -51,7 +51,7 @@ impl Keyed {
         asked: &Asked,
         live: &Live,
         price: Amount,
-        voucher: (&Voucher, Amount),
+        voucher: (&Voucher, Rule),
     ) -> Option<Self> {
         let key = asked.idempotency()?;
         let call = Call {
@@ -124,7 +124,7 @@ async fn serve_again(
     asked: &Asked,
     live: &Arc<Live>,
     held: &HeldCall,
-    (voucher, least): (Voucher, Amount),
+    (voucher, rule): (Voucher, Rule),
 ) -> Result<Began, Halt> {
     if !asked.route.is_ready() {
         return Err(Refused::NotReady.into());
@@ -134,7 +134,7 @@ async fn serve_again(
         .step(move |channel| {
             // One that is not good here is not needed here either.
             let added = channel
-                .accept(&voucher, least)
+                .accept(&voucher, rule)
                 .map_or(Amount::ZERO, |it| it.added);
             let taken = (channel.balance(), added);
             Ok(Step::to(taken).with(guards.clone(), writes.clone()))

@@ -10,7 +10,7 @@ use std::{
 
 use farthing_core::{
     domain::channels::{Purchase, Rows},
-    intent::session::{Balance, ChannelId, Need, Refused},
+    intent::session::{Balance, ChannelId, Need, Refused, Rule},
     noun::{
         Receipt,
         session::{Cut, SessionReceipt},
@@ -255,7 +255,7 @@ impl Meter {
         }
         let purchase = Purchase {
             voucher: None,
-            least: Amount::ZERO,
+            rule: Rule::ANY,
             price,
             guards,
             writes,

@@ -2,7 +2,10 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use farthing_core::value::{Price, PriceError, Unit, Worth};
+use farthing_core::{
+    intent::session::Ahead,
+    value::{Amount, Currency, Price, PriceError, Unit, Worth},
+};
 
 use super::settle::SettleOptions;
 
@@ -46,6 +49,15 @@ pub struct SessionOptions {
     pub close_within: Duration,
     /// When what was spent is settled, and unused channels are closed.
     pub settle: SettleOptions,
+    /// How far a voucher of the first protocol may be above what is owed, at the least. There a voucher
+    /// moves what it says, so a payer who signs one for more than it was served, and takes back the rest,
+    /// is served for nothing up to this: it is what a channel can cost the seller. `None` leaves it to
+    /// `v1_requests_ahead` alone. By the second protocol a close takes what was spent, and nothing is
+    /// bounded.
+    pub v1_ahead: Option<Price>,
+    /// How many requests such a voucher may be ahead by, where that is more: as many as one buyer sends
+    /// at once, because a later one may arrive first.
+    pub v1_requests_ahead: u32,
     /// How long a challenge may be used. A buyer goes on using one for its vouchers.
     pub challenge_lifetime: Duration,
 }
@@ -84,6 +96,8 @@ impl Default for SessionOptions {
             fundings_at_once: 256,
             close_within: Duration::from_secs(20),
             settle: SettleOptions::default(),
+            v1_ahead: Some(price("$0.10")),
+            v1_requests_ahead: 64,
             challenge_lifetime: Duration::from_secs(60 * 60),
         }
     }
@@ -100,6 +114,7 @@ impl SessionOptions {
             Some(&self.exposure_in_total),
             Some(&self.settle.amount),
             self.min_deposit.as_ref(),
+            self.v1_ahead.as_ref(),
         ];
         for price in others.into_iter().flatten() {
             if price.unit() != unit {
@@ -130,6 +145,22 @@ impl SessionOptions {
             ));
         }
         Ok(())
+    }
+
+    /// How far a voucher of the first protocol may be ahead where a request costs so much and a voucher
+    /// adds so much at the least; `None` where that cannot be counted.
+    pub(crate) fn ahead(&self, currency: &Currency, price: Amount, least: Amount) -> Option<Ahead> {
+        let requests = price
+            .max(least)
+            .checked_mul(self.v1_requests_ahead.into())?;
+        let worth = match &self.v1_ahead {
+            Some(worth) => worth.in_currency(currency).ok()?,
+            None => Amount::ZERO,
+        };
+        Some(Ahead {
+            price,
+            allowance: requests.max(worth),
+        })
     }
 
     /// What everything is counted in.

@@ -40,6 +40,7 @@ pub(crate) struct Shop {
     pub(crate) reserve: Arc<FakeReserve>,
     pub(crate) runs: Arc<AtomicUsize>,
     pub(crate) http: reqwest::Client,
+    pub(crate) protocol: Protocol,
 }
 
 /// Somebody with a channel, and a challenge to use it with.
@@ -71,6 +72,7 @@ pub(crate) struct Parts {
     pub(crate) reserve: Option<Arc<FakeReserve>>,
     pub(crate) clock: FakeClock,
     pub(crate) options: SessionOptions,
+    pub(crate) protocol: Protocol,
     pub(crate) configure: Box<dyn FnOnce(GateBuilder) -> GateBuilder>,
 }
 
@@ -81,6 +83,7 @@ impl Default for Parts {
             reserve: None,
             clock: FakeClock::at(START),
             options: SessionOptions::default(),
+            protocol: Protocol::V2,
             configure: Box::new(|gate| gate),
         }
     }
@@ -117,7 +120,7 @@ impl Shop {
         let reserve = parts
             .reserve
             .unwrap_or_else(|| Arc::new(FakeReserve::new(Arc::new(clock.clone()))));
-        let session = FakeSession::new(Arc::clone(&reserve), &payee(), Protocol::V2);
+        let session = FakeSession::new(Arc::clone(&reserve), &payee(), parts.protocol);
         let builder = Gate::builder()
             .realm("127.0.0.1")
             .secret(Secret::new(vec![7; 32]))
@@ -145,6 +148,7 @@ impl Shop {
             reserve,
             runs,
             http,
+            protocol: parts.protocol,
         }
     }
 
@@ -190,7 +194,7 @@ impl Shop {
     /// One who has no channel yet.
     pub(crate) async fn stranger(&self, name: &str) -> Buyer {
         Buyer {
-            channel: FakeDescriptor::new(&account(name), &payee(), Protocol::V2, name),
+            channel: FakeDescriptor::new(&account(name), &payee(), self.protocol, name),
             challenge: self.challenge("/paid").await,
         }
     }

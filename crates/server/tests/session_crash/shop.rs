@@ -13,7 +13,7 @@ use farthing_core::{
         channels::{Caps, Channels, Purchase, Step},
         settlements::Wish,
     },
-    intent::session::{Channel, Protocol, SessionRequest, Voucher},
+    intent::session::{Channel, Protocol, Rule, SessionRequest, Voucher},
     port::{
         backend::Backend,
         clock::Clock,
@@ -240,7 +240,7 @@ impl Shop {
         let all = Amount::new(SPENT);
         let purchase = Purchase {
             voucher: Some(Voucher::new(Protocol::V2, all, channel.sign(all)).unwrap()),
-            least: Amount::ZERO,
+            rule: Rule::ANY,
             price: all,
             guards: Vec::new(),
             writes: Vec::new(),

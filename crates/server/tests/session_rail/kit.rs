@@ -13,7 +13,7 @@ use farthing_core::{
     binding::Secrets,
     domain::channels::{Caps, ChannelError, Channels, Purchase, Step},
     intent::session::{
-        Admitted, Balance, Channel, ChannelId, Protocol, RawSignature, SessionRequest, Standing,
+        Admitted, Balance, Channel, ChannelId, Protocol, RawSignature, Rule, SessionRequest, Standing,
         Terms, Voucher,
     },
     memory::MemoryBackend,
@@ -260,11 +260,22 @@ impl Kit {
         cumulative: u128,
         price: u128,
     ) -> Result<Admitted, ChannelError> {
+        self.pay_by(buyer, cumulative, price, Rule::ANY).await
+    }
+
+    /// The same, where something is asked of the voucher.
+    pub(crate) async fn pay_by(
+        &self,
+        buyer: &Buyer,
+        cumulative: u128,
+        price: u128,
+        rule: Rule,
+    ) -> Result<Admitted, ChannelError> {
         let channels = self.channels();
         let mut held = channels.load(&buyer.id()).await?.unwrap();
         let purchase = Purchase {
             voucher: Some(buyer.voucher(cumulative)),
-            least: Amount::ZERO,
+            rule,
             price: of(price),
             guards: Vec::new(),
             writes: Vec::new(),

@@ -7,6 +7,7 @@
     reason = "these are the helpers of tests"
 )]
 
+mod ahead;
 mod closing;
 mod funding;
 mod kit;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use farthing_core::{
     domain::channels::{Caps, ChannelError, Channels, Held, Opened, Purchase},
     intent::session::{
-        Channel, ChannelId, OnChain, Protocol, RawSignature, Refused, Seen, Terms, Voucher,
+        Channel, ChannelId, OnChain, Protocol, RawSignature, Refused, Rule, Seen, Terms, Voucher,
     },
     value::{Amount, Currency, Did, Timestamp, Worth},
 };
@@ -65,7 +65,7 @@ pub(super) fn purchase(cumulative: u128) -> Purchase {
     let voucher = Voucher::new(Protocol::V2, Amount::new(cumulative), signature).unwrap();
     Purchase {
         voucher: Some(voucher),
-        least: Amount::ZERO,
+        rule: Rule::ANY,
         price: PRICE,
         guards: Vec::new(),
         writes: Vec::new(),

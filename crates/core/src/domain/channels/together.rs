@@ -109,12 +109,12 @@ impl<P: Borrow<Purchase> + Send> Work for Buying<P> {
     fn take(&mut self, channel: &mut Channel, is_full: bool) -> Result<Rows, Refused> {
         let Purchase {
             voucher,
-            least,
+            rule,
             price,
             guards,
             writes,
         } = self.purchase.borrow();
-        let mut admitted = channel.accept_and_charge(voucher.as_ref(), *least, *price)?;
+        let mut admitted = channel.accept_and_charge(voucher.as_ref(), *rule, *price)?;
         let mut rows = Rows::default();
         match admitted.charge {
             Ok(_) => rows = (guards.clone(), writes.clone()),

@@ -1,7 +1,7 @@
 //! A channel as its seller keeps it: what a voucher raises, and what a request costs.
 
 use super::{
-    Need, OnChain, Protocol, Refused, Seen, Voucher, exposure::Grant, kept::Kept,
+    Need, OnChain, Protocol, Refused, Rule, Seen, Voucher, exposure::Grant, kept::Kept,
     reserve::Reservations,
 };
 use crate::value::{Amount, Timestamp};
@@ -181,10 +181,14 @@ impl Channel {
     /// Takes a voucher whose signature was checked. An equal one raises nothing and buys nothing.
     ///
     /// # Errors
-    /// When it falls, adds less than `least`, says more than is locked, or the channel does not
-    /// serve.
-    pub fn accept(&mut self, voucher: &Voucher, least: Amount) -> Result<Acceptance, Refused> {
+    /// When it falls, is not by the rule, says more than is locked, or the channel does not serve.
+    pub fn accept(
+        &mut self,
+        voucher: &Voucher,
+        rule: impl Into<Rule>,
+    ) -> Result<Acceptance, Refused> {
         self.serves()?;
+        let Rule { least, ahead } = rule.into();
         let cumulative = voucher.cumulative();
         let accepted = self.accepted;
         let added = cumulative
@@ -204,6 +208,9 @@ impl Channel {
             return Err(Refused::ExceedsDeposit {
                 deposit: self.deposit,
             });
+        }
+        if let Some(ahead) = ahead {
+            self.is_near(voucher, &ahead)?;
         }
         self.accepted = cumulative;
         self.kept.push(voucher.clone(), self.sure());
@@ -246,12 +253,12 @@ impl Channel {
     pub fn accept_and_charge(
         &mut self,
         voucher: Option<&Voucher>,
-        least: Amount,
+        rule: impl Into<Rule>,
         price: Amount,
     ) -> Result<Admitted, Refused> {
         self.serves()?;
         let voucher = match voucher {
-            Some(voucher) => self.accept(voucher, least)?,
+            Some(voucher) => self.accept(voucher, rule)?,
             None => Acceptance {
                 added: Amount::ZERO,
                 resumes: false,

@@ -53,6 +53,7 @@ mod packed;
 mod refused;
 mod request;
 mod reserve;
+mod rule;
 mod terms;
 mod unsure;
 mod voucher;
@@ -62,6 +63,7 @@ pub use channel::{Acceptance, Admitted, Balance, Channel, Standing};
 pub use refused::{Need, Refused};
 pub use request::SessionRequest;
 pub use reserve::ReservationId;
+pub use rule::{Ahead, Rule};
 pub use terms::{ChannelId, Terms};
 pub use voucher::{Protocol, RawSignature, TooWide, UnknownProtocol, Voucher};
 

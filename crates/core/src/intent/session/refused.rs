@@ -38,6 +38,15 @@ pub enum Refused {
         /// What is locked.
         deposit: Amount,
     },
+    /// The buyer's voucher says more than the seller takes at once: by the first protocol it could
+    /// not be settled until as much was spent. It is good once that is so.
+    #[error("the voucher says more than the {most} that is taken now: at least {needed} is enough")]
+    Ahead {
+        /// What is enough for now.
+        needed: Amount,
+        /// The most that is taken now.
+        most: Amount,
+    },
     /// The buyer has to sign more: what is accepted does not cover the price.
     #[error("the balance does not cover the price: {} is missing", .0.lacks)]
     Short(Need),
@@ -85,6 +94,8 @@ impl Refused {
             // The draft has no word of its own for a voucher that falls.
             Self::Falls { .. } | Self::DeltaTooSmall { .. } => ProblemKind::SessionDeltaTooSmall,
             Self::ExceedsDeposit { .. } => ProblemKind::SessionAmountExceedsDeposit,
+            // Nothing is locked by a top-up that would help, so it is not told as too little locked.
+            Self::Ahead { .. } => ProblemKind::VerificationFailed,
             Self::Short(_) | Self::ClosesBelow { .. } => ProblemKind::SessionInsufficientBalance,
             Self::CloseRequested | Self::Closing | Self::Closed => {
                 ProblemKind::SessionChannelFinalized

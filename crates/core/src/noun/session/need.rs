@@ -112,6 +112,9 @@ impl Refused {
             Self::Falls { accepted } => &[("acceptedCumulative", *accepted)],
             Self::DeltaTooSmall { least } => &[("minVoucherDelta", *least)],
             Self::ExceedsDeposit { deposit } => &[("deposit", *deposit)],
+            Self::Ahead { needed, most } => {
+                &[("requiredCumulative", *needed), ("mostCumulative", *most)]
+            }
             Self::ClosesBelow { owed } => &[("requiredCumulative", *owed)],
             _ => &[],
         };

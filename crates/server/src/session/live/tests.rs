@@ -8,7 +8,7 @@ use std::{
 
 use farthing_core::{
     domain::channels::Opened,
-    intent::session::{OnChain, Seen},
+    intent::session::{OnChain, Rule, Seen},
     memory::MemoryBackend,
     port::backend::{Backend, Guard, Key, StoreError, Table, Write},
     value::Worth,
@@ -72,7 +72,7 @@ fn purchase(name: &str, cumulative: u128, price: u128) -> Purchase {
     let signature = descriptor(name).sign(amount(cumulative));
     Purchase {
         voucher: Some(Voucher::new(Protocol::V2, amount(cumulative), signature).unwrap()),
-        least: Amount::ZERO,
+        rule: Rule::ANY,
         price: amount(price),
         guards: Vec::new(),
         writes: Vec::new(),

@@ -22,6 +22,7 @@ mod job;
 mod memo;
 mod policy;
 mod scout;
+mod stuck;
 
 use std::{
     collections::HashSet,
@@ -50,8 +51,8 @@ use super::{
     till::{RailStep, Till, stored},
     watch::LOOK,
 };
-use crate::{abort, random};
-use policy::{Decision, InFlight, Wanted, decide, together};
+use crate::{abort, event::What, random};
+use policy::{Decision, InFlight, Wanted, decide, only_a_close_takes, together};
 
 /// How many settlements a rail is handed at the same time.
 const JOBS_AT_ONCE: usize = 8;
@@ -392,7 +393,8 @@ impl Till {
         let in_flight = self.in_flight(&held);
         let mut channel = held.channel().clone();
         loop {
-            let since = (wanted, in_flight);
+            let is_stuck = self.is_stuck(rail, &held, &terms).await?;
+            let since = (wanted, in_flight, is_stuck);
             match decide(&channel, since, now, rail.grace(), options) {
                 Decision::Hand(how) => {
                     return Ok(Ready::Hand(Item {
@@ -403,8 +405,12 @@ impl Till {
                     }));
                 }
                 Decision::Stop => {
+                    let unsettled = only_a_close_takes(&channel);
                     let stopped = self.step(id, RailStep::Close(None)).await;
                     stopped.map_err(stored)?;
+                    if is_stuck {
+                        self.tell(id, &terms, What::Stopped { unsettled });
+                    }
                     channel = self.held(id).await.map_err(stored)?.channel().clone();
                 }
                 Decision::Wait(until) => {

@@ -16,7 +16,9 @@ use farthing_core::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SettleOptions {
-    /// A channel that has so much unsettled is settled.
+    /// A channel that has so much unsettled is settled. Where only a close can take it, it is closed:
+    /// once it was not used for `idle`, or is unsettled for `age`. Less than that stays open, unless
+    /// somebody is refused because too much is unsettled.
     pub amount: Price,
     /// One that has anything unsettled for so long is settled.
     pub age: Duration,
@@ -101,10 +103,21 @@ pub(super) enum InFlight {
     Elsewhere(Timestamp),
 }
 
-/// Decides what is done with a channel.
+/// What only a close can take of a channel: by the second protocol, what was spent below a voucher that
+/// was signed for more. Where a voucher can be settled, that comes first.
+pub(super) fn only_a_close_takes(channel: &Channel) -> Amount {
+    let goes_on = channel.standing() == Standing::Open && channel.to_settle().is_none();
+    match goes_on && channel.protocol() == Protocol::V2 {
+        true => unsettled(channel.closing().capture, channel.balance().settled),
+        false => Amount::ZERO,
+    }
+}
+
+/// Decides what is done with a channel. `is_stuck` where what only a close can take of it has been
+/// unsettled for too long.
 pub(super) fn decide(
     channel: &Channel,
-    (wanted, in_flight): (Wanted, InFlight),
+    (wanted, in_flight, is_stuck): (Wanted, InFlight, bool),
     now: Timestamp,
     grace: Duration,
     options: &SettleOptions,
@@ -157,7 +170,11 @@ pub(super) fn decide(
                 false => Decision::Nothing,
             }
         }
-        (Standing::Open, _) => settle.map_or(Decision::Nothing, Decision::Hand),
+        (Standing::Open, _) => match settle {
+            Some(settle) => Decision::Hand(settle),
+            None if is_stuck => Decision::Stop,
+            None => Decision::Nothing,
+        },
     }
 }
 

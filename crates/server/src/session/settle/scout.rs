@@ -56,7 +56,7 @@ impl Till {
     }
 
     /// How much a channel may have unsettled before it is settled.
-    fn threshold(&self, rail: &dyn Session, terms: &Terms) -> Amount {
+    pub(super) fn threshold(&self, rail: &dyn Session, terms: &Terms) -> Amount {
         let price = &self.0.options.settle.amount;
         let currency = rail.currency(&terms.currency);
         currency

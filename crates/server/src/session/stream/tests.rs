@@ -7,7 +7,7 @@ use farthing_core::{
     domain::channels::{Caps, Channels, Opened, Purchase, Step},
     encoding::sse::{Event, Message, Payment, Reader},
     header::{PAYMENT_RECEIPT, payment_receipt},
-    intent::session::{Balance, Channel, OnChain, Protocol, Seen},
+    intent::session::{Balance, Channel, OnChain, Protocol, Rule, Seen},
     memory::MemoryBackend,
     noun::{
         Receipt,
@@ -147,7 +147,7 @@ impl Stage {
         };
         let purchase = Purchase {
             voucher: Some(self.live.check(&said).unwrap()),
-            least: Amount::ZERO,
+            rule: Rule::ANY,
             price: Amount::new(price),
             guards: Vec::new(),
             writes: Vec::new(),

@@ -16,7 +16,7 @@ use farthing_core::{
             Buying, Caps, ChannelError, Channels, Held, Purchase, Rows, Step, Stepping, Work,
         },
     },
-    intent::session::{Admitted, Channel, Refused, ReservationId, Seen, Standing, Voucher},
+    intent::session::{Admitted, Channel, Refused, ReservationId, Rule, Seen, Standing, Voucher},
     port::backend::{Backend, Key, Place, Table, Write},
     value::{Amount, Timestamp},
 };
@@ -263,14 +263,14 @@ async fn do_chore(
 type BoxedStep = Box<dyn FnMut(&mut Channel) -> Result<Step<Done>, Refused> + Send>;
 
 enum SimWork {
-    Buying(Buying),
+    Buying(Box<Buying>),
     Stepping(Stepping<Done, BoxedStep>),
 }
 
 impl SimWork {
     fn as_work(&mut self) -> &mut dyn Work {
         match self {
-            Self::Buying(work) => work,
+            Self::Buying(work) => &mut **work,
             Self::Stepping(work) => work,
         }
     }
@@ -294,13 +294,13 @@ fn work(job: &Job) -> SimWork {
         } => {
             let (guards, mut writes) = call.map(|(_, rows)| rows).unwrap_or_default();
             writes.push(charge(request, price));
-            return SimWork::Buying(Buying::new(Purchase {
+            return SimWork::Buying(Box::new(Buying::new(Purchase {
                 voucher,
-                least: Amount::ZERO,
+                rule: Rule::ANY,
                 price,
                 guards,
                 writes,
-            }));
+            })));
         }
         Job::Again { rows, .. } => plain(Done::Again, rows),
         Job::Answered(rows) => plain(Done::Answered, rows),

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use farthing_core::{
     domain::channels::{Caps, ChannelError, Channels, Held, Opened, Purchase, Step},
     intent::session::{
-        Channel, ChannelId, OnChain, Protocol, RawSignature, Refused, Seen, Terms, Voucher,
+        Channel, ChannelId, OnChain, Protocol, RawSignature, Refused, Rule, Seen, Terms, Voucher,
     },
     port::backend::{Backend, Guard, Key, Partition, Table, Write},
     value::{Amount, Currency, CurrencyCode, MethodId, Realm, Recipient, Timestamp},
@@ -74,7 +74,7 @@ pub(super) fn caps(payer: &str, per_payer: u128, in_total: u128, slice: u128) ->
 pub(super) const fn pays(voucher: Option<Voucher>, price: u128) -> Purchase {
     Purchase {
         voucher,
-        least: Amount::ZERO,
+        rule: Rule::ANY,
         price: of(price),
         guards: Vec::new(),
         writes: Vec::new(),
