@@ -259,11 +259,17 @@ impl Metered {
                 "it advises to lock less than the gate takes",
             ));
         }
-        let begins_with = if metering.by_use { metering.estimate } else { 1 };
+        let begins_with = if metering.by_use {
+            metering.estimate
+        } else {
+            1
+        };
         let price = request.amount.checked_mul(begins_with.into());
         let ahead = price
             .and_then(|price| options.ahead(&currency, price, least))
-            .ok_or(SetupError::Session("what a request costs cannot be counted"))?;
+            .ok_or(SetupError::Session(
+                "what a request costs cannot be counted",
+            ))?;
         Ok(Self {
             rail: Arc::clone(rail),
             request,

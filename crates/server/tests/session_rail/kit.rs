@@ -13,8 +13,8 @@ use farthing_core::{
     binding::Secrets,
     domain::channels::{Caps, ChannelError, Channels, Purchase, Step},
     intent::session::{
-        Admitted, Balance, Channel, ChannelId, Protocol, RawSignature, Rule, SessionRequest, Standing,
-        Terms, Voucher,
+        Admitted, Balance, Channel, ChannelId, Protocol, RawSignature, Rule, SessionRequest,
+        Standing, Terms, Voucher,
     },
     memory::MemoryBackend,
     port::{
