@@ -114,9 +114,9 @@ impl Inner {
                     purse,
                     transaction,
                 } => {
-                    let mine = match flight.take() {
+                    let mut mine = match flight.take() {
                         Some(flight) => flight,
-                        None => self.count_first(&keeper, trade.choice.amount()).await?,
+                        None => self.first(&trade).await?,
                     };
                     trade.said = purse.signed;
                     let keeping = purse.keeping().ok_or(SessionFault::NoChannel)?;
@@ -130,22 +130,21 @@ impl Inner {
                     let showing = self.show(carrier, &trade.request, &header);
                     let shown = self.at_work(&keeper, showing).await?;
                     if let Shown::Served(response) = shown {
-                        self.opened(&keeper, &response, mine.amount).await?;
+                        let served = Some((&response, mine.amount));
+                        self.opened(&keeper, served).await?;
                         drop(door);
                         return self
                             .delivered(&trade, mine, &purse, response, &header)
                             .await;
                     }
-                    let mending = self.mend_opening(&mut trade, shown, &transaction);
+                    let mending = self.mend_opening(&mut trade, &mut mine, shown, &transaction);
                     let over = Box::pin(mending).await;
                     drop(door);
                     let over = match over {
-                        Err(Error::Session(fault))
-                            if matches!(*fault, SessionFault::Refused(_)) =>
-                        {
+                        Err(error) if is_no_charge(&error) => {
                             mine.land(How::Free, None);
                             self.settle_down(&keeper).await;
-                            return Err(Error::Session(fault));
+                            return Err(error);
                         }
                         over => over?,
                     };
@@ -191,10 +190,7 @@ impl Inner {
         let host = trade.target.host();
         match self.board(&trade.keeper, host, wish).await {
             Ok((mut flight, signed)) => {
-                if is_metered(trade) {
-                    let cap = self.policy.request_cap(host, &trade.choice.quote.currency);
-                    flight.may_use(cap.unwrap_or(trade.choice.offer.protocol.most()));
-                }
+                self.may_cost_more(trade, &mut flight);
                 Ok(Some((flight, signed)))
             }
             Err(Refusal::Shut) => {
@@ -208,6 +204,23 @@ impl Inner {
                 Ok(None)
             }
             Err(Refusal::Error(error)) => Err(error),
+        }
+    }
+
+    /// Counts the request that opens the channel.
+    async fn first(&self, trade: &Trade<'_>) -> Result<Flight, Error> {
+        let counting = self.count_first(&trade.keeper, trade.choice.amount());
+        let mut flight = counting.await?;
+        self.may_cost_more(trade, &mut flight);
+        Ok(flight)
+    }
+
+    /// Where a unit is no request, one may cost several, up to what one may cost.
+    fn may_cost_more(&self, trade: &Trade<'_>, flight: &mut Flight) {
+        if is_metered(trade) {
+            let (host, choice) = (trade.target.host(), &trade.choice);
+            let cap = self.policy.request_cap(host, &choice.quote.currency);
+            flight.may_use(cap.unwrap_or(choice.offer.protocol.most()));
         }
     }
 
@@ -332,7 +345,7 @@ impl Inner {
             Method::HEAD => How::Used(Amount::ZERO),
             // It was served. That it cost less has to be said by somebody whose receipts are known to
             // speak of the request they come with.
-            _ if !purse.prompt => How::Charged,
+            _ if !told.is_some_and(|told| told.is_prompt) => How::Charged,
             _ => used(trade.choice.amount(), flight.amount, &bill),
         };
         if let How::Used(used) = how {
@@ -369,6 +382,19 @@ impl Inner {
             bill,
             ..Answered::paid_by(response, outlay)
         }
+    }
+}
+
+/// Whether a request that opened a channel ended without a charge: the seller refused it, or wants more
+/// for it than it gets.
+fn is_no_charge(error: &Error) -> bool {
+    match error {
+        Error::Session(fault) => matches!(
+            **fault,
+            SessionFault::Refused(_) | SessionFault::Cap { .. } | SessionFault::AsksTooMuch { .. }
+        ),
+        Error::Refused(_) => true,
+        _ => false,
     }
 }
 

@@ -13,7 +13,7 @@ use farthing_core::{
     port::session_payer::SessionPayer,
     value::{Amount, Secret},
 };
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use reqwest::Response;
 
 use super::{
@@ -22,8 +22,9 @@ use super::{
     fault::SessionFault,
     keeper::{Flight, Keeper, Refusal},
     lock::Sight,
-    present::Shown,
+    present::{Shown, bare},
     purse::{Purse, Stage, more},
+    receipt,
     store::{HeldPurse, Step, Which, erase_locking},
 };
 use crate::{
@@ -141,16 +142,8 @@ impl Inner {
         flight: &mut Flight,
         required: Amount,
     ) -> Result<Mended, Error> {
-        let host = trade.target.host();
         for _ in 0..2 {
-            let healed = match is_metered(trade) {
-                true => {
-                    self.raise(&trade.keeper, flight, host, required, &trade.choice)
-                        .await
-                }
-                false => self.heal(&trade.keeper, host, required).await,
-            };
-            match healed {
+            match self.reach(trade, flight, required).await {
                 Ok(signed) => return Ok(Mended::Voucher(signed)),
                 Err(Refusal::Shut) => return Ok(Mended::Anew),
                 Err(Refusal::Error(error)) => return Err(error),
@@ -162,6 +155,23 @@ impl Inner {
             }
         }
         Err(SessionFault::Contended.into())
+    }
+
+    /// The same, where the deposit reaches.
+    async fn reach(
+        &self,
+        trade: &Trade<'_>,
+        flight: &mut Flight,
+        required: Amount,
+    ) -> Result<Amount, Refusal> {
+        let (keeper, host) = (&trade.keeper, trade.target.host());
+        match is_metered(trade) {
+            true => {
+                self.raise(keeper, flight, host, required, &trade.choice)
+                    .await
+            }
+            false => self.heal(keeper, host, required).await,
+        }
     }
 
     /// Takes the challenge that came with a refusal where it asks for another price than the one that was
@@ -355,6 +365,7 @@ impl Inner {
     pub(super) async fn mend_opening(
         &self,
         trade: &mut Trade<'_>,
+        flight: &mut Flight,
         shown: Shown,
         transaction: &Secret,
     ) -> Result<Mended, Error> {
@@ -373,21 +384,74 @@ impl Inner {
         };
         match after.map(|held| held.record.stage) {
             // It is there: the request was refused for another reason, or not at all.
-            Some(Stage::Open) => match required(&said).filter(|required| *required > trade.said) {
-                Some(required) => {
-                    let host = trade.target.host();
-                    match self.heal(&keeper, host, required).await {
-                        Ok(signed) => Ok(Mended::Voucher(signed)),
-                        Err(Refusal::Error(error)) => Err(error),
-                        Err(_) => Ok(Mended::Again),
-                    }
-                }
-                None => Ok(Mended::Again),
-            },
+            Some(Stage::Open) => self.begin_with(trade, flight, &said).await,
             None if std::mem::replace(&mut trade.reopened, true) => Err(refused(said)),
             None => Ok(Mended::Anew),
+            Some(_) if self.seller_has_it(trade, &said, transaction).await? => {
+                self.begin_with(trade, flight, &said).await
+            }
             Some(_) => Box::pin(self.still_opening(trade, said)).await,
         }
+    }
+
+    /// The first voucher after the one that opened the channel: what the seller said it wants for the
+    /// request, as far as it may have that. Where the deposit does not reach, whoever sends the voucher
+    /// sees to it: here the door is still held.
+    async fn begin_with(
+        &self,
+        trade: &Trade<'_>,
+        flight: &mut Flight,
+        said: &Said,
+    ) -> Result<Mended, Error> {
+        let Some(required) = required(said).filter(|required| *required > trade.said) else {
+            return Ok(Mended::Again);
+        };
+        match self.reach(trade, flight, required).await {
+            Ok(signed) => Ok(Mended::Voucher(signed)),
+            Err(Refusal::Error(error)) => Err(error),
+            Err(Refusal::Shut | Refusal::Deposit(_)) => Ok(Mended::Again),
+        }
+    }
+
+    /// Whether the seller keeps a channel that the rail says nothing of, though it did not serve the
+    /// request that opened it. It does where it misses balance in it. Otherwise it is shown once more
+    /// what opened the channel, with nothing to buy: whoever has the channel takes that for the same
+    /// opening, and its receipt names it.
+    async fn seller_has_it(
+        &self,
+        trade: &Trade<'_>,
+        said: &Said,
+        transaction: &Secret,
+    ) -> Result<bool, Error> {
+        let held = self.fresh(&trade.keeper).await?;
+        let purse = held.ok_or(SessionFault::NoChannel)?.record;
+        let channel = purse.channel.as_ref().ok_or(SessionFault::NoChannel)?;
+        let problem = said.problem.as_ref();
+        let need = problem
+            .filter(|problem| problem.kind() == Some(ProblemKind::SessionInsufficientBalance))
+            .and_then(NeedVoucher::from_problem);
+        if need.is_some_and(|need| need.channel == *channel) {
+            self.opened(&trade.keeper, None).await?;
+            return Ok(true);
+        }
+        if is_for_good(said) {
+            return Ok(false);
+        }
+        let keeping = purse.keeping().ok_or(SessionFault::NoChannel)?;
+        let payer = &trade.choice.payer;
+        let payload = payer.present_opening(&keeping, transaction, purse.signed);
+        let header = Self::session_header(&trade.choice, payload.map_err(SessionFault::Rail)?)?;
+        let request = bare(&trade.request, Method::HEAD);
+        let asking = self.show_once(&request, &header);
+        let Some(response) = self.at_work(&trade.keeper, asking).await? else {
+            return Ok(false);
+        };
+        let names_it =
+            receipt::of(response.headers()).is_some_and(|(_, it)| it.channel == *channel);
+        if names_it {
+            self.opened(&trade.keeper, None).await?;
+        }
+        Ok(names_it)
     }
 
     /// The rail says nothing of an opening that was not served. Where the rail is the seller's own books,

@@ -317,23 +317,26 @@ impl Inner {
         }
     }
 
-    /// The seller has the channel: it pays from now on.
+    /// The seller has the channel: it pays from now on. `served` is the answer to the request that opened
+    /// it, where that was served, and what was counted for it.
     pub(super) async fn opened(
         &self,
         keeper: &Keeper,
-        response: &Response,
-        counted: Amount,
+        served: Option<(&Response, Amount)>,
     ) -> Result<(), Error> {
-        let said = receipt::of(response.headers());
+        let said = served.and_then(|(response, counted)| {
+            let (_, said) = receipt::of(response.headers())?;
+            Some((said, counted))
+        });
         let noted = self.note(keeper, |purse| {
             let opens = purse.stage == Stage::Opening;
             if opens {
                 purse.stage = Stage::Open;
                 purse.lease_until = Timestamp::EPOCH;
                 // Nobody else was counted yet, so this says more than a later one may.
-                purse.prompt |= said.as_ref().is_some_and(|(_, said)| {
+                purse.prompt |= said.as_ref().is_some_and(|(said, counted)| {
                     Some(&said.channel) == purse.channel.as_ref()
-                        && purse.is_told_promptly(said, counted)
+                        && purse.is_told_promptly(said, *counted)
                 });
             }
             opens

@@ -81,6 +81,19 @@ impl Inner {
         Ok(Shown::Silent(last))
     }
 
+    /// Sends it once, on a connection of our own: what was served, where it was.
+    pub(super) async fn show_once(
+        &self,
+        request: &Request,
+        header: &(HeaderName, HeaderValue),
+    ) -> Result<Option<Response>, Error> {
+        let mut direct = Direct(&self.http);
+        Ok(match self.send_once(&mut direct, request, header).await? {
+            Sent::Judged(Verdict::Served(response)) => Some(response),
+            _ => None,
+        })
+    }
+
     /// Sends a request that pays nothing.
     pub(super) async fn ask_unpaid(&self, request: Request) -> Result<Response, Error> {
         let mut direct = Direct(&self.http);

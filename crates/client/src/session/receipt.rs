@@ -27,6 +27,8 @@ pub(super) struct Told {
     pub(super) accepted: Amount,
     pub(super) spent: Amount,
     pub(super) by: By,
+    /// Whether it is known to speak of the request it came with: see [`Purse::prompt`].
+    pub(super) is_prompt: bool,
 }
 
 /// Where a receipt stood.
@@ -90,6 +92,7 @@ impl Inner {
                 accepted: said.accepted,
                 spent: said.spent,
                 by,
+                is_prompt: purse.prompt || proves(&purse),
             }));
         }
         let why = match said.spent > allowed {

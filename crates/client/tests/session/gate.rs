@@ -65,6 +65,22 @@ async fn words(meter: Meter) -> axum::response::Response {
     response.map(axum::body::Body::new)
 }
 
+/// What a page costs that is charged by use.
+const PAGE: u64 = 3;
+
+async fn page(meter: Meter) -> &'static str {
+    meter.charge(PAGE).await.unwrap();
+    "page"
+}
+
+fn by_word(estimate: u64) -> Route {
+    Route::metered(
+        Metering::by_use("$0.001", "word")
+            .unwrap()
+            .estimate(estimate),
+    )
+}
+
 impl Market {
     async fn open(
         rail: Arc<dyn Session>,
@@ -88,16 +104,15 @@ impl Market {
             "goods"
         };
         let fails = || async { http::StatusCode::INTERNAL_SERVER_ERROR };
-        let by_word = Metering::by_use("$0.001", "word").unwrap();
         let either = Metering::per_request("$0.001").unwrap();
         let paid = || Route::session("$0.001").unwrap();
         let mut app = Router::new()
             .route("/goods", get(handler.clone()).layer(layer(&gate, paid())))
             .route("/fails", get(fails).layer(layer(&gate, paid())))
-            .route(
-                "/words",
-                get(words).layer(layer(&gate, Route::metered(by_word))),
-            );
+            .route("/words", get(words).layer(layer(&gate, by_word(1))))
+            .route("/page", get(page).layer(layer(&gate, by_word(20))))
+            .route("/text", get(words).layer(layer(&gate, by_word(20))))
+            .route("/costly", get(page).layer(layer(&gate, by_word(101))));
         if let Ok(route) =
             PaymentLayer::new(&gate, Route::priced("$0.002").unwrap().with_session(either))
         {
@@ -132,6 +147,44 @@ impl Market {
         let books: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
         let market = Self::open(rail, payer, (books, clock), |gate| gate, |client| client).await;
         (market, reserve)
+    }
+
+    /// Whose rail is the seller's own books: nobody else can look into it.
+    async fn ledger() -> Self {
+        let clock = StillClock::new();
+        let store: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+        let accounts = Accounts::new(Arc::clone(&store), Currencies::default());
+        pay_in(&accounts, super::WEALTH, &clock).await;
+        let ledger = Ledger::new(key(2).account().clone());
+        let rail = LedgerSessions::new(ledger, Arc::clone(&store), clock.clone());
+        let payer = LedgerSessionPayer::new(key(1));
+        Self::open(
+            Arc::new(rail),
+            Arc::new(payer),
+            (store, clock),
+            |gate| gate,
+            |client| client,
+        )
+        .await
+    }
+
+    async fn each() -> [Self; 3] {
+        [
+            Self::fake(Protocol::V1).await.0,
+            Self::fake(Protocol::V2).await.0,
+            Self::ledger().await,
+        ]
+    }
+
+    /// Closes the one channel together: how much was paid out of it.
+    async fn close(&self) -> u128 {
+        let (purse, _) = self.channel().await;
+        let sessions = self.client.sessions();
+        let closed = sessions.close(purse.id, CloseHow::Together).await.unwrap();
+        let Closing::Closed(purse) = closed else {
+            panic!("{closed:?}")
+        };
+        purse.paid_out.unwrap().units()
     }
 
     fn url(&self, path: &str) -> String {
@@ -256,6 +309,114 @@ async fn what_is_not_served_is_not_charged_and_pays_for_the_next() {
         ),
         (2_000, 2_000, 0)
     );
+}
+
+#[tokio::test]
+async fn a_request_by_use_signs_for_what_it_may_cost_and_owes_what_it_did() {
+    for market in Market::each().await {
+        // What opens the channel signs for one unit, and the seller wants twenty covered.
+        for count in 1..=3 {
+            let answer = market.get("/page").await;
+            let (paid, bill) = (
+                answer.paid().unwrap().clone(),
+                answer.bill().unwrap().clone(),
+            );
+            assert_eq!(answer.text().await.unwrap(), "page");
+            assert_eq!(
+                (paid.standing, paid.amount.units()),
+                (Standing::Paid, 3_000)
+            );
+            assert_eq!(bill.cost().units(), 3_000);
+            let balance = market.balance().await;
+            let (purse, _) = market.channel().await;
+            // Of what was signed for the request before, all that it did not use is there for this one.
+            let (signed, spent) = (17_000 + 3_000 * count, 3_000 * count);
+            assert_eq!(
+                (balance.accepted.units(), balance.spent.units()),
+                (signed, spent)
+            );
+            assert_eq!(
+                (
+                    purse.signed.units(),
+                    purse.owed.units(),
+                    purse.unsure.units()
+                ),
+                (signed, spent, 0)
+            );
+            assert_eq!(purse.dispute, None);
+        }
+        // A request that costs a unit takes it from what is signed.
+        market.get("/goods").await;
+        market.comes_to(10_000).await;
+        assert_eq!(market.balance().await.accepted.units(), 26_000);
+        assert_eq!(market.close().await, 10_000);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_by_use_begins_with_what_the_seller_wants_covered() {
+    for market in Market::each().await {
+        let answer = market.get("/text").await;
+        let bill = answer.bill().unwrap().clone();
+        answer.text().await.unwrap();
+        assert_eq!((bill.cost(), bill.trouble()), (Amount::new(5_000), None));
+        market.comes_to(5_000).await;
+        assert_eq!(market.balance().await.accepted.units(), 20_000);
+        let (purse, _) = market.channel().await;
+        assert_eq!((purse.signed.units(), purse.owed.units()), (20_000, 5_000));
+        assert_eq!(market.close().await, 5_000);
+    }
+}
+
+#[tokio::test]
+async fn a_seller_that_wants_more_covered_than_a_request_may_cost_gets_one_unit_signed() {
+    for market in Market::each().await {
+        for _ in 0..2 {
+            let asked = market.client.get(market.url("/costly")).send();
+            let error = asked.await.unwrap_err();
+            assert_eq!(error.moved(), Moved::No);
+            assert!(
+                is(&error, |fault| matches!(fault, SessionFault::Cap { .. })),
+                "{error:?}"
+            );
+            let (purse, _) = market.channel().await;
+            assert_eq!(
+                (purse.stage, purse.signed.units(), purse.owed.units()),
+                (Stage::Open, 1_000, 0)
+            );
+            let balance = market.balance().await;
+            assert_eq!(
+                (balance.accepted.units(), balance.spent.units()),
+                (1_000, 0)
+            );
+        }
+        // What was signed pays for something else.
+        market.get("/goods").await;
+        market.comes_to(1_000).await;
+        assert_eq!(market.balance().await.accepted.units(), 1_000);
+        assert_eq!(market.close().await, 1_000);
+    }
+}
+
+#[tokio::test]
+async fn a_channel_whose_first_request_was_not_served_pays_for_the_next() {
+    for market in Market::each().await {
+        let asked = market.client.get(market.url("/fails")).send();
+        let error = asked.await.unwrap_err();
+        assert!(
+            is(&error, |fault| matches!(fault, SessionFault::Unanswered(_))),
+            "{error:?}"
+        );
+        let (purse, first) = market.channel().await;
+        assert_eq!((purse.stage, purse.signed.units()), (Stage::Open, 1_000));
+        market.comes_to(0).await;
+        for spent in [1_000, 2_000] {
+            let answer = market.get("/goods").await;
+            assert_eq!(answer.paid().unwrap().standing, Standing::Paid);
+            market.comes_to(spent).await;
+        }
+        assert_eq!(market.channel().await.1, first);
+    }
 }
 
 fn key(seed: u8) -> AccountKey {
