@@ -175,7 +175,8 @@ impl OnLedger {
 
     async fn in_a_file() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteBackend::open(SqliteOptions::new(folder.path().join("store.db"))).unwrap();
+        let store =
+            SqliteBackend::open(SqliteOptions::new(folder.path().join("store.db"))).unwrap();
         Self::new(Arc::new(store), Some(folder)).await
     }
 

@@ -386,9 +386,7 @@ async fn a_seller_that_takes_no_voucher_twice_gets_one_price_more_than_is_owed_a
     world.shop.ways(|ways| ways.asks_more = 1);
     let refused = world.client.get(world.shop.url("/goods")).send().await;
     refused.unwrap_err();
-    world
-        .shop
-        .ways(|ways| ways.asks_more = 0);
+    world.shop.ways(|ways| ways.asks_more = 0);
     assert_eq!(world.counts().await, (2_000, 1_000, 0));
     for count in 2..=5 {
         assert_eq!(world.get("/goods").await.text().await.unwrap(), "goods");

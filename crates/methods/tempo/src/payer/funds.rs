@@ -55,7 +55,10 @@ impl TempoPayer {
 
     /// What has to be known of an access key that spends of a token, and of another for fees.
     pub(crate) fn key_question(&self, token: &Token, fees: Option<&Token>) -> Option<KeyQuestion> {
-        let key = self.key.access_key().filter(|_| !self.is_known_and_free())?;
+        let key = self
+            .key
+            .access_key()
+            .filter(|_| !self.is_known_and_free())?;
         let fees = fees.filter(|fees| fees.address != token.address);
         let tokens = std::iter::once(token).chain(fees);
         Some(KeyQuestion {

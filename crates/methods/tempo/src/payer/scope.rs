@@ -49,14 +49,19 @@ pub(crate) fn check_any(grant: &KeyAuthorization, calls: &[Call]) -> Result<(), 
         return Ok(());
     };
     let allowed = |call: &Call| {
-        let first = call.input.get(4..36).map(|word| Address::from_slice(&word[12..]));
+        let first = call
+            .input
+            .get(4..36)
+            .map(|word| Address::from_slice(&word[12..]));
         let to = call.to.zip(first);
         to.is_some_and(|(to, first)| scopes.iter().any(|scope| admits(scope, to, first, call)))
     };
     if calls.iter().all(allowed) {
         return Ok(());
     }
-    Err(refused("the access key may not lock tokens in this contract"))
+    Err(refused(
+        "the access key may not lock tokens in this contract",
+    ))
 }
 
 /// Whether a key's limit of a token leaves room for an amount. What it spent of it before is the chain's to

@@ -5,9 +5,7 @@ use std::time::Duration;
 use alloy_primitives::U64;
 use alloy_sol_types::SolEvent;
 use farthing_core::{port::payer::Resolved, value::Timestamp};
-use farthing_evm::{
-    Address, At, B256, Block, Log, Node, Request, RpcError, TxHash, U256, request,
-};
+use farthing_evm::{Address, At, B256, Block, Log, Node, Request, RpcError, TxHash, U256, request};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -171,8 +169,7 @@ impl Trace {
             topics: topics.map(Some).to_vec(),
             is: Box::new(move |log| {
                 let amount = <[u8; 32]>::try_from(&log.data[..]).ok();
-                log.topics == topics
-                    && amount.map(U256::from_be_bytes) == Some(transfer.amount)
+                log.topics == topics && amount.map(U256::from_be_bytes) == Some(transfer.amount)
             }),
         })
     }

@@ -85,15 +85,11 @@ async fn what_was_not_paid_out_comes_back_after_the_grace() {
             world.chain.receipt(&hash.to_string()).await["status"],
             "0x1"
         );
-        match protocol {
-            Protocol::V1 => assert_eq!(
-                world.state(&payer, &channel).await,
-                Some(OnChain::Finalized {
-                    settled: Some(amount(250))
-                })
-            ),
-            Protocol::V2 => assert_eq!(world.state(&payer, &channel).await, None),
-        }
+        // Of the second protocol the contract keeps nothing, and the event of the end says it.
+        let ended = OnChain::Finalized {
+            settled: Some(amount(250)),
+        };
+        assert_eq!(world.state(&payer, &channel).await, Some(ended));
         // What is over cannot be ended again.
         let over = payer.request_close(&channel, job(3)).await;
         assert!(matches!(over, Outcome::Refused(_)), "{over:?}");

@@ -34,7 +34,9 @@ async fn a_channel_of_ours_is_known_again_and_spent_from() {
         return;
     };
     let payer = world.payer(payer_key());
-    let (channel, _) = world.opened(&payer, Protocol::V2, 100).await;
+    let (mut channel, _) = world.opened(&payer, Protocol::V2, 100).await;
+    // Until when the opening may come is the one thing that a seller does not tell.
+    assert!(channel.details.remove("openBefore").is_some());
     let offer = world.offer(Protocol::V2);
     let forgetful = world.payer(payer_key());
     let told = forgetful.read_snapshot(&offer, &snapshot(&channel));

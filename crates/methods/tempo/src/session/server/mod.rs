@@ -60,7 +60,6 @@ use self::{demand::Demand, flaw::Flaw, payload::Payload, verifier::TempoVerifier
 use super::{Escrow, TempoChannel, Vouchers, state};
 use crate::{charge::method, server::TempoError, token::Token, transaction::EXPIRING_NONCE_KEY};
 
-
 /// Sessions on Tempo: channels kept in an escrow on the chain.
 ///
 /// ```no_run
