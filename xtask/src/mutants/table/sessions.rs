@@ -146,13 +146,13 @@ pub(super) const SESSIONS: &[Mutant] = &[
     Mutant {
         name: "a stream: a piece is handed over before it is charged",
         file: "crates/server/src/session/stream/drive.rs",
-        find: "            self.pay(piece.units, purse, outlet).await?;\n            self.hand(Said::Piece(piece.content), outlet).await?;\n",
-        replace: "            self.hand(Said::Piece(piece.content), outlet).await?;\n            self.pay(piece.units, purse, outlet).await?;\n",
+        find: "            self.pay(piece.units, ahead, outlet).await?;\n            self.hand(Said::Piece(piece.content), outlet).await?;\n",
+        replace: "            self.hand(Said::Piece(piece.content), outlet).await?;\n            self.pay(piece.units, ahead, outlet).await?;\n",
         killers: &[STREAMS],
     },
     Mutant {
         name: "a stream: what was not handed over stays charged",
-        file: "crates/server/src/session/stream/purse.rs",
+        file: "crates/server/src/session/stream/ahead.rs",
         find: "        let left = self.value(self.paid);",
         replace: "        let left = self.value(0);",
         killers: &[STREAMS],

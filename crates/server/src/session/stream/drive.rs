@@ -15,7 +15,7 @@ use farthing_core::{
 };
 use futures_core::Stream;
 
-use super::{Piece, purse::Purse};
+use super::{Piece, ahead::Ahead};
 use crate::{
     layer::panic::CatchPanic,
     session::{
@@ -87,9 +87,9 @@ impl Drive {
         O: Outlet,
         E: Into<BoxError>,
     {
-        let mut purse = Purse::new(self.meter.clone(), self.ahead);
-        let poured = self.pour(pieces, &mut purse, &mut outlet).await;
-        purse.end().await;
+        let mut ahead = Ahead::new(self.meter.clone(), self.ahead);
+        let poured = self.pour(pieces, &mut ahead, &mut outlet).await;
+        ahead.end().await;
         let cut = match poured {
             Ok(()) => None,
             Err(Stop::Cut(cut)) => Some(cut),
@@ -101,7 +101,7 @@ impl Drive {
     async fn pour<S, O, E>(
         &mut self,
         pieces: S,
-        purse: &mut Purse,
+        ahead: &mut Ahead,
         outlet: &mut O,
     ) -> Result<(), Stop>
     where
@@ -126,9 +126,9 @@ impl Drive {
                     return Err(Stop::Cut(Cut::Failed));
                 }
             };
-            self.pay(piece.units, purse, outlet).await?;
+            self.pay(piece.units, ahead, outlet).await?;
             self.hand(Said::Piece(piece.content), outlet).await?;
-            purse.delivered(piece.units);
+            ahead.delivered(piece.units);
         }
     }
 
@@ -136,21 +136,21 @@ impl Drive {
     async fn pay<O: Outlet>(
         &mut self,
         units: u64,
-        purse: &mut Purse,
+        ahead: &mut Ahead,
         outlet: &mut O,
     ) -> Result<(), Stop> {
         let (mut wait, mut told) = (None, Amount::ZERO);
         loop {
             // Whoever is over pays for nothing.
             self.unless_over(outlet, std::future::ready(())).await?;
-            let tried = purse.cover(units).await?;
+            let tried = ahead.cover(units).await?;
             let need = match &tried {
                 Tried::Done(_) => return Ok(()),
                 Tried::Short(need) => Some(*need),
                 Tried::Full => None,
             };
             let Some(wait) = &mut wait else {
-                let price = purse.lacks(units)?;
+                let price = ahead.lacks(units)?;
                 wait = Some(Wait::begin(&self.meter, price, &tried).await?);
                 continue;
             };

@@ -27,15 +27,15 @@
 //! | file | what happens there |
 //! |---|---|
 //! | `drive` | make, charge, hand over |
-//! | `purse` | what was charged and not handed over |
+//! | `ahead` | what was charged and not handed over |
 //! | `hand` | from whoever makes the pieces to the body |
 //! | `forms` | how it looks: events, or plain bytes |
 //! | `socket` | the same on a WebSocket |
 
+mod ahead;
 mod drive;
 mod forms;
 mod hand;
-mod purse;
 #[cfg(feature = "websocket")]
 pub mod socket;
 #[cfg(test)]

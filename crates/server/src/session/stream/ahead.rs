@@ -6,7 +6,7 @@ use crate::session::meter::{Meter, MeterError, Tried};
 
 /// Units that were charged for pieces to come. What is left at the end goes back.
 #[derive(Debug)]
-pub(super) struct Purse {
+pub(super) struct Ahead {
     meter: Meter,
     /// How many units are charged at once, where the balance has them.
     slice: u64,
@@ -15,7 +15,7 @@ pub(super) struct Purse {
     lent: Amount,
 }
 
-impl Purse {
+impl Ahead {
     pub(super) const fn new(meter: Meter, slice: u64) -> Self {
         Self {
             meter,
@@ -88,7 +88,7 @@ impl Purse {
     }
 }
 
-impl Drop for Purse {
+impl Drop for Ahead {
     fn drop(&mut self) {
         let left = self.left();
         self.meter.tariff().take_back_later(left);
