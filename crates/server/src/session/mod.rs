@@ -65,7 +65,7 @@ pub use meter::{Meter, MeterError, Reserved};
 pub use metering::Metering;
 pub use options::{SessionOptions, SessionOptionsError};
 pub use report::{Books, InCurrency, Report, Sum};
-pub use settle::{SettleOptions, Settling};
+pub use settle::{SettleOptions, HandedIn};
 pub use silence::{DeafError, Silent};
 #[cfg(feature = "websocket")]
 pub use stream::socket;

@@ -7,7 +7,7 @@ use farthing_core::{
     intent::session::{Protocol, Standing},
     value::Amount,
 };
-use farthing_server::{What, session::Settling};
+use farthing_server::{What, session::HandedIn};
 use farthing_testkit::method::{Answer, FakeSession, FakeStanding, FakeWork, Latch};
 
 use crate::kit::{Buyer, InMemory, Kit, PRICE, of, options, rail};
@@ -22,12 +22,12 @@ async fn want(kit: &Kit, buyer: &Buyer) {
         .unwrap();
 }
 
-async fn settle(kit: &Kit) -> Settling {
+async fn settle(kit: &Kit) -> HandedIn {
     kit.till.settle(&rail()).await.unwrap()
 }
 
 /// A minute later.
-async fn later(kit: &Kit) -> Settling {
+async fn later(kit: &Kit) -> HandedIn {
     kit.clock.advance(Duration::from_secs(60));
     settle(kit).await
 }
@@ -57,7 +57,7 @@ async fn interim_settlement_takes_the_highest_voucher_that_was_spent_to_the_unit
         );
         // Nothing new is nothing to hand in.
         want(&kit, &alice).await;
-        assert_eq!(later(&kit).await, Settling::default());
+        assert_eq!(later(&kit).await, HandedIn::default());
         assert_eq!(kit.reserve.truth().settlements(), 1);
     }
 }
@@ -224,7 +224,7 @@ async fn a_channel_that_is_refused_alone_is_tried_ever_less_often() {
         assert_eq!(done.refused, 1, "after {refused}");
         assert_eq!(kit.told(), [What::NotSettled]);
         kit.clock.advance(Duration::from_secs(wait - 1));
-        assert_eq!(settle(&kit).await, Settling::default(), "too early");
+        assert_eq!(settle(&kit).await, HandedIn::default(), "too early");
         kit.clock.advance(Duration::from_secs(6));
     }
     kit.clock.advance(Duration::from_secs(60));
@@ -401,7 +401,7 @@ async fn what_is_in_no_memory_is_found_by_what_is_exposed() {
     kit.serve(&alice, PRICE, PRICE).await;
     kit.clock.advance(Duration::from_secs(499));
     kit.till.look_around(&rail()).await.unwrap();
-    assert_eq!(settle(&kit).await, Settling::default());
+    assert_eq!(settle(&kit).await, HandedIn::default());
     kit.clock.advance(Duration::from_secs(1));
     assert_eq!(settle(&kit).await.done, 1);
     assert_eq!((kit.paid_out(&alice), kit.counted().await), (PRICE, 0));
@@ -416,16 +416,16 @@ async fn the_schedule_settles_all_of_it() {
     let kit = Kit::with(Protocol::V2, options, |s| s, None);
     let alice = kit.buyer("alice").await;
     kit.serve(&alice, PRICE, PRICE).await;
-    assert_eq!(settle(&kit).await, Settling::default());
+    assert_eq!(settle(&kit).await, HandedIn::default());
     let day = 24 * 60 * 60;
     let left = day - kit.now().as_secs() % day;
     kit.clock.advance(Duration::from_secs(left - 1));
     kit.till.look_around(&rail()).await.unwrap();
-    assert_eq!(settle(&kit).await, Settling::default());
+    assert_eq!(settle(&kit).await, HandedIn::default());
     kit.clock.advance(Duration::from_secs(1));
     assert_eq!(settle(&kit).await.done, 1);
     kit.serve(&alice, 2 * PRICE, PRICE).await;
-    assert_eq!(settle(&kit).await, Settling::default(), "once a day");
+    assert_eq!(settle(&kit).await, HandedIn::default(), "once a day");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use farthing_core::{
     value::{Reference, Timestamp},
 };
 
-use super::{Settling, policy::unsettled};
+use super::{HandedIn, policy::unsettled};
 use crate::{
     abort,
     event::What,
@@ -27,9 +27,9 @@ impl Till {
         &self,
         rail: &dyn Session,
         open: Open,
-    ) -> Result<Settling, StoreError> {
+    ) -> Result<HandedIn, StoreError> {
         let Some((job, terms)) = self.job_of(&open).await? else {
-            return Ok(Settling::default());
+            return Ok(HandedIn::default());
         };
         let asking = tokio::time::timeout(self.0.options.rail_deadline, rail.settle(&job));
         let settled = asking.await.unwrap_or(Settled::Unknown { refusal: None });
@@ -91,7 +91,7 @@ impl Till {
         open: Open,
         terms: &[Terms],
         reference: &Reference,
-    ) -> Result<Settling, StoreError> {
+    ) -> Result<HandedIn, StoreError> {
         let Some(seen) = self.look_at_items(rail, &open, terms).await else {
             return self.ask_in_a_while(open).await;
         };
@@ -128,10 +128,10 @@ impl Till {
             }
         }
         abort::point("settlement-written-off");
-        Ok(Settling {
+        Ok(HandedIn {
             done: 1,
             channels: open.job.items.len(),
-            ..Settling::default()
+            ..HandedIn::default()
         })
     }
 
@@ -144,7 +144,7 @@ impl Till {
         terms: &[Terms],
         culprits: Vec<usize>,
         refusal: &Refusal,
-    ) -> Result<Settling, StoreError> {
+    ) -> Result<HandedIn, StoreError> {
         let cause = refusal.source.as_ref().map(tracing::field::display);
         tracing::warn!(method = %open.job.method, channels = open.job.items.len(), ?culprits, cause, "the rail refused a settlement: {refusal}");
         let Some(seen) = self.look_at_items(rail, &open, terms).await else {
@@ -176,9 +176,9 @@ impl Till {
             }
         }
         self.0.settlements.finish(&open, false).await?;
-        Ok(Settling {
+        Ok(HandedIn {
             refused: 1,
-            ..Settling::default()
+            ..HandedIn::default()
         })
     }
 
@@ -206,18 +206,18 @@ impl Till {
         Some(all)
     }
 
-    async fn ask_in_a_while(&self, open: Open) -> Result<Settling, StoreError> {
+    async fn ask_in_a_while(&self, open: Open) -> Result<HandedIn, StoreError> {
         let wait = self.ask_again(open.job.asked);
         let ask_at = self.now().saturating_add(wait);
         self.ask_later(open, ask_at).await
     }
 
-    async fn ask_later(&self, open: Open, ask_at: Timestamp) -> Result<Settling, StoreError> {
+    async fn ask_later(&self, open: Open, ask_at: Timestamp) -> Result<HandedIn, StoreError> {
         // Where somebody else wrote to it, that one asks.
         self.0.settlements.ask_later(open, ask_at).await?;
-        Ok(Settling {
+        Ok(HandedIn {
             waiting: 1,
-            ..Settling::default()
+            ..HandedIn::default()
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Settling: what was spent is handed in to its rail, many channels at once.
+//! HandedIn: what was spent is handed in to its rail, many channels at once.
 //!
 //! There is one settler of a rail at a time, in whatever process: the one that holds the lease. A
 //! round first goes on with what was handed in before, and then hands in what is due.
@@ -60,7 +60,7 @@ const JOBS_AT_ONCE: usize = 8;
 /// What a round of settling did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Settling {
+pub struct HandedIn {
     /// Settlements that the rail has for good.
     pub done: usize,
     /// Channels that were paid out or closed with them.
@@ -73,7 +73,7 @@ pub struct Settling {
     pub is_elsewhere: bool,
 }
 
-impl Settling {
+impl HandedIn {
     fn add(&mut self, other: Self) {
         self.done += other.done;
         self.channels += other.channels;
@@ -94,8 +94,8 @@ impl Till {
     ///
     /// # Errors
     /// When the store fails. What was begun is found by the next round.
-    pub async fn settle(&self, method: &MethodId) -> Result<Settling, StoreError> {
-        let mut settling = Settling::default();
+    pub async fn settle(&self, method: &MethodId) -> Result<HandedIn, StoreError> {
+        let mut settling = HandedIn::default();
         let Some(desk) = self.desk(method) else {
             return Ok(settling);
         };
@@ -145,7 +145,7 @@ impl Till {
         method: &MethodId,
         rail: &Arc<dyn Session>,
         lease: &Lease,
-        settling: &mut Settling,
+        settling: &mut HandedIn,
     ) -> Result<(), StoreError> {
         let mut busy = self.go_on_with_jobs(method, rail, settling).await?;
         let everything = self.wants_everything(method).await?;
@@ -202,7 +202,7 @@ impl Till {
         &self,
         method: &MethodId,
         rail: &Arc<dyn Session>,
-        settling: &mut Settling,
+        settling: &mut HandedIn,
     ) -> Result<HashSet<ChannelId>, StoreError> {
         let mut under_way = JoinSet::new();
         let mut last = None;
@@ -540,8 +540,8 @@ fn batches(mut prepared: Vec<Prepared>, limit: usize) -> Vec<Vec<Item>> {
 }
 
 async fn settle_one(
-    under_way: &mut JoinSet<Result<Settling, StoreError>>,
-    settling: &mut Settling,
+    under_way: &mut JoinSet<Result<HandedIn, StoreError>>,
+    settling: &mut HandedIn,
 ) -> Result<(), StoreError> {
     match under_way.join_next().await {
         Some(Ok(done)) => settling.add(done?),
