@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt, mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use farthing_core::port::{
@@ -106,6 +107,7 @@ struct Plan {
     at: BTreeMap<u64, Fault>,
     every_commit: Option<Failure>,
     every_read: Option<Failure>,
+    slow_read: Duration,
 }
 
 /// What happens to one commit.
@@ -149,6 +151,11 @@ impl Faults {
         self.plan().every_read = failure;
     }
 
+    /// Has every read take so long, until told otherwise.
+    pub fn slow_reads(&self, by: Duration) {
+        self.plan().slow_read = by;
+    }
+
     /// Forgets what was planned for commits that are still to come.
     pub fn forget(&self) {
         self.plan().at.clear();
@@ -177,10 +184,15 @@ impl Faults {
         })
     }
 
-    fn read(&self) -> Result<(), StoreError> {
-        self.plan()
-            .every_read
-            .map_or(Ok(()), |failure| Err(failure.error()))
+    async fn read(&self) -> Result<(), StoreError> {
+        let (by, failure) = {
+            let plan = self.plan();
+            (plan.slow_read, plan.every_read)
+        };
+        if !by.is_zero() {
+            tokio::time::sleep(by).await;
+        }
+        failure.map_or(Ok(()), |failure| Err(failure.error()))
     }
 
     fn plan(&self) -> MutexGuard<'_, Plan> {
@@ -233,14 +245,14 @@ impl<B: Backend + ?Sized> Backend for Faulty<B> {
         key: &'a Key,
     ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
         Box::pin(async move {
-            self.faults.read()?;
+            self.faults.read().await?;
             self.inner.get(partition, table, key).await
         })
     }
 
     fn range(&self, range: Range) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
         Box::pin(async move {
-            self.faults.read()?;
+            self.faults.read().await?;
             self.inner.range(range).await
         })
     }

@@ -1,6 +1,6 @@
 //! What may be locked, who is asked, and who does it at the moment.
 
-use std::{future::Future, pin::pin};
+use std::{convert::Infallible, future::Future, pin::pin};
 
 use farthing_core::{
     domain::claims::{ChangeError, Debit},
@@ -196,25 +196,30 @@ impl Inner {
     }
 
     /// Awaits something and keeps the lease on a purse meanwhile.
+    ///
+    /// Both go on at once: what is done may hold what the renewal waits for, and has to be able to let go
+    /// of it.
     pub(super) async fn at_work<T>(&self, keeper: &Keeper, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
+        tokio::select! {
+            biased;
+            out = work => out,
+            never = self.renew_for_ever(keeper) => match never {},
+        }
+    }
+
+    async fn renew_for_ever(&self, keeper: &Keeper) -> Infallible {
         loop {
-            tokio::select! {
-                biased;
-                out = &mut work => return out,
-                () = tokio::time::sleep(self.options.lease / BEATS) => {
-                    let until = self.lease();
-                    let renewed = self.note(keeper, |purse| {
-                        let ours = purse.worker == self.id;
-                        if ours {
-                            purse.lease_until = until;
-                        }
-                        ours
-                    });
-                    if let Err(error) = renewed.await {
-                        tracing::warn!(%error, "a lease was not renewed");
-                    }
+            tokio::time::sleep(self.options.lease / BEATS).await;
+            let until = self.lease();
+            let renewed = self.note(keeper, |purse| {
+                let ours = purse.worker == self.id;
+                if ours {
+                    purse.lease_until = until;
                 }
+                ours
+            });
+            if let Err(error) = renewed.await {
+                tracing::warn!(%error, "a lease was not renewed");
             }
         }
     }

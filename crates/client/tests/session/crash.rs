@@ -311,3 +311,20 @@ async fn a_store_that_fails_sends_no_voucher() {
         assert_eq!(world.counts().await, (2_000, 2_000, 0), "{failure:?}");
     }
 }
+
+#[tokio::test]
+async fn a_lease_is_renewed_while_what_it_is_for_goes_on() {
+    let (world, faults) = faulty(Protocol::V2).await;
+    *world.shop.advised.lock().unwrap() = Some(1_000);
+    world.get("/goods").await;
+    // Each look into the store takes longer than it is until the lease is renewed.
+    faults.slow_reads(super::hasty().lease / 2);
+    let second = world.client.get(world.shop.url("/goods")).send();
+    let second = tokio::time::timeout(Duration::from_secs(30), second).await;
+    let second = second.expect("neither waits for the other").unwrap();
+    assert_eq!(second.text().await.unwrap(), "goods");
+    faults.slow_reads(Duration::ZERO);
+    assert_eq!(world.shop.count("topUp"), 1);
+    assert_eq!(world.purse().await.deposit, Amount::new(2_000));
+    assert_eq!(world.shop.book(), (2_000, 2_000));
+}
