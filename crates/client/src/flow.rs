@@ -47,7 +47,7 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    fn free(response: Response) -> Self {
+    pub(crate) fn free(response: Response) -> Self {
         Self {
             response,
             outlay: None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use farthing_core::{
     bounds,
-    header::{PAYMENT_RECEIPT, PROBLEM_JSON, payment_receipt},
+    header::{MONEY_MOVED, PAYMENT_RECEIPT, PROBLEM_JSON, payment_receipt},
     noun::{
         Receipt,
         problem::{Problem, Retry},
@@ -30,6 +30,8 @@ pub(crate) enum Verdict {
         after: Option<Duration>,
         /// What it said.
         said: Said,
+        /// The service's own answer, where the server says beside it that it charged nothing for it.
+        free: Option<Box<Response>>,
     },
     /// The payment was refused, or kept without service.
     Refused {
@@ -56,6 +58,7 @@ pub(crate) async fn judge(response: Response) -> Verdict {
         Weight::Again => Verdict::Again {
             after: wait(response.headers(), &said),
             said,
+            free: is_free(response.headers()).then(|| Box::new(response)),
         },
         Weight::Refused => Verdict::Refused {
             said,
@@ -63,6 +66,12 @@ pub(crate) async fn judge(response: Response) -> Verdict {
         },
         Weight::Other => Verdict::Other(response, said),
     }
+}
+
+/// Whether a server says beside an answer that it charged nothing for it.
+pub(crate) fn is_free(headers: &HeaderMap) -> bool {
+    let said = headers.get(MONEY_MOVED);
+    said.is_some_and(|said| said.as_bytes() == b"false")
 }
 
 /// What an answer without service means for the payment.

@@ -63,7 +63,7 @@ impl Inner {
             let (alive, sent) = self.leased(held, sending).await;
             held = alive;
             let after = match sent? {
-                Sent::Judged(Verdict::Again { after, said }) => {
+                Sent::Judged(Verdict::Again { after, said, .. }) => {
                     last = Some(said);
                     after
                 }
@@ -119,6 +119,7 @@ impl Inner {
             Err(_) => Ok(Sent::Judged(Verdict::Again {
                 after: None,
                 said: Said::default(),
+                free: None,
             })),
         }
     }
@@ -140,6 +141,7 @@ impl Inner {
                     return Ok(Sent::Judged(Verdict::Again {
                         after: None,
                         said: Said::default(),
+                        free: None,
                     }));
                 }
             };

@@ -87,6 +87,14 @@ pub struct Said {
     pub problem: Option<Problem>,
 }
 
+impl Said {
+    /// Whether the server says that nothing was charged.
+    pub(crate) fn denies(&self) -> bool {
+        let problem = self.problem.as_ref();
+        problem.is_some_and(|problem| problem.moved == Some(Moved::No))
+    }
+}
+
 impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.problem, self.status) {

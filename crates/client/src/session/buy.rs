@@ -21,7 +21,7 @@ use super::{
     mend::{Mended, is_metered},
     offer::SessionChoice,
     opening::Door,
-    present::{Shown, keyed},
+    present::{Presented, Shown, keyed},
     purse::{Purse, Stage},
     receipt::{self, By, Word},
 };
@@ -30,6 +30,7 @@ use crate::{
     client::Inner,
     error::{Error, RequestFault, Said},
     flow::Answered,
+    judge::is_free,
     outgoing::Standing,
     policy::UseSessions,
     response::Outlay,
@@ -128,7 +129,8 @@ impl Inner {
                     let payload = payload.map_err(SessionFault::Rail)?;
                     let header = Self::session_header(&trade.choice, payload)?;
                     let showing = self.show(carrier, &trade.request, &header);
-                    let shown = self.at_work(&keeper, showing).await?;
+                    let Presented { shown, is_doubtful } = self.at_work(&keeper, showing).await?;
+                    mine.doubt(is_doubtful);
                     if let Shown::Served(response) = shown {
                         let served = Some((&response, mine.amount));
                         self.opened(&keeper, served).await?;
@@ -152,7 +154,7 @@ impl Inner {
                         Mended::Again => flight = Some(mine),
                         Mended::Anew => mine.land(How::Free, None),
                         Mended::Answer(response) => {
-                            return Ok(self.unsure(&trade, mine, &purse, response));
+                            return Ok(self.not_served(&trade, mine, &purse, response).await);
                         }
                         Mended::Voucher(voucher) => {
                             (flight, cumulative) = (Some(mine), Some(voucher));
@@ -246,8 +248,9 @@ impl Inner {
         trade.said = signed;
         let payload = trade.choice.payer.voucher(&keeping, signed, false);
         let header = Self::session_header(&trade.choice, payload.map_err(SessionFault::Rail)?)?;
-        let shown = self.show(carrier, &trade.request, &header).await?;
+        let Presented { shown, is_doubtful } = self.show(carrier, &trade.request, &header).await?;
         drop(_alone);
+        flight.doubt(is_doubtful);
         match shown {
             Shown::Served(response) => {
                 let answered = self
@@ -256,14 +259,18 @@ impl Inner {
                 Ok(Next::Done(Box::new(answered)))
             }
             Shown::Other(response, _) => {
-                let answered = self.unsure(trade, flight, purse, response);
-                self.settle_down(&keeper).await;
+                let answered = self.not_served(trade, flight, purse, response).await;
                 Ok(Next::Done(Box::new(answered)))
             }
             Shown::Silent(said) => {
-                flight.land(How::Unsure, None);
+                // What is doubtful lands as unsure.
+                let fault = match flight.is_doubtful() {
+                    true => SessionFault::Unanswered(Box::new(said)),
+                    false => SessionFault::NotServed(Box::new(said)),
+                };
+                flight.land(How::Free, None);
                 self.settle_down(&keeper).await;
-                Err(SessionFault::Unanswered(Box::new(said)).into())
+                Err(fault.into())
             }
             Shown::Refused(said, headers) => {
                 // What seldom happens is kept off the stack of what always does.
@@ -276,7 +283,7 @@ impl Inner {
                         Ok(Next::Round(None, None))
                     }
                     Ok(Mended::Answer(response)) => Ok(Next::Done(Box::new(
-                        self.unsure(trade, flight, purse, response),
+                        self.not_served(trade, flight, purse, response).await,
                     ))),
                     Err(error) => {
                         // A refusal is no charge: whoever charges all the same is found out by
@@ -361,14 +368,21 @@ impl Inner {
         Ok(Answered::by_session(response, outlay, bill, again))
     }
 
-    /// An answer that says nothing about the payment: the request may have been charged.
-    fn unsure(
+    /// An answer that is not what was paid for. Where its seller says beside it that it charged nothing,
+    /// it did not; to whoever charges all the same nothing is signed for it. Else the request may have been
+    /// charged.
+    async fn not_served(
         &self,
         trade: &Trade<'_>,
         flight: Flight,
         purse: &Purse,
         response: Response,
     ) -> Answered {
+        if is_free(response.headers()) && !flight.is_doubtful() {
+            flight.land(How::Free, None);
+            self.settle_down(&trade.keeper).await;
+            return Answered::free(response);
+        }
         let mut outlay = outlay(trade, purse, flight.amount);
         outlay.standing = Standing::Doubtful;
         let channel = purse.channel.clone();
@@ -378,6 +392,7 @@ impl Inner {
             bill
         });
         flight.land(How::Unsure, None);
+        self.settle_down(&trade.keeper).await;
         Answered {
             bill,
             ..Answered::paid_by(response, outlay)

@@ -201,7 +201,7 @@ impl Inner {
             .filter(|said| Some(&said.channel) == held.record.channel.as_ref());
         // A seller that says that it took less than it was owed frees no budget by saying so.
         let spent = said.as_ref().map(|said| said.spent);
-        let spent = spent.map(|spent| spent.max(held.record.due()).min(held.record.signed));
+        let spent = spent.map(|spent| spent.max(held.record.sure()).min(held.record.signed));
         let reference = said.and_then(|said| said.transaction);
         // Kept before the rail is asked, which may keep nothing of a channel that is over.
         let mut held = held;
@@ -332,11 +332,12 @@ impl Inner {
 }
 
 /// What the closing voucher says. Where a close may capture less than its voucher says, the highest that
-/// was signed does; else no more than what is owed for certain, and never less than was acknowledged.
+/// was signed does; else no more than what is owed for certain, and never less than was acknowledged. A
+/// seller to whom more is owed says so, and gets it up to what our own count allows.
 fn farewell(purse: &Purse) -> Amount {
     match purse.protocol {
         Protocol::V2 => purse.signed,
-        Protocol::V1 => purse.due().max(purse.spent).min(purse.signed),
+        Protocol::V1 => purse.sure().max(purse.spent).min(purse.signed),
     }
 }
 
@@ -346,8 +347,8 @@ fn next_farewell(purse: &Purse, said: &Said, tried: &[Amount]) -> Option<Amount>
     let problem = said.problem.as_ref()?;
     let lacks = problem.extra.get("requiredCumulative");
     let lacks: Option<Amount> = lacks.and_then(|lacks| lacks.as_str()?.parse().ok());
-    let owed = purse.owed.min(purse.signed);
-    let options = [lacks.filter(|lacks| *lacks <= owed), Some(owed)];
+    let [due, owed] = [purse.due(), purse.owed].map(|most| most.min(purse.signed));
+    let options = [lacks.filter(|lacks| *lacks <= owed), Some(due), Some(owed)];
     let mut options = options.into_iter().flatten();
     options.find(|option| !tried.contains(option))
 }

@@ -58,6 +58,9 @@ pub enum SessionFault {
     /// The request was sent with a voucher, and no answer came.
     #[error("the request was paid for out of the channel, and what became of it is not known: {0}")]
     Unanswered(Box<Said>),
+    /// The seller did not serve the request, and says that it charged nothing for it.
+    #[error("the request was not served, and the seller says that it was not charged: {0}")]
+    NotServed(Box<Said>),
     /// The seller forgot the channel, or closed it, and did so again with a new one.
     #[error("the seller does not know the channel it was paid from: {0}")]
     Unknown(Box<Said>),
@@ -98,7 +101,9 @@ impl SessionFault {
                 "allow a larger deposit if that is what you want"
             }
             Self::Cap { .. } => "allow more for one request if that is what you want",
-            Self::Refused(_) | Self::Unknown(_) => "try again; this request was not charged",
+            Self::Refused(_) | Self::Unknown(_) | Self::NotServed(_) => {
+                "try again; this request was not charged"
+            }
             Self::Denied => "close the channel without its seller",
             Self::Waits { .. } => "try again: what was signed is presented again, never anew",
             Self::Unanswered(_) => "see the session; what it may have cost is counted in it",

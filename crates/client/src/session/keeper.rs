@@ -102,6 +102,9 @@ pub(super) struct Flight {
     more: Amount,
     number: u64,
     alone: bool,
+    /// Whether it was shown once and nobody said what became of it: then no later word says that it
+    /// was not charged.
+    doubtful: bool,
     /// The step of the purse that counted it.
     pub(super) step: u64,
     over: bool,
@@ -139,6 +142,7 @@ impl Keeper {
             more: Amount::ZERO,
             number: self.begun.fetch_add(1, Ordering::SeqCst) + 1,
             alone,
+            doubtful: false,
             step,
             over: false,
         }
@@ -149,6 +153,16 @@ impl Flight {
     /// Whether nothing else of this process was under way since it began.
     fn is_alone(&self) -> bool {
         self.alone && self.keeper.begun.load(Ordering::SeqCst) == self.number
+    }
+
+    /// It was shown, and nobody said what became of it.
+    pub(super) const fn doubt(&mut self, is_doubtful: bool) {
+        self.doubtful |= is_doubtful;
+    }
+
+    /// Whether a word that it was not charged is not enough.
+    pub(super) const fn is_doubtful(&self) -> bool {
+        self.doubtful
     }
 
     /// More was counted for it.
@@ -178,6 +192,10 @@ impl Flight {
         if std::mem::replace(&mut self.over, true) {
             return;
         }
+        let how = match how {
+            How::Free if self.doubtful => How::Unsure,
+            how => how,
+        };
         let mut air = self.keeper.air();
         air.flights = air.flights.saturating_sub(1);
         air.amount = less(air.amount, self.amount);
@@ -238,6 +256,7 @@ pub(super) fn correct(purse: &mut Purse, air: &Air, step: u64, others_fly: bool)
         return;
     }
     let cost = only.cost();
+    let was_unsure = !purse.unsure.is_zero() || !purse.vague.is_zero();
     let truth = match told.by == By::End || purse.prompt {
         true => told.spent,
         // What was served is owed; only what was not known to be can turn out not to be.
@@ -246,6 +265,10 @@ pub(super) fn correct(purse: &mut Purse, air: &Air, step: u64, others_fly: bool)
     if truth <= purse.owed {
         purse.owed = truth;
         purse.unsure = Amount::ZERO;
+        purse.vague = match was_unsure {
+            true => less(truth, told.spent),
+            false => Amount::ZERO,
+        };
     }
 }
 

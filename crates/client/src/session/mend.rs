@@ -41,7 +41,7 @@ pub(super) enum Mended {
     Again,
     /// Nothing was charged: the request is counted anew.
     Anew,
-    /// It was no refusal of the payment.
+    /// It was no refusal of the payment, but the service's own answer.
     Answer(Response),
 }
 
@@ -378,7 +378,14 @@ impl Inner {
             .opened_or_dead(&keeper, held, &trade.choice, transaction)
             .await?;
         let said = match shown {
-            Shown::Other(response, _) => return Ok(Mended::Answer(response)),
+            Shown::Other(response, said) => {
+                let is_there = after.is_some_and(|held| held.record.stage == Stage::Open);
+                if !is_there && let Err(error) = self.seller_has_it(trade, &said, transaction).await
+                {
+                    tracing::debug!(%error, "what opens the channel is shown again later");
+                }
+                return Ok(Mended::Answer(response));
+            }
             Shown::Refused(said, _) | Shown::Silent(said) => said,
             Shown::Served(_) => Said::default(),
         };

@@ -123,6 +123,7 @@ impl Inner {
             signed: Amount::ZERO,
             owed: Amount::ZERO,
             unsure: Amount::ZERO,
+            vague: Amount::ZERO,
             flying: Vec::new(),
             accepted: Amount::ZERO,
             spent: Amount::ZERO,

@@ -25,10 +25,17 @@ pub(super) enum Shown {
     Served(Response),
     /// The seller refused, perhaps with a new challenge.
     Refused(Said, HeaderMap),
-    /// An answer about something else.
+    /// An answer about something else: the service's own.
     Other(Response, Said),
     /// Nothing is decided.
     Silent(Said),
+}
+
+/// What presenting led to, with what is known of the tries before the last one.
+pub(super) struct Presented {
+    pub(super) shown: Shown,
+    /// Whether some try got no answer that says that nothing was charged for it.
+    pub(super) is_doubtful: bool,
 }
 
 impl Inner {
@@ -54,23 +61,32 @@ impl Inner {
         carrier: &mut C,
         request: &Request,
         header: &(HeaderName, HeaderValue),
-    ) -> Result<Shown, Error> {
-        let (mut waited, mut last) = (Duration::ZERO, Said::default());
+    ) -> Result<Presented, Error> {
+        let (mut waited, mut last, mut is_doubtful) = (Duration::ZERO, Said::default(), false);
         for sends in 1..=self.options.sends {
-            let after = match self.send_once(carrier, request, header).await? {
-                Sent::Judged(Verdict::Served(response)) => return Ok(Shown::Served(response)),
+            let shown = match self.send_once(carrier, request, header).await? {
+                Sent::Judged(Verdict::Served(response)) => Ok(Shown::Served(response)),
                 Sent::Judged(Verdict::Refused { said, headers }) => {
-                    return Ok(Shown::Refused(said, headers));
+                    Ok(Shown::Refused(said, headers))
                 }
-                Sent::Judged(Verdict::Other(response, said)) => {
-                    return Ok(Shown::Other(response, said));
+                Sent::Judged(Verdict::Other(response, said)) => Ok(Shown::Other(response, said)),
+                Sent::Judged(Verdict::Again {
+                    free: Some(own),
+                    said,
+                    ..
+                }) => Ok(Shown::Other(*own, said)),
+                Sent::Away(said) => {
+                    is_doubtful = true;
+                    Ok(Shown::Silent(said))
                 }
-                Sent::Away(said) => return Ok(Shown::Silent(said)),
-                Sent::Judged(Verdict::Again { after, said }) => {
-                    last = said;
-                    after
-                }
+                Sent::Judged(Verdict::Again { after, said, .. }) => Err((after, said)),
             };
+            let (after, said) = match shown {
+                Ok(shown) => return Ok(Presented { shown, is_doubtful }),
+                Err(again) => again,
+            };
+            is_doubtful |= !said.denies();
+            last = said;
             let delay = after.unwrap_or_else(|| self.options.backoff_after(sends));
             waited = waited.saturating_add(delay);
             if sends == self.options.sends || waited > self.options.wait {
@@ -78,7 +94,8 @@ impl Inner {
             }
             tokio::time::sleep(delay).await;
         }
-        Ok(Shown::Silent(last))
+        let shown = Shown::Silent(last);
+        Ok(Presented { shown, is_doubtful })
     }
 
     /// Sends it once, on a connection of our own: what was served, where it was.
@@ -110,7 +127,8 @@ impl Inner {
         request: &Request,
         header: &(HeaderName, HeaderValue),
     ) -> Result<Shown, Error> {
-        self.show(&mut Direct(&self.http), request, header).await
+        let presented = self.show(&mut Direct(&self.http), request, header).await?;
+        Ok(presented.shown)
     }
 }
 

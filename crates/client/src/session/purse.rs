@@ -125,6 +125,10 @@ pub struct Purse {
     pub owed: Amount,
     /// The part of it that may not have been charged: nobody said.
     pub unsure: Amount,
+    /// The part that stands for what was unsure until a receipt came that may be of before its request:
+    /// it is signed for, and a last voucher that moves what it says leaves it out at first.
+    #[serde(default)]
+    pub(super) vague: Amount,
     /// What is under way, by client.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flying: Vec<Flying>,
@@ -206,6 +210,11 @@ impl Purse {
     /// What has to be signed for all that is certainly owed.
     pub(super) fn due(&self) -> Amount {
         less(self.owed, self.unsure)
+    }
+
+    /// What is owed for certain, whatever kind of receipts its seller writes.
+    pub(super) fn sure(&self) -> Amount {
+        less(self.due(), self.vague)
     }
 
     /// Whether somebody else has something under way. Who was not heard of for an hour has not.

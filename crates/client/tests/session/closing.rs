@@ -8,7 +8,12 @@ use farthing_core::{
 };
 use farthing_testkit::method::{self, FakeReserve, FakeSessionPayer};
 
-use super::{WEALTH, World, client, common::price, generous, paying::is};
+use super::{
+    WEALTH, World, client,
+    common::{hasty, price},
+    generous,
+    paying::is,
+};
 
 fn buyer(world: &World) -> u128 {
     world
@@ -157,6 +162,38 @@ async fn a_first_channel_closes_with_no_more_than_is_owed() {
         .await
         .unwrap();
     assert_eq!((buyer(&world), seller(&world)), (WEALTH - 1_000, 1_000));
+}
+
+/// Nobody says what became of the request that opened the channel, and the receipts that follow may be of
+/// before their requests: so one price may be owed or not, and the seller knows.
+#[tokio::test]
+async fn what_was_perhaps_not_charged_is_not_paid_at_the_close() {
+    for protocol in [Protocol::V1, Protocol::V2] {
+        for served in [1, 2] {
+            let world = World::new(protocol).await;
+            let sends = hasty().sends as usize;
+            // The opening is shown so often, and then a voucher.
+            world.shop.ways(|ways| ways.fails = 2 * sends);
+            let error = world.client.get(world.shop.url("/goods")).send().await;
+            let error = error.unwrap_err();
+            assert!(
+                is(&error, |fault| matches!(fault, SessionFault::Unanswered(_))),
+                "{error:?}"
+            );
+            assert_eq!(world.counts().await, (1_000, 1_000, 1_000));
+            for _ in 0..served {
+                world.get("/goods").await;
+            }
+            let spent = served * 1_000;
+            assert_eq!(world.shop.book().1, spent);
+            let sessions = world.client.sessions();
+            let id = world.purse().await.id;
+            sessions.close(id, CloseHow::Together).await.unwrap();
+            assert_eq!((buyer(&world), seller(&world)), (WEALTH - spent, spent));
+            let purse = sessions.show(id).await.unwrap().unwrap();
+            assert_eq!(purse.paid_out, Some(Amount::new(spent)));
+        }
+    }
 }
 
 #[tokio::test]

@@ -70,6 +70,8 @@ pub struct Ways {
     pub asks_more: u128,
     /// Charges and closes the connection, so many times.
     pub breaks: usize,
+    /// Serves nothing and charges nothing, so many times, and says neither.
+    pub fails: usize,
     /// Says that there is no such channel.
     pub forgets: bool,
     /// Does not take a HEAD.
@@ -514,6 +516,11 @@ impl Inside {
         }
         let least = Amount::new(self.least.load(Ordering::SeqCst).into());
         let more = Amount::new(ways.asks_more);
+        if buys && ways.fails > 0 {
+            self.ways.lock().unwrap().fails -= 1;
+            let taken = self.step(id, |channel| channel.accept(&voucher, least));
+            return Some(full(if taken.is_ok() { 500 } else { 402 }, ""));
+        }
         let step = |channel: &mut Channel| {
             let asked = price.checked_add(more).unwrap();
             let admitted = channel.accept_and_charge(Some(&voucher), least, asked)?;
