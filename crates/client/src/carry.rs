@@ -19,6 +19,11 @@ pub(crate) trait Carrier: Send {
     /// Whether redirects are certainly left to us. Where they are not, a credential must stand in
     /// a header that every HTTP client drops when it leaves the origin.
     fn leaves_redirects(&self) -> bool;
+
+    /// Whether the answer only takes the payment, and what is bought comes after it.
+    fn goes_on(&self) -> bool {
+        false
+    }
 }
 
 /// Our own HTTP client, built without redirects.

@@ -54,6 +54,25 @@ pub(crate) struct Inner {
     pub(crate) works: Works,
     pub(crate) accept: HeaderValue,
     pub(crate) http: reqwest::Client,
+    /// What opens sockets. It is made when the first one is.
+    #[cfg(feature = "websocket")]
+    dialer: std::sync::OnceLock<reqwest::Client>,
+}
+
+#[cfg(feature = "websocket")]
+impl Inner {
+    /// What opens sockets: they need HTTP/1.1, which a server need not choose where HTTP/2 is offered.
+    pub(crate) fn dialer(&self) -> Result<reqwest::Client, Error> {
+        if let Some(dialer) = self.dialer.get() {
+            return Ok(dialer.clone());
+        }
+        let dialer = crate::dial::http_builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .http1_only()
+            .build()
+            .map_err(|error| Error::Transport(error.into()))?;
+        Ok(self.dialer.get_or_init(|| dialer).clone())
+    }
 }
 
 impl fmt::Debug for Client {
@@ -106,6 +125,8 @@ pub struct ClientBuilder {
     backend: Option<Arc<dyn Backend>>,
     clock: Option<Arc<dyn Clock>>,
     http: Option<reqwest::ClientBuilder>,
+    #[cfg(feature = "websocket")]
+    socket_http: Option<reqwest::ClientBuilder>,
 }
 
 impl fmt::Debug for ClientBuilder {
@@ -188,6 +209,16 @@ impl ClientBuilder {
         self
     }
 
+    /// The HTTP client that opens WebSockets. Over TLS it has to be one of HTTP/1.1 only. Where none is
+    /// given, the one of [`http`](Self::http) opens them, and where there is none either, one that is right
+    /// for it.
+    #[cfg(feature = "websocket")]
+    #[must_use]
+    pub fn socket_http(mut self, http: reqwest::ClientBuilder) -> Self {
+        self.socket_http = Some(http);
+        self
+    }
+
     /// Puts the client together.
     ///
     /// # Errors
@@ -203,6 +234,8 @@ impl ClientBuilder {
         if self.policy.budgets_at_once() + 2 > bounds::DEBITS {
             return Err(BuildError::Budgets);
         }
+        #[cfg(feature = "websocket")]
+        let is_chosen = self.http.is_some();
         let http = self
             .http
             .unwrap_or_else(crate::dial::http_builder)
@@ -210,6 +243,14 @@ impl ClientBuilder {
         crate::dial::provide_crypto();
         let id = payment_id().map_err(|_: Error| BuildError::Randomness)?;
         let http = http.build().map_err(BuildError::Http)?;
+        #[cfg(feature = "websocket")]
+        let dialer = match self.socket_http {
+            Some(chosen) => {
+                let chosen = chosen.redirect(reqwest::redirect::Policy::none());
+                Some(chosen.build().map_err(BuildError::Http)?)
+            }
+            None => is_chosen.then(|| http.clone()),
+        };
         let inner = Arc::new_cyclic(|me| Inner {
             me: me.clone(),
             id,
@@ -227,6 +268,8 @@ impl ClientBuilder {
             budgets: Budgets::new(backend),
             works: Works::default(),
             http,
+            #[cfg(feature = "websocket")]
+            dialer: dialer.map(std::sync::OnceLock::from).unwrap_or_default(),
         });
         Ok(Client { inner })
     }

@@ -29,7 +29,7 @@ use crate::{
     present::Presented,
     redirect,
     response::Outlay,
-    session::{Bill, SessionChoice},
+    session::{Bill, SessionChoice, Tab},
     target::Target,
     work::Taken,
 };
@@ -42,6 +42,8 @@ pub(crate) struct Answered {
     pub(crate) session_plan: Option<SessionChoice>,
     /// What it costs out of a channel.
     pub(crate) bill: Option<Bill>,
+    /// The count that goes on, where what is bought comes after the answer.
+    pub(crate) tab: Option<Box<Tab>>,
     /// What fetches the answer again, should its body break off.
     pub(crate) again: Option<(Request, (HeaderName, HeaderValue))>,
 }
@@ -54,6 +56,7 @@ impl Answered {
             plan: None,
             session_plan: None,
             bill: None,
+            tab: None,
             again: None,
         }
     }

@@ -24,6 +24,7 @@ use super::{
     present::{Presented, Shown, keyed},
     purse::{Purse, Stage},
     receipt::{self, By, Word},
+    stream::follow,
 };
 use crate::{
     carry::Carrier,
@@ -56,6 +57,8 @@ pub(super) struct Trade<'a> {
     pub(super) reopened: bool,
     /// Whether its voucher was raised only to pass the one before it.
     pub(super) outbid: bool,
+    /// Whether what is bought comes after the answer: the answer takes the voucher and no more.
+    goes_on: bool,
 }
 
 impl Inner {
@@ -104,6 +107,7 @@ impl Inner {
             renewed: false,
             reopened: false,
             outbid: false,
+            goes_on: carrier.goes_on(),
         };
         let (mut flight, mut cumulative) = (None, None);
         for _ in 0..ROUNDS {
@@ -324,6 +328,8 @@ impl Inner {
         };
         match word {
             Word::Lie => self.keepers.forget(trade.target),
+            // What is asked of the same place over HTTP has a price of its own.
+            _ if trade.goes_on => {}
             _ => self.keepers.remember(trade.target, &trade.choice),
         }
         let mut outlay = outlay(trade, purse, flight.amount);
@@ -339,8 +345,13 @@ impl Inner {
             }
             _ => outlay.standing = Standing::Unconfirmed,
         }
+        if trade.goes_on && word != Word::Lie {
+            let tab = Some(Box::new(self.tab(trade, flight, &bill)));
+            let answered = Answered::by_session(response, outlay, bill, None);
+            return Ok(Answered { tab, ..answered });
+        }
         if is_stream(&response) && word != Word::Lie {
-            let response = self.follow(trade, flight, response, bill.clone())?;
+            let response = follow(self.tab(trade, flight, &bill), response)?;
             return Ok(Answered::by_session(response, outlay, bill, None));
         }
         let told = match word {

@@ -79,6 +79,10 @@ pub enum SessionFault {
     /// No payer of this client keeps channels of this kind.
     #[error("nothing in the wallet keeps channels on {0}")]
     NoPayer(Box<str>),
+    /// A socket does not go on.
+    #[cfg(feature = "websocket")]
+    #[error(transparent)]
+    Socket(super::socket::SocketFault),
     /// The channel cannot be closed now.
     #[error("the channel is {0}")]
     Stage(&'static str),
@@ -88,6 +92,8 @@ impl SessionFault {
     pub(crate) const fn moved(&self) -> Moved {
         match self {
             Self::Unanswered(_) | Self::Waits { .. } => Moved::Unknown,
+            #[cfg(feature = "websocket")]
+            Self::Socket(fault) => fault.moved(),
             _ => Moved::No,
         }
     }
@@ -108,6 +114,8 @@ impl SessionFault {
             Self::Waits { .. } => "try again: what was signed is presented again, never anew",
             Self::Unanswered(_) => "see the session; what it may have cost is counted in it",
             Self::Rail(_) | Self::Contended => "try again later",
+            #[cfg(feature = "websocket")]
+            Self::Socket(fault) => fault.hint(),
             Self::NoChannel | Self::Stage(_) => "see `sessions list`",
             Self::NoPayer(_) => "use the wallet that the channel was opened with",
         }

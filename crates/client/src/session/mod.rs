@@ -57,9 +57,12 @@ mod opening;
 mod present;
 mod purse;
 mod receipt;
+#[cfg(feature = "websocket")]
+mod socket;
 mod store;
 mod stream;
 mod sync;
+mod tab;
 mod top_up;
 
 use std::{
@@ -72,9 +75,12 @@ pub use close::{Closing, How as CloseHow};
 pub use fault::SessionFault;
 pub use listing::Sessions;
 pub use offer::SessionChoice;
+#[cfg(feature = "websocket")]
+pub use socket::{Goodbye, Socket, SocketFault, SocketRequest};
 pub use purse::{Flying, Purse, Stage};
 pub(crate) use store::Purses;
 pub use sync::{Found, Synced};
+pub(crate) use tab::Tab;
 
 use keeper::Keeper;
 
