@@ -157,6 +157,7 @@ async fn the_other_form_is_asked_to_pay_and_ends_with_a_receipt() {
     assert_eq!((challenge.intent.as_str(), error), ("session", None));
     buyer.challenge = *challenge;
     socket.credential(&buyer.voucher(100)).await;
+    assert_eq!(receipt(socket.next().await).0.accepted, Amount::new(100));
     socket.echo("roses").await;
     socket.say(FromBuyer::Own(json!({"a": 1}))).await;
     socket.word(r#"{"a":1}"#).await;

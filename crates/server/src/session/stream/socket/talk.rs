@@ -334,9 +334,7 @@ where
             // A buyer knows the receipts that are to come by the challenge it answered last.
             serving.meter.answer_to(known.challenge.clone());
         }
-        if self.form == Form::Mpp || !is_open {
-            pen.say(&FromSeller::Receipt(receipt), self.form).await;
-        }
+        pen.say(&FromSeller::Receipt(receipt), self.form).await;
         match &self.stage {
             _ if !is_open => Err((CloseCode::Normal, "the channel is closed")),
             Stage::Unpaid { .. } => self.serve(pen, known, live),
