@@ -3,6 +3,8 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
+pub mod rows;
+
 /// The input as text, where it is text: most parsers take nothing else.
 #[must_use]
 pub fn text(data: &[u8]) -> Option<&str> {
