@@ -210,9 +210,12 @@ async fn our_client_pays_its_server_out_of_a_channel() {
         .sessions()
         .close(purses[0].id, CloseHow::Together)
         .await;
-    assert!(matches!(closing, Ok(Closing::Closed(_))), "{closing:?}");
+    let Ok(Closing::Closed(purse)) = closing else {
+        panic!("it is not closed: {closing:?}")
+    };
     assert_eq!(rig.balance(PATH_USD, rig.escrow()).await, 0);
+    let fee = rig.fee(purse.reference.unwrap().as_str()).await;
     let paid = rig.dollars(PAYEE.address).await - before;
-    assert!(paid <= 4 * PAGE && paid > 4 * PAGE - 10_000, "{paid}");
+    assert_eq!(paid, 4 * PAGE - fee, "the fee of closing is {fee}");
     served.abort();
 }

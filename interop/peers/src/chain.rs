@@ -11,6 +11,7 @@ use farthing_testkit::{
     },
     peer::{self, Missing, Upstream},
 };
+use serde_json::Value;
 
 /// The chain id of the test network.
 pub const TESTNET: u64 = 42_431;
@@ -25,6 +26,9 @@ const DOLLARS: [&str; 4] = [
     "0x20c0000000000000000000000000000000000002",
     "0x20c0000000000000000000000000000000000003",
 ];
+
+/// Where fees go.
+const FEE_MANAGER: &str = "0xfeec000000000000000000000000000000000000";
 
 /// Who buys.
 pub const BUYER: DevAccount = ACCOUNTS[0];
@@ -249,6 +253,30 @@ impl Rig {
         (atto + 999_999_999_999) / 1_000_000_000_000
     }
 
+    /// The part of a transaction's fee that one account paid: all of it, or nothing. A sponsored receipt
+    /// names its sender here all the same, so what counts is from where the fee was moved.
+    ///
+    /// # Panics
+    /// When the chain has no such transaction, or moved no fee for it.
+    pub async fn fee_by(&self, hash: &str, who: &str) -> i128 {
+        let params = format!(r#"["{hash}"]"#);
+        let receipt = self.chain.rpc("eth_getTransactionReceipt", &params).await;
+        let is = |topic: &Value, account: &str| {
+            let account = account[2..].to_lowercase();
+            topic
+                .as_str()
+                .is_some_and(|topic| topic.ends_with(&account))
+        };
+        let logs = receipt["logs"].as_array().map_or(&[][..], Vec::as_slice);
+        let paid = |log: &&Value| is(&log["topics"][2], FEE_MANAGER);
+        let paid = logs.iter().find(paid);
+        let paid = paid.unwrap_or_else(|| panic!("no fee was moved: {receipt}"));
+        match is(&paid["topics"][1], who) {
+            true => self.fee(hash).await,
+            false => 0,
+        }
+    }
+
     /// Makes sure that a charge moved what its kind says, to the unit, and nothing else.
     ///
     /// # Panics
@@ -327,7 +355,7 @@ impl<'a> Mppx<'a> {
     }
 }
 
-fn number(word: &serde_json::Value) -> i128 {
+fn number(word: &Value) -> i128 {
     let digits = word.as_str().and_then(|word| word.strip_prefix("0x"));
     let number = digits.and_then(|digits| i128::from_str_radix(digits, 16).ok());
     number.unwrap_or_else(|| unreachable!("a number: {word}"))
