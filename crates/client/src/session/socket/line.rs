@@ -46,6 +46,9 @@ const HELD_BYTES: usize = bounds::EVENT;
 /// How long the other side may take nothing of what is written.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a seller that refused something may take to say more.
+const EXCUSED: Duration = Duration::from_secs(5);
+
 /// Where a line goes, and how.
 pub(super) struct Place {
     /// What dials: WebSockets need HTTP/1.1.
@@ -68,6 +71,8 @@ pub(super) struct Line {
     wire: Option<Wire>,
     /// Whether the seller showed on this connection what it asks for.
     is_greeted: bool,
+    /// Whether the credential was said in the wrong form first.
+    said_twice: bool,
     early: VecDeque<FromSeller>,
     early_bytes: usize,
 }
@@ -89,6 +94,7 @@ impl Line {
             form,
             wire: None,
             is_greeted: false,
+            said_twice: false,
             early: VecDeque::new(),
             early_bytes: 0,
         }
@@ -130,6 +136,7 @@ impl Line {
         let dialing = timeout(*within, dial(dialer, url, headers)).await;
         self.wire = Some(dialing.map_err(|_| SocketFault::Silent)??);
         self.is_greeted = false;
+        self.said_twice = false;
         Ok(())
     }
 
@@ -209,8 +216,16 @@ impl Line {
         let credential = FromBuyer::Credential(credential.ok_or(SocketFault::Unasked)?);
         self.connect().await?;
         self.say(&credential).await?;
+        let mut excused: Option<String> = None;
         loop {
-            match self.read().await? {
+            let heard = match &excused {
+                None => self.read().await?,
+                Some(message) => match timeout(EXCUSED, self.read()).await {
+                    Ok(heard) => heard?,
+                    Err(_) => return refused(request, 402, Some(message), None),
+                },
+            };
+            match heard {
                 Heard::Said(FromSeller::Receipt(receipt)) => return taken(request, Some(&receipt)),
                 Heard::Said(FromSeller::CloseReady(receipt)) => {
                     self.hold(FromSeller::CloseReady(receipt.clone()))?;
@@ -222,11 +237,18 @@ impl Line {
                     if is_greeting && error.is_none() {
                         // It was said on the way here. Who says it speaks the form that has a word for it.
                         if std::mem::replace(&mut self.form, Form::Type) == Form::Mpp {
+                            self.said_twice = true;
                             self.say(&credential).await?;
                         }
                         continue;
                     }
                     return refused(request, 402, error.as_deref(), Some(&challenge));
+                }
+                // It may be what it says to the same in the form that it does not speak.
+                Heard::Said(FromSeller::Error { message, .. })
+                    if std::mem::take(&mut self.said_twice) =>
+                {
+                    excused = Some(message);
                 }
                 Heard::Said(FromSeller::Error { status, message }) => {
                     self.wire = None;

@@ -286,12 +286,13 @@ impl Inner {
     ) -> Result<Socket, Error> {
         let target = Target::new(Method::GET, url.clone());
         let probe = line::probe(&url, &headers, &self.accept);
-        let response = self
-            .ask_unpaid(probe.try_clone().ok_or(RequestFault::BodyOnce)?)
-            .await?;
-        let over_http = self.sessions_offered(&target, response.headers());
+        let asked = probe.try_clone().ok_or(RequestFault::BodyOnce)?;
+        let over_http = match self.ask_unpaid(asked).await {
+            Ok(response) => self.sessions_offered(&target, response.headers()),
+            // Who answers nothing else may open a socket all the same.
+            Err(_) => Err(None),
+        };
         let has_http = !matches!(over_http, Err(None));
-        drop(response);
         let place = Place {
             dialer: self.dialer()?,
             http: self.http.clone(),
@@ -332,11 +333,7 @@ impl Inner {
     }
 
     /// What a seller asks for on the line itself.
-    async fn greeted(
-        &self,
-        line: &mut Line,
-        target: &Target,
-    ) -> Result<Vec<SessionChoice>, Error> {
+    async fn greeted(&self, line: &mut Line, target: &Target) -> Result<Vec<SessionChoice>, Error> {
         let challenge = line.greeting().await.map_err(SessionFault::Socket)?;
         let offered = self.sessions_offered(target, &line::asked(&challenge));
         offered.map_err(|error| {
