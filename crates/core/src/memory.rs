@@ -6,10 +6,10 @@
 //! two of them.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     hash::{BuildHasher, RandomState},
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use crate::port::{
@@ -61,6 +61,19 @@ impl MemoryBackend {
             shards,
             hasher: RandomState::new(),
         }
+    }
+
+    /// How many rows each table has, over all partitions; tables without any are left out.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<Table, usize> {
+        let mut counts = BTreeMap::new();
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            for (table, rows) in shard.values().flat_map(Space::counts) {
+                *counts.entry(table).or_default() += rows;
+            }
+        }
+        counts
     }
 
     fn shard(&self, partition: &Partition) -> Result<MutexGuard<'_, Shard>, StoreError> {

@@ -1,11 +1,12 @@
 //! The book of outgoing payments: every step of one is one batch.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use farthing_core::{
     bounds,
     domain::{
         claims::{COUNTERS, Change, ChangeError, Claim, Claimed, Claims, Debit, Debts, Held},
+        hours,
         receipts::{Kept, Receipts},
     },
     noun::Receipt,
@@ -21,6 +22,9 @@ use super::{
     kept::CREDENTIALS,
     record::{DONE, PENDING, UNCONFIRMED},
 };
+
+/// How long the budgets of a day are kept after it.
+const DAYS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// An outgoing payment that is ours to work on.
 pub(crate) type HeldPayment = Held<Outgoing>;
@@ -333,7 +337,8 @@ impl Book {
         .await
     }
 
-    /// Removes records that are final and whose proof is past its end.
+    /// Removes records that are final and whose proof is past its end, and the budgets of days that are
+    /// long over.
     pub(crate) async fn forget(&self, now: Timestamp, limit: usize) -> Result<(), ChangeError> {
         for held in self.list(page(DONE, now.as_millis(), limit)).await? {
             match self.claims.forget(held, Vec::new()).await {
@@ -341,6 +346,7 @@ impl Book {
                 Err(error) => return Err(error),
             }
         }
+        hours::forget(self.claims.backend(), now, DAYS, limit).await?;
         Ok(())
     }
 

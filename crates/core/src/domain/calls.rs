@@ -379,6 +379,22 @@ impl Calls {
         self.erase(channel, expired).await
     }
 
+    /// Until when one of the calls of a channel is promised to be remembered, at the latest; `None` where
+    /// there is none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn promised(&self, channel: &ChannelId) -> Result<Option<Timestamp>, StoreError> {
+        let range = Range {
+            newest_first: true,
+            limit: 1,
+            ..expiring(channel, u64::MAX)
+        };
+        let rows = self.backend.range(range).await?;
+        let last = rows.first().and_then(|row| row.place.as_ref());
+        Ok(last.map(|place| Timestamp::from_millis(place.at)))
+    }
+
     /// Makes room for more calls of a channel: forgets those whose time is over, or else the quarter
     /// of a page that would be forgotten next. One that is being served stays. Whether there is any
     /// more room.
@@ -415,16 +431,7 @@ impl Calls {
 
     /// The calls that are forgotten next, of those that are before a time.
     async fn oldest(&self, channel: &ChannelId, before: u64) -> Result<Vec<HeldCall>, StoreError> {
-        let range = Range {
-            partition: partition(channel),
-            table: CALLS,
-            group: Key::from(EXPIRING),
-            before,
-            after: None,
-            newest_first: false,
-            limit: bounds::CALL_PAGE,
-        };
-        let rows = self.backend.range(range).await?;
+        let rows = self.backend.range(expiring(channel, before)).await?;
         rows.iter().map(HeldCall::read).collect()
     }
 
@@ -447,6 +454,19 @@ impl Calls {
 
 fn partition(channel: &ChannelId) -> Partition {
     Partition::Channel(channel.to_key())
+}
+
+/// A page of the calls of a channel that are forgotten before a time, the next first.
+fn expiring(channel: &ChannelId, before: u64) -> Range {
+    Range {
+        partition: partition(channel),
+        table: CALLS,
+        group: Key::from(EXPIRING),
+        before,
+        after: None,
+        newest_first: false,
+        limit: bounds::CALL_PAGE,
+    }
 }
 
 /// Counts bytes. What comes free is always taken.

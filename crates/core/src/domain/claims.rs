@@ -20,7 +20,7 @@ use crate::{
     value::{Amount, ClaimKey},
 };
 
-use super::{credit, losses};
+use super::{credit, hours, losses};
 
 mod row;
 
@@ -265,6 +265,9 @@ impl<R: Record> Claims<R> {
         batch.writes.extend(envelope.debits.iter().map(reserve));
         let reserved = envelope.debits.clone();
         batch.writes.extend(envelope.close(debts));
+        batch
+            .writes
+            .extend(reserved.iter().filter_map(hours::noted));
         let first_effect = batch.writes.len();
         batch.writes.extend(effect);
         let held = Held {
@@ -397,6 +400,9 @@ impl<R: Record> Claims<R> {
         batch.writes.extend(next.envelope.close(change.debts));
         let first_debit = batch.writes.len();
         batch.writes.extend(change.debits.iter().map(reserve));
+        batch
+            .writes
+            .extend(change.debits.iter().filter_map(hours::noted));
         next.envelope.add(&change.debits);
         for key in change
             .free
@@ -532,13 +538,13 @@ impl Envelope {
                 .debits
                 .drain(..)
                 .filter(|d| !d.keep)
-                .map(|d| give_back(&d))
+                .flat_map(|d| give_back(&d))
                 .collect(),
-            Debts::Release => self.debits.drain(..).map(|d| give_back(&d)).collect(),
+            Debts::Release => self.debits.drain(..).flat_map(|d| give_back(&d)).collect(),
             Debts::Default => {
                 let (lost, others) = self.debits.drain(..).partition(credit::is_of_credit);
                 self.debits = lost;
-                others.iter().map(give_back).collect()
+                others.iter().flat_map(give_back).collect()
             }
         }
     }
@@ -564,12 +570,13 @@ fn reserve(debit: &Debit) -> Write {
     }
 }
 
-fn give_back(debit: &Debit) -> Write {
-    Write::Add {
+fn give_back(debit: &Debit) -> impl Iterator<Item = Write> + use<> {
+    let add = Write::Add {
         table: COUNTERS,
         key: Key::from(&*debit.counter),
         delta: -debit.amount.to_delta().unwrap_or(i128::MAX),
         min: i128::MIN,
         max: i128::MAX,
-    }
+    };
+    std::iter::once(add).chain(hours::noted(debit))
 }

@@ -13,6 +13,7 @@
 //! | [`fundings`] | what opens a channel or locks more in it, until the channel's books show it |
 //! | [`settlements`] | what is handed in for channels, and how they ended |
 //! | [`losses`] | what a rail takes although nothing moved, by the hour |
+//! | [`hours`] | counters that are of an hour or a day, and are forgotten when it is over |
 //! | [`leases`] | who does a piece of work at the moment |
 
 pub mod budgets;
@@ -21,9 +22,11 @@ pub mod channels;
 pub mod claims;
 pub mod credit;
 pub mod fundings;
+pub mod hours;
 pub mod leases;
 pub mod losses;
 pub mod payments;
+pub mod presence;
 pub mod receipts;
 pub mod responses;
 pub mod settlements;

@@ -54,6 +54,13 @@ impl Space {
             .all(|rows| rows.by_key.is_empty() && rows.last.is_empty())
     }
 
+    /// How many rows its tables have, where they have any.
+    pub(super) fn counts(&self) -> impl Iterator<Item = (Table, usize)> + '_ {
+        let counts = self.tables.iter();
+        let counts = counts.map(|(table, rows)| (*table, rows.by_key.len()));
+        counts.filter(|(_, count)| *count > 0)
+    }
+
     pub(super) fn get(&self, table: Table, key: &Key) -> Option<&Row> {
         self.tables.get(&table)?.by_key.get(key)
     }

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use farthing_core::{
     bounds,
-    domain::claims::{Change, Held},
+    domain::{
+        claims::{Change, Held},
+        hours,
+    },
     payment::{Answer, Event, Payment, State},
     port::backend::{Batch, Partition, StoreError},
     value::Timestamp,
@@ -37,6 +40,9 @@ pub struct Reconciled {
 
 /// How many payments a round looks after at the same time.
 const AT_ONCE: usize = 64;
+
+/// How long a counter of an hour or a day is kept after it.
+const COUNTERS: Duration = Duration::from_secs(24 * 60 * 60);
 
 enum Step {
     MovedOn,
@@ -99,6 +105,8 @@ impl Gate {
             };
             let _ = self.0.payments.claims().backend().commit(batch).await?;
         }
+        let claims = self.0.payments.claims();
+        let _ = hours::forget(claims.backend(), self.now(), COUNTERS, bounds::PAGE).await?;
         Ok(done)
     }
 

@@ -189,6 +189,28 @@ impl Channels {
         rows.iter().map(exposed).collect()
     }
 
+    /// Forgets the counter of a payer that has nothing unsettled any more. `false` where it has, or
+    /// something was counted meanwhile. It is safe to repeat.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn forget_counter(&self, caps: &Caps) -> Result<bool, StoreError> {
+        let (table, key) = (COUNTERS, caps.counter());
+        let row = self.backend.get(&Partition::Store, table, &key).await?;
+        let Some(row) = row else { return Ok(true) };
+        if row.counter() != Some(0) {
+            return Ok(false);
+        }
+        let mut batch = Batch::new(Partition::Store);
+        batch.guards.push(Guard::Version {
+            table,
+            key: key.clone(),
+            version: row.version,
+        });
+        batch.writes.push(Write::Delete { table, key });
+        Ok(self.backend.commit(batch).await? == Commit::Committed)
+    }
+
     pub(super) async fn drawn(&self, id: &ChannelId) -> Result<Drawn, StoreError> {
         let row = self
             .backend
