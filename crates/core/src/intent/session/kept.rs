@@ -1,17 +1,24 @@
 //! The vouchers that are kept: the highest that says no more than what is sure, and those above it.
 
+use std::sync::Arc;
+
 use super::{Voucher, channel::less};
 use crate::{bounds, value::Amount};
 
-/// Vouchers in rising order.
+/// Vouchers in rising order. They are shared: a step is taken on a copy of its channel, and few steps
+/// change them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Kept(Vec<Voucher>);
+pub(super) struct Kept(Arc<[Voucher]>);
 
 impl Kept {
     /// Keeps a voucher that says more than each before it.
     pub(super) fn push(&mut self, voucher: Voucher, sure: Amount) {
-        self.0.push(voucher);
-        self.settle_below(sure);
+        let from = if voucher.cumulative() <= sure {
+            self.0.len()
+        } else {
+            self.needed_from(sure)
+        };
+        self.0 = self.0[from..].iter().cloned().chain([voucher]).collect();
         if self.0.len() > bounds::VOUCHERS {
             self.thin_out();
         }
@@ -20,10 +27,15 @@ impl Kept {
     /// Forgets what will never be handed in: all below the highest that says no more than `sure`,
     /// because that never falls.
     pub(super) fn settle_below(&mut self, sure: Amount) {
-        let within = self.0.partition_point(|it| it.cumulative() <= sure);
-        if within > 1 {
-            self.0.drain(..within - 1);
+        let from = self.needed_from(sure);
+        if from > 0 {
+            self.0 = Arc::from(&self.0[from..]);
         }
+    }
+
+    fn needed_from(&self, sure: Amount) -> usize {
+        let within = self.0.partition_point(|it| it.cumulative() <= sure);
+        within.saturating_sub(1)
     }
 
     /// The highest that says no more than an amount.
@@ -43,8 +55,8 @@ impl Kept {
     }
 
     /// What was read. Whether it is in order is asked of the channel.
-    pub(super) const fn of(vouchers: Vec<Voucher>) -> Self {
-        Self(vouchers)
+    pub(super) fn of(vouchers: Vec<Voucher>) -> Self {
+        Self(vouchers.into())
     }
 
     pub(super) fn holds(&self, accepted: Amount) -> bool {
@@ -63,7 +75,8 @@ impl Kept {
     fn thin_out(&mut self) {
         let gap = |at: usize| less(self.0[at + 1].cumulative(), self.0[at - 1].cumulative());
         if let Some(at) = (1..self.0.len() - 1).min_by_key(|at| gap(*at)) {
-            self.0.remove(at);
+            let (before, after) = (&self.0[..at], &self.0[at + 1..]);
+            self.0 = before.iter().chain(after).cloned().collect();
         }
     }
 }
