@@ -32,7 +32,10 @@ pub use together::{Buying, Rows, Stepping, Work};
 
 const CHANNELS: Table = Table::new("core.channels");
 const STATE: &str = "state";
-const TERMS: &str = "terms";
+
+/// What never changes of a channel lies apart, so that those that are charged lie close together.
+const TERMS: Table = Table::new("core.channel_terms");
+const ALL: &str = "all";
 
 /// How often a step is taken anew before the channel counts as contended. Each time somebody else's
 /// step was taken, so it is the number of those who got ahead.
@@ -233,8 +236,8 @@ impl Channels {
         });
         let (value, fence) = (row::pack(&channel, Timestamp::EPOCH, now), 1);
         let terms = serde_json::to_vec(terms).map_err(|error| StoreError::Corrupt(error.into()))?;
-        batch.writes.push(put(STATE, value, fence));
-        batch.writes.push(put(TERMS, terms, fence));
+        batch.writes.push(put(CHANNELS, STATE, value, fence));
+        batch.writes.push(put(TERMS, ALL, terms, fence));
         match self.backend.commit(batch).await? {
             Commit::Committed => Ok(Opened::New(Held {
                 id: id.clone(),
@@ -257,7 +260,7 @@ impl Channels {
     /// # Errors
     /// When the store fails, or holds what no channel can be.
     pub async fn load(&self, id: &ChannelId) -> Result<Option<Held>, StoreError> {
-        let row = self.read(id, STATE).await?;
+        let row = self.read(id, (CHANNELS, STATE)).await?;
         row.map(|row| row::held(id, &row)).transpose()
     }
 
@@ -266,7 +269,7 @@ impl Channels {
     /// # Errors
     /// When the store fails.
     pub async fn terms(&self, id: &ChannelId) -> Result<Option<Terms>, StoreError> {
-        let row = self.read(id, TERMS).await?;
+        let row = self.read(id, (TERMS, ALL)).await?;
         row.map(|row| serde_json::from_slice(&row.value))
             .transpose()
             .map_err(|error| StoreError::Corrupt(error.into()))
@@ -393,7 +396,7 @@ impl Channels {
         batch.guards.push(version(held));
         batch.guards.extend(guards);
         let value = row::pack(&next, until, active_at);
-        batch.writes.push(put(STATE, value, fence));
+        batch.writes.push(put(CHANNELS, STATE, value, fence));
         batch.writes.extend(writes);
         let written = self.backend.commit(batch).await;
         if written.is_err() {
@@ -426,10 +429,10 @@ impl Channels {
     async fn read(
         &self,
         id: &ChannelId,
-        key: &str,
+        (table, key): (Table, &str),
     ) -> Result<Option<crate::port::backend::Row>, StoreError> {
         let (partition, key) = (partition(id), Key::from(key));
-        self.backend.get(&partition, CHANNELS, &key).await
+        self.backend.get(&partition, table, &key).await
     }
 }
 
@@ -445,9 +448,9 @@ fn version(held: &Held) -> Guard {
     }
 }
 
-fn put(key: &str, value: Vec<u8>, fence: u64) -> Write {
+fn put(table: Table, key: &str, value: Vec<u8>, fence: u64) -> Write {
     Write::Put {
-        table: CHANNELS,
+        table,
         key: Key::from(key),
         value,
         fence,

@@ -58,7 +58,9 @@ impl Channels {
         let mut batch = Batch::new(partition(&held.id));
         batch.guards.push(version(held));
         let value = row::pack(&held.channel, until, held.active_at);
-        batch.writes.push(put(super::STATE, value, fence));
+        batch
+            .writes
+            .push(put(super::CHANNELS, super::STATE, value, fence));
         let written = self.backend.commit(batch).await;
         held.is_ours = matches!(written, Ok(Commit::Committed));
         if held.is_ours {

@@ -4,7 +4,9 @@
 //! partition has a row for each. It is written before the channel and goes after it: a process that
 //! dies in between leaves a row without a channel, and never a channel that nobody finds.
 
-use super::{CHANNELS, ChannelError, Channels, Held, STATE, TERMS, exposure::EXPOSURES, partition};
+use super::{
+    ALL, CHANNELS, ChannelError, Channels, Held, STATE, TERMS, exposure::EXPOSURES, partition,
+};
 use crate::{
     domain::calls::{self, Calls},
     intent::session::{ChannelId, Standing},
@@ -91,11 +93,7 @@ impl Channels {
             Calls::new(self.backend.clone()).forget_all(id).await?;
             let mut batch = Batch::new(partition(id));
             batch.guards.push(super::version(&held));
-            for (table, key) in [
-                (CHANNELS, STATE),
-                (CHANNELS, TERMS),
-                (calls::ROOM, calls::USED),
-            ] {
+            for (table, key) in [(CHANNELS, STATE), (TERMS, ALL), (calls::ROOM, calls::USED)] {
                 let key = Key::from(key);
                 batch.writes.push(Write::Delete { table, key });
             }
