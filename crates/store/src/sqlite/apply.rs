@@ -98,6 +98,9 @@ struct Found {
 
 impl Within<'_, '_> {
     fn batch(&mut self, batch: &Batch) -> Result<(), Stop> {
+        if self.exchanged(batch)? {
+            return Ok(());
+        }
         for (at, guard) in batch.guards.iter().enumerate() {
             if !self.holds(guard)? {
                 return Err(Stop::Conflict(Which::Guard(at)));
@@ -112,6 +115,43 @@ impl Within<'_, '_> {
         }
         self.group.sums.keep(additions);
         Ok(())
+    }
+
+    /// Carries out a batch that changes one row if it is of a version, which is what most are: one
+    /// statement finds the row, looks at it and changes it. Whether it did; if not, nothing was changed,
+    /// and why is found out on the longer way.
+    fn exchanged(&mut self, batch: &Batch) -> Result<bool, Stop> {
+        let (
+            [
+                Guard::Version {
+                    table,
+                    key,
+                    version,
+                },
+            ],
+            [
+                Write::Put {
+                    table: written,
+                    key: row,
+                    value,
+                    fence,
+                    place: None,
+                },
+            ],
+        ) = (&batch.guards[..], &batch.writes[..])
+        else {
+            return Ok(false);
+        };
+        if (table, key) != (written, row) {
+            return Ok(false);
+        }
+        let Some(id) = self.group.names.find(self.group.connection, *table)? else {
+            return Ok(false);
+        };
+        let k = self.settled(id, key)?;
+        let statement = self.group.statements.of(Verb::Exchange)?;
+        let changed = statement.execute((k, bits(*version), bits(*fence), value))?;
+        Ok(changed == 1)
     }
 
     fn holds(&mut self, guard: &Guard) -> Result<bool, Stop> {

@@ -9,6 +9,12 @@ use std::{
 
 use super::error::Refused;
 
+/// How often whoever gathers lets others run.
+const PATIENCE: usize = 16;
+
+/// So many are taken at once without waiting for more.
+const PLENTY: usize = 256;
+
 pub(super) struct Queue<T> {
     state: Mutex<State<T>>,
     filled: Condvar,
@@ -57,11 +63,13 @@ impl<T> Queue<T> {
 
     /// Waits for items and takes them all; `None` once it is closed and empty.
     ///
-    /// Whoever gathers lets others run first who are about to bring some and wait for this very core. Where
-    /// nobody waits for it, that costs nothing.
+    /// Whoever gathers lets others run first who are about to bring some and wait for this very core, for as
+    /// long as each time some come. Where nobody waits for it, that costs nothing.
     pub(super) fn take_all(&self, gather: bool) -> Option<VecDeque<T>> {
         let mut state = self.filled();
-        if gather {
+        let (mut patience, mut before) = (if gather { PATIENCE } else { 0 }, 0);
+        while patience > 0 && before < state.items.len() && state.items.len() < PLENTY {
+            (patience, before) = (patience - 1, state.items.len());
             drop(state);
             thread::yield_now();
             state = self.filled();

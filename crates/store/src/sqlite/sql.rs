@@ -106,6 +106,10 @@ pub(super) const MOVE: &str = "
 /// [`PUT`] for a row that is there and stays at its place.
 pub(super) const CHANGE: &str = "
     UPDATE rows SET version = version + 1, fence = ?2, value = ?3 WHERE k = ?1";
+/// [`CHANGE`] for a row of a version that stands at no place; it changes nothing else.
+pub(super) const EXCHANGE: &str = "
+    UPDATE rows SET version = version + 1, fence = ?3, value = ?4
+    WHERE k = ?1 AND version = ?2 AND grp IS NULL";
 pub(super) const DELETE: &str = "DELETE FROM rows WHERE k = ?1";
 pub(super) const COUNT: &str = "
     INSERT INTO rows (k, version, fence, value) VALUES (?1, ?2, 0, ?3)

@@ -12,6 +12,7 @@ pub(super) enum Verb {
     Put,
     Move,
     Change,
+    Exchange,
     Delete,
     Count,
     Number,
@@ -19,7 +20,7 @@ pub(super) enum Verb {
 }
 
 /// As many as there are verbs.
-const VERBS: usize = 9;
+const VERBS: usize = 10;
 
 impl Verb {
     const fn sql(self) -> &'static str {
@@ -29,6 +30,7 @@ impl Verb {
             Self::Put => sql::PUT,
             Self::Move => sql::MOVE,
             Self::Change => sql::CHANGE,
+            Self::Exchange => sql::EXCHANGE,
             Self::Delete => sql::DELETE,
             Self::Count => sql::COUNT,
             Self::Number => sql::NUMBER,
