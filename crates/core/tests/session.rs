@@ -5,7 +5,8 @@ use farthing_core::{
     bounds,
     encoding::packed::{Packer, UnpackError, Unpacker},
     intent::session::{
-        Channel, OnChain, Protocol, RawSignature, Refused, ReservationId, Seen, Standing, Voucher,
+        Ahead, Channel, OnChain, Protocol, RawSignature, Refused, ReservationId, Rule, Seen,
+        Standing, Voucher,
     },
     value::{Amount, Timestamp},
 };
@@ -102,6 +103,40 @@ fn a_voucher_that_is_no_good_is_refused_and_charged_nothing() {
     }
     channel.accept(&voucher(Protocol::V2, 60), of(10)).unwrap();
     channel.accept(&voucher(Protocol::V2, 100), NONE).unwrap();
+}
+
+/// By the second protocol a close takes what was spent, so there is nothing to be bounded.
+#[test]
+fn by_the_first_protocol_a_voucher_is_near_what_is_owed() {
+    let rule = Rule {
+        least: NONE,
+        ahead: Some(Ahead {
+            price: of(10),
+            allowance: of(30),
+        }),
+    };
+    for protocol in [Protocol::V1, Protocol::V2] {
+        let mut channel = channel(protocol, 1_000);
+        channel.accept(&voucher(protocol, 40), rule).unwrap();
+        channel.charge(of(25)).unwrap();
+        let before = channel.clone();
+        // What was spent, the price, and the allowance.
+        let far = channel.accept(&voucher(protocol, 66), rule);
+        if protocol == Protocol::V2 {
+            assert_eq!(far.unwrap().added, of(26));
+            continue;
+        }
+        let (needed, most) = (of(35), of(65));
+        assert_eq!(far, Err(Refused::Ahead { needed, most }));
+        assert_eq!(channel, before);
+        // What is reserved is owed as well, and what a paused stream asked for is owed next.
+        channel.reserve(of(15), Timestamp::from_secs(9)).unwrap();
+        channel.accept(&voucher(protocol, 80), rule).unwrap();
+        let need = channel.pause(of(100)).unwrap().unwrap();
+        assert_eq!(need.required, of(140));
+        assert!(channel.accept(&voucher(protocol, 171), rule).is_err());
+        channel.accept(&voucher(protocol, 170), rule).unwrap();
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! An edit's text stands exactly once in its file, which `tidy` checks, so that code that moves on
 //! takes its mutant with it.
 
+mod promises;
 mod purses;
 mod sessions;
 mod tempo_sessions;
@@ -16,6 +17,7 @@ pub(crate) fn mutants() -> impl Iterator<Item = &'static Mutant> {
         .chain(tempo_sessions::TEMPO_SESSIONS)
         .chain(till::TILL)
         .chain(purses::PURSE)
+        .chain(promises::PROMISES)
 }
 
 /// One edit, and the tests that are run against it.
@@ -148,8 +150,8 @@ const PAYMENTS: &[Mutant] = &[
     Mutant {
         name: "a debit is given back each time, not once",
         file: CLAIMS,
-        find: "Debts::Release => self.debits.drain(..).map(|d| give_back(&d)).collect(),",
-        replace: "Debts::Release => self.debits.iter().map(give_back).collect(),",
+        find: "Debts::Release => self.debits.drain(..).flat_map(|d| give_back(&d)).collect(),",
+        replace: "Debts::Release => self.debits.iter().flat_map(give_back).collect(),",
         killers: &[DOMAIN],
     },
     Mutant {

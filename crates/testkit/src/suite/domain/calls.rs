@@ -101,12 +101,16 @@ pub async fn a_call_is_charged_once_and_answered_again(store: Arc<dyn Backend>) 
     let known = find(&calls, KEY).await.expect("it is there");
     let repeat = known.call().repeat(&WHOLE, NOW, true);
     assert_eq!(repeat, Repeat::InFlight(after(30)));
+    let other = Fingerprint([9; 32]);
+    let another = |known: &HeldCall| known.call().repeat(&other, after(2), true);
+    assert_eq!(another(&known), Repeat::Mismatch);
     let (_, rows) = first.served(Some(answer(9)), after(1));
     let served = write(&channels, &mut held, rows).await;
     assert!(served.is_ok(), "{served:?}");
     let known = find(&calls, KEY).await.expect("it is there");
     let repeat = known.call().repeat(&WHOLE, after(2), false);
     assert_eq!(repeat, Repeat::Answer(answer(9)));
+    assert_eq!(another(&known), Repeat::Mismatch);
     let again = buy(&channels, &mut held, KEY, after(2)).await;
     assert!(matches!(again, Err(ChannelError::Guarded(0))), "{again:?}");
 }
