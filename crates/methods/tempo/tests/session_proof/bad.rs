@@ -4,12 +4,13 @@ use alloy_primitives::{U256, uint};
 use farthing_core::{intent::session::Protocol, value::Amount};
 use farthing_evm::{Address, ChainId, Signature};
 use farthing_tempo::session::{Escrow, Vouchers};
+use farthing_testkit::process;
 use serde_json::Value;
 
 use crate::{
     market::{Market, url},
     raw::Raw,
-    shop::{self, PRICE, WORD, WORDS, key},
+    shop::{PRICE, WORD, WORDS, key},
 };
 
 const BOTH: [Protocol; 2] = [Protocol::V1, Protocol::V2];
@@ -125,7 +126,7 @@ async fn what_would_not_be_paid_out_buys_nothing() {
             (after.accepted, after.spent, after.deposit),
             (before.accepted, before.spent, before.deposit)
         );
-        assert_eq!(shop::runs(market.dir.path()), 1);
+        assert_eq!(process::runs(market.dir.path()), 1);
         // The equal one is charged from what it left: one request, and no second.
         let equal = raw.voucher(2 * PRICE);
         let answer = raw.buy(&page, &equal).await;
@@ -190,7 +191,7 @@ async fn one_voucher_for_one_unit_buys_one_request_at_two_servers() {
             let found = (answer.status, answer.kind());
             assert_eq!(found, (402, "session/insufficient-balance".to_owned()));
         }
-        assert_eq!(shop::runs(market.dir.path()), 1);
+        assert_eq!(process::runs(market.dir.path()), 1);
         let [one, other] = shops;
         let closed = market.post(&other, &format!("/close/{}", raw.id())).await;
         assert_eq!(closed, "closed");
@@ -240,7 +241,7 @@ async fn a_thief_gets_nothing_while_the_owner_streams() {
             assert!(text.contains(&line), "{word} is missing: {text}");
         }
         assert!(!text.contains("incomplete"), "{text}");
-        assert_eq!(shop::runs(market.dir.path()), 0, "the thief was served");
+        assert_eq!(process::runs(market.dir.path()), 0, "the thief was served");
         let balance = market.books(raw.id()).await.balance();
         let due = WORDS as u128 * WORD;
         assert_eq!(

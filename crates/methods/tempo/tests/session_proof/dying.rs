@@ -15,10 +15,11 @@ use farthing_core::{
     intent::session::Protocol,
     noun::session::SessionReceipt,
 };
+use farthing_testkit::process;
 
 use crate::{
     market::{Market, url},
-    shop::{self, PRICE},
+    shop::PRICE,
 };
 
 /// How often the server dies, and how many requests a buyer has under way.
@@ -117,7 +118,7 @@ async fn killed_over_and_over(protocol: Protocol) {
         balance.spent.units() <= (served + in_flight) * PRICE,
         "charged and not served: {told}"
     );
-    assert!(shop::runs(market.dir.path()) as u128 >= served, "{told}");
+    assert!(process::runs(market.dir.path()) as u128 >= served, "{told}");
     let acknowledged = u128::from(seen.accepted.load(Ordering::SeqCst));
     assert!(balance.accepted.units() >= acknowledged, "forgot: {told}");
     assert!(balance.accepted.units() <= purse.signed.units(), "{told}");

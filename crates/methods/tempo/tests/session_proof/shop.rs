@@ -1,8 +1,7 @@
 //! The shop, in a process of its own.
 
 use std::{
-    env, fs,
-    io::Write as _,
+    env,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -32,7 +31,11 @@ use farthing_tempo::{
     session::{Escrow, TempoSession, TempoSessionOptions},
     token::known,
 };
-use farthing_testkit::{chain::ACCOUNTS, clock::FakeClock, process::Mortal};
+use farthing_testkit::{
+    chain::ACCOUNTS,
+    clock::FakeClock,
+    process::{self, Mortal},
+};
 
 const DIR: &str = "FARTHING_PROOF_DIR";
 const NODE: &str = "FARTHING_PROOF_NODE";
@@ -97,11 +100,6 @@ pub(crate) fn start(told: &Told<'_>) -> Mortal {
 
 pub(crate) fn store(path: &Path) -> Arc<dyn Backend> {
     Arc::new(SqliteBackend::open(SqliteOptions::new(path)).unwrap())
-}
-
-/// How often handlers were run to their end, in all processes.
-pub(crate) fn runs(dir: &Path) -> usize {
-    fs::read(dir.join("runs")).map_or(0, |runs| runs.len())
 }
 
 /// In the process that was started for it: opens the shop, and ends when it is told to.
@@ -209,9 +207,7 @@ async fn serve(dir: PathBuf) {
     let gate = gate(store, &clock, session);
     tokio::spawn(gate.clone().keep_reconciling(Duration::from_secs(1)));
     let handler = move || async move {
-        let mut runs = fs::OpenOptions::new();
-        let runs = runs.append(true).create(true).open(dir.join("runs"));
-        runs.unwrap().write_all(b".").unwrap();
+        process::note_run(&dir);
         "sunny"
     };
     let page = priced(&gate, Metering::per_request("$0.0001").unwrap());

@@ -11,11 +11,14 @@ use std::{
 
 use farthing_client::{CloseHow, Closing};
 use farthing_core::intent::session::{Protocol, Standing};
-use farthing_testkit::chain::hostile::{Hostile, Reply};
+use farthing_testkit::{
+    chain::hostile::{Hostile, Reply},
+    process,
+};
 
 use crate::{
     market::{Market, url},
-    shop::{self, PRICE},
+    shop::PRICE,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -51,11 +54,11 @@ async fn gone_for_an_hour(protocol: Protocol) {
     market.later(4 * MINUTE, &[&shop]).await;
     assert_eq!(stayer.buys(&page, 10, 1).await, 10);
     market.later(2 * MINUTE, &[&shop]).await;
-    let runs = shop::runs(market.dir.path());
+    let runs = process::runs(market.dir.path());
     assert_eq!(runs, 100);
     let refused = stayer.clients[0].get(&page).send().await;
     assert!(refused.is_err(), "{refused:?}");
-    assert_eq!(shop::runs(market.dir.path()), runs, "it served on");
+    assert_eq!(process::runs(market.dir.path()), runs, "it served on");
     let balance = market.books(&ids[1]).await.balance();
     assert_eq!(balance.spent.units(), 40 * PRICE, "{balance:?}");
     assert_eq!(

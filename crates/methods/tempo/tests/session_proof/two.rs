@@ -2,10 +2,11 @@
 
 use farthing_client::{CloseHow, Closing};
 use farthing_core::intent::session::Protocol;
+use farthing_testkit::process;
 
 use crate::{
     market::{Market, url},
-    shop::{self, PRICE},
+    shop::PRICE,
 };
 
 const EACH: usize = 150;
@@ -30,7 +31,7 @@ async fn one_channel(protocol: Protocol) {
     let balance = market.books(&id).await.balance();
     assert_eq!(balance.spent.units(), spent, "{balance:?}");
     assert_eq!(balance.accepted.units(), spent, "{balance:?}");
-    assert_eq!(shop::runs(market.dir.path()), 4 * EACH);
+    assert_eq!(process::runs(market.dir.path()), 4 * EACH);
 
     // The one that is left knows all of it, and closes: the one where the channel was opened.
     let opened_at = usize::from(!purse.url.contains(&shops[0].address().to_string()));

@@ -7,10 +7,11 @@ use farthing_core::{
     intent::session::{Protocol, Standing},
     value::Amount,
 };
+use farthing_testkit::process;
 
 use crate::{
     market::{Market, url},
-    shop::{self, PRICE, WORD, WORDS},
+    shop::{PRICE, WORD, WORDS},
 };
 
 /// Requests of each client, of which a buyer has two.
@@ -33,7 +34,7 @@ async fn thousands_of_vouchers_are_paid_out_to_the_unit(protocol: Protocol) {
         buyers[2].buys(&page, EACH, 8),
     );
     assert_eq!(served, (2 * EACH, 2 * EACH, 2 * EACH));
-    assert_eq!(shop::runs(market.dir.path()), 6 * EACH);
+    assert_eq!(process::runs(market.dir.path()), 6 * EACH);
     let each = 2 * EACH as u128 * PRICE;
     let mut ids = Vec::new();
     for buyer in &buyers {
