@@ -18,7 +18,7 @@ struct Pool {
 }
 
 /// The system has no randomness to give. Nothing can be issued then.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the system gave no randomness")]
 pub struct NoRandomness;
 

@@ -26,6 +26,7 @@ fn run(part: u64) {
             assert!(tally.taken_back > 0 && tally.repeated > 0, "{tally:?}");
             assert!(tally.left_over > 0 && tally.crashes > 0, "{tally:?}");
             assert!(tally.settled > 0 && tally.withdrawn > 0, "{tally:?}");
+            assert!(tally.paid_before > 0 && tally.forgotten > 0, "{tally:?}");
         }
         Err(broken) => panic!("{broken}"),
     }

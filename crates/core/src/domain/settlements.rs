@@ -4,6 +4,7 @@
 //! |---|---|
 //! | jobs | what was handed in and is not written off yet: journaled before it is sent |
 //! | agenda | channels that somebody wants settled or closed, by when |
+//! | payouts | what the rail paid out of each channel last, and what it took for that |
 //! | ends | how a channel ended, once for each |
 //! | cursors | how far somebody came with what only goes forward |
 //!
@@ -27,10 +28,12 @@ mod agenda;
 mod cursor;
 mod ends;
 mod jobs;
+mod payouts;
 
 pub use agenda::{Agenda, Wish};
 pub use ends::{End, Past};
-pub use jobs::{Item, Job, Open};
+pub use jobs::{Item, Job, Open, Outcome};
+pub use payouts::Payout;
 
 /// The settlements of a store.
 #[derive(Clone)]
@@ -44,7 +47,10 @@ impl std::fmt::Debug for Settlements {
     }
 }
 
-/// What was added up over all channels of a method and a currency, for good.
+/// What was added up over all channels of a method and a currency, for good: it stays when that which it
+/// was added up of is forgotten.
+///
+/// What all channels ever spent is `spent` and what those did that are open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// What was paid out by settlements that we handed in.
@@ -53,6 +59,12 @@ pub struct Totals {
     pub lost: Amount,
     /// Settlements that the rail took.
     pub settlements: u64,
+    /// What rails took of this currency for settlements, those that failed included.
+    pub fees: Amount,
+    /// Channels that ended.
+    pub ended: u64,
+    /// What was charged out of those.
+    pub spent: Amount,
 }
 
 impl Settlements {
@@ -71,18 +83,22 @@ impl Settlements {
         method: &MethodId,
         currency: &CurrencyCode,
     ) -> Result<Totals, StoreError> {
-        let mut sums = [0; 3];
-        for (sum, what) in sums.iter_mut().zip([SETTLED, LOST, COUNT]) {
+        let mut sums = [0; 6];
+        let kinds = [SETTLED, LOST, COUNT, FEES, ENDED, SPENT];
+        for (sum, what) in sums.iter_mut().zip(kinds) {
             let key = counter(what, method, currency);
             let row = self.backend.get(&Partition::Store, COUNTERS, &key).await?;
             let counted = row.and_then(|row| row.counter()).unwrap_or_default();
             *sum = u128::try_from(counted).unwrap_or_default();
         }
-        let [settled, lost, count] = sums;
+        let [settled, lost, count, fees, ended, spent] = sums;
         Ok(Totals {
             settled: Amount::new(settled),
             lost: Amount::new(lost),
             settlements: u64::try_from(count).unwrap_or(u64::MAX),
+            fees: Amount::new(fees),
+            ended: u64::try_from(ended).unwrap_or(u64::MAX),
+            spent: Amount::new(spent),
         })
     }
 
@@ -119,6 +135,9 @@ impl Settlements {
 const SETTLED: &str = "sessions settled";
 const LOST: &str = "sessions lost";
 const COUNT: &str = "sessions settlements";
+const FEES: &str = "sessions fees";
+const ENDED: &str = "sessions ended";
+const SPENT: &str = "sessions spent";
 
 fn counter(what: &str, method: &MethodId, currency: &CurrencyCode) -> Key {
     let whose = super::budgets::hashed(&[method.as_str(), currency.as_str()]);

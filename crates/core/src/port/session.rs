@@ -105,6 +105,47 @@ pub trait Session: Send + Sync + 'static {
     /// Settles or closes channels, all or none. A job's id stands for its items: whoever asks again
     /// with the same job causes no second settlement, in whatever process.
     fn settle<'a>(&'a self, job: &'a SettleJob) -> BoxFuture<'a, Settled>;
+
+    /// Forgets what the method keeps in our store of something that is over: nobody asks about it any
+    /// more. `false` where it cannot yet; then it is told again later, and what it is about stays.
+    ///
+    /// It is told before we forget the same, so a process that dies in between tells it again.
+    ///
+    /// What must never come back is the method's to see to: the id of a channel that it forgot must not
+    /// be opened again, and what funded one must not be good any more.
+    fn forget<'a>(&'a self, _over: Bygone<'a>) -> BoxFuture<'a, Result<bool, Refusal>> {
+        Box::pin(std::future::ready(Ok(true)))
+    }
+}
+
+/// Something that is over, and that nobody asks a rail about any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Bygone<'a> {
+    /// A funding that came to its end, and whose proof ran out.
+    Funding {
+        /// The channel it was for.
+        channel: &'a ChannelId,
+        /// What the rail called it, or would have.
+        reference: Option<&'a Reference>,
+    },
+    /// A settlement that is written off, done or refused.
+    Settlement {
+        /// The job's id.
+        id: [u8; 16],
+    },
+    /// A channel that the rail closed.
+    Channel {
+        /// Which one.
+        channel: &'a ChannelId,
+        /// What it was.
+        terms: &'a Terms,
+    },
+    /// What happened up to a block: it was taken into the books.
+    News {
+        /// The last one that was.
+        block: u64,
+    },
 }
 
 /// What a route wants to be paid by the unit.
@@ -264,6 +305,15 @@ pub enum Handing {
     },
 }
 
+/// What a rail took from the seller for a settlement: the whole of it, however many channels it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// In what. It need not be what the channels hold.
+    pub currency: CurrencyCode,
+    /// How much.
+    pub amount: Amount,
+}
+
 /// What became of a settlement.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -274,7 +324,9 @@ pub enum Settled {
         reference: Reference,
         /// When.
         at: Timestamp,
-        /// What it cost, in the rail's words, for a report.
+        /// What the rail took for it.
+        fee: Option<Cost>,
+        /// What else there is to say of it, in the rail's words, for the log.
         details: Map<String, Value>,
     },
     /// The rail refused it, for good: nothing of it happened, and this job never will. `culprits`
@@ -284,6 +336,8 @@ pub enum Settled {
         culprits: Vec<usize>,
         /// Why.
         refusal: Refusal,
+        /// What the rail took all the same.
+        fee: Option<Cost>,
     },
     /// It was sent, and is not done. Ask again with the same job.
     Pending {

@@ -100,14 +100,15 @@ impl Gate {
                 .await;
         }
         if asked.asks_for_its_channel(&slots) {
-            let answered = self.tell_channel(&asked, &credential, slots).await;
+            let answered = Box::pin(self.tell_channel(&asked, &credential, slots)).await;
             let response = match answered {
                 Ok(response) => response,
                 Err(refused) => self.refuse(&asked, parts, &refused).await,
             };
             return Admission::Respond(response.map(GateBody::held));
         }
-        let stop = match self.pass(&asked, &credential, slots).await {
+        // Apart from the requests that a channel pays for, whose task is a fraction of it.
+        let stop = match Box::pin(self.pass(&asked, &credential, slots)).await {
             Ok(charged) => return Admission::Proceed(Box::new(charged.into())),
             Err(stop) => stop,
         };

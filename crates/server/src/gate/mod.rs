@@ -262,7 +262,12 @@ impl Gate {
         self.0.work.close();
         self.0.work.wait().await;
         if let Some(sessions) = self.sessions() {
+            sessions.flush().await;
             sessions.till().stop();
+            // Nobody has to wait for what this process serves.
+            if let Err(error) = sessions.till().say_gone().await {
+                tracing::debug!("the store could not be told that this process is gone: {error}");
+            }
         }
         if let Err(error) = self.depart().await {
             tracing::debug!("the gate's row stays until its time is over: {error}");

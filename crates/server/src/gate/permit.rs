@@ -131,7 +131,7 @@ impl Permit {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         match self.0 {
-            Kind::Charge(charged) => charged.finish_with(answer).await,
+            Kind::Charge(charged) => Box::pin(charged.finish_with(answer)).await,
             Kind::Session(seat) => seat.finish_with(answer).await,
         }
     }

@@ -137,33 +137,52 @@ pub(crate) fn stripped_from(parts: &Parts) -> Option<&Uri> {
     }
 }
 
+/// What the layer put among a request's extensions, for a handler that asks for it. Only a request that
+/// came through the layer has it; without it the route is misconfigured, and nothing is served.
+#[cfg(feature = "axum")]
+pub(crate) fn extension<T>(
+    parts: &Parts,
+    missing: &'static str,
+) -> Result<T, axum::response::Response>
+where
+    T: Clone + Send + Sync + 'static,
+{
+    parts.extensions.get::<T>().cloned().ok_or_else(|| {
+        let path = parts.uri.path();
+        tracing::error!(path, "{missing}");
+        let refused = crate::gate::turned_away(&crate::refused::Refused::Internal);
+        axum::response::IntoResponse::into_response(refused.map(axum::body::Body::from))
+    })
+}
+
 #[cfg(feature = "axum")]
 mod extract {
-    use axum::{
-        body::Body,
-        extract::FromRequestParts,
-        response::{IntoResponse, Response},
-    };
+    use axum::{extract::FromRequestParts, response::Response};
     use http::request::Parts;
 
-    use crate::{gate::Paid, refused::Refused};
+    use super::extension;
+    use crate::{gate::Paid, session::Meter};
 
-    /// Only a request that came through the layer has been paid for. Without one the route is
-    /// misconfigured, and nothing is served.
     impl<S: Sync> FromRequestParts<S> for Paid {
         type Rejection = Response;
 
         async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-            parts.extensions.get::<Self>().cloned().ok_or_else(|| {
-                let path = parts.uri.path();
-                tracing::error!(
-                    path,
-                    "a handler asks for a payment and no payment layer is in front of it"
-                );
-                crate::gate::turned_away(&Refused::Internal)
-                    .map(Body::from)
-                    .into_response()
-            })
+            extension(
+                parts,
+                "a handler asks for a payment and no payment layer is in front of it",
+            )
+        }
+    }
+
+    /// Only a request that a channel pays for has one.
+    impl<S: Sync> FromRequestParts<S> for Meter {
+        type Rejection = Response;
+
+        async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+            extension(
+                parts,
+                "a handler asks for a meter, and no channel pays for its request",
+            )
         }
     }
 }

@@ -189,7 +189,8 @@ where
     permit.extend(request.extensions_mut());
     strip(request.headers_mut());
     let handling = CatchPanic::new(async move { inner.call(request).await });
-    let deadline = tokio::time::timeout(permit.deadline(), handling);
+    // Pinned here: whoever takes it by value has a copy of it in its own state, and so has whoever waits for that.
+    let deadline = pin!(tokio::time::timeout(permit.deadline(), handling));
     let answer = match permit.keep_alive(deadline).await {
         Ok(Ok(Ok(Ok(response)))) => HandlerAnswer::Answered(response),
         Ok(Ok(Ok(Err(_)) | Err(_))) => HandlerAnswer::Panicked,

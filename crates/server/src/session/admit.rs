@@ -32,7 +32,7 @@ use http::{Method, Response, StatusCode, request::Parts};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    FundingAsked, Live, NotClosed, Seat, Sessions, Silent,
+    DeafError, FundingAsked, Live, NotClosed, Seat, Sessions, Silent,
     calls::{Began, Keyed},
     receipt,
     seat::{Spent, Taking},
@@ -92,15 +92,19 @@ impl Gate {
             }
             Err(halt) => halt,
         };
-        self.press(&halt).await;
+        let response = Box::pin(self.refuse_session(asked, parts, &halt)).await;
+        Admission::Respond(response.map(GateBody::held))
+    }
+
+    /// Answers what is refused, with what is known of its channel.
+    async fn refuse_session(&self, asked: &Asked, parts: &Parts, halt: &Halt) -> Response<Bytes> {
+        self.press(halt).await;
         let known = match &halt.about {
             Some(live) if halt.refused.is_payable() => self.known_channel(asked, live).await,
             _ => None,
         };
-        let response = self
-            .refuse_known(asked, parts, &halt.refused, known.as_ref())
-            .await;
-        Admission::Respond(response.map(GateBody::held))
+        self.refuse_known(asked, parts, &halt.refused, known.as_ref())
+            .await
     }
 
     /// Where a cap refuses somebody, the settler frees what it can.
@@ -151,11 +155,15 @@ impl Gate {
             metered,
             shown,
         };
+        // What comes once in a channel's life is kilobytes of state, and the task of each request would be
+        // as large as the largest.
         match metered.rail.read(&shown).map_err(Refused::Method)? {
             Action::Voucher(said) => self.take_voucher(asked, parts, &good, said).await,
-            Action::Open(funding) => self.open_channel(asked, parts, &good, funding).await,
-            Action::TopUp(funding) => self.top_up_channel(asked, &good, funding).await,
-            Action::Close(said) => self.close_channel(asked, &good, said).await,
+            Action::Open(funding) => {
+                Box::pin(self.open_channel(asked, parts, &good, funding)).await
+            }
+            Action::TopUp(funding) => Box::pin(self.top_up_channel(asked, &good, funding)).await,
+            Action::Close(said) => Box::pin(self.close_channel(asked, &good, said)).await,
             _ => Err(Refused::UnknownMethod.into()),
         }
     }
@@ -253,12 +261,14 @@ impl Gate {
                 (spent, guarded.map(|(call, _)| call))
             }
             // Under a key it may be a request that was charged before.
-            (Err(error), Some(keyed)) => match self.repeated(asked, &live, keyed, error).await? {
-                Began::Served(answer) => {
-                    return Ok(Pass::Answer(self.told_again(asked, good, &live, answer)));
+            (Err(error), Some(keyed)) => {
+                match Box::pin(self.repeated(asked, &live, keyed, error)).await? {
+                    Began::Served(answer) => {
+                        return Ok(Pass::Answer(self.told_again(asked, good, &live, answer)));
+                    }
+                    Began::Again(spent, call) => (spent, Some(call)),
                 }
-                Began::Again(spent, call) => (spent, Some(call)),
-            },
+            }
             (Err(error), None) => return Err(halt(error, &live)),
         };
         abort::point("charged");
@@ -297,7 +307,15 @@ impl Gate {
         let (till, method) = (good.sessions.till(), good.metered.rail.method());
         match till.heard(method) {
             Ok(()) => Ok(()),
-            Err(Silent::NotYet) => till.hear(method).await.map_err(|_| Refused::Silent),
+            Err(Silent::NotYet) => match till.hear(method).await {
+                Ok(()) => Ok(()),
+                // Nothing is known of the rail then: it may be as well as ever.
+                Err(DeafError::Store(error)) => Err(Refused::Store(error)),
+                Err(error) => {
+                    tracing::warn!(%method, "the rail could not be caught up with: {error}");
+                    Err(Refused::Silent)
+                }
+            },
             Err(_) => Err(Refused::Silent),
         }
     }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use farthing_core::{
-    domain::channels::{Purchase, Rows},
-    intent::session::{Balance, ChannelId, Need, Refused, Rule},
+    domain::channels::{ChannelError, Purchase, Rows, Step},
+    intent::session::{Balance, Channel, ChannelId, Need, Refused, Rule},
     noun::{
         Receipt,
         session::{Cut, SessionReceipt},
@@ -20,7 +20,7 @@ use farthing_core::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Live, Till};
+use super::{Live, StreamPlace, Till};
 
 mod error;
 mod reserved;
@@ -95,6 +95,8 @@ struct Tally {
     served: bool,
     /// The challenge that was answered last, where it is another one than at first.
     challenge: Option<ChallengeId>,
+    /// Where a stream is charged: its number on the channel, once something was charged for it.
+    stream: Option<Option<u64>>,
 }
 
 /// What came of trying to charge.
@@ -253,6 +255,10 @@ impl Meter {
         if price.is_zero() {
             return Ok(Tried::Done(self.balance()));
         }
+        let stream = self.tally().stream;
+        if let Some(number) = stream {
+            return self.purchase_piece(number, price, (guards, writes)).await;
+        }
         let purchase = Purchase {
             voucher: None,
             rule: Rule::ANY,
@@ -271,6 +277,39 @@ impl Meter {
             Err(Refused::ExposureFull) => Ok(Tried::Full),
             Err(refused) => Err(MeterError::of(refused.into())),
         }
+    }
+
+    /// Charges a piece of a stream, in the write that finds whether another stream began since, in
+    /// whatever process.
+    async fn purchase_piece(
+        &self,
+        number: Option<u64>,
+        price: Amount,
+        (guards, writes): Rows,
+    ) -> Result<Tried<Balance>, MeterError> {
+        let live = &self.0.tariff.live;
+        let charge = move |channel: &mut Channel| {
+            let number = channel.stream(number)?;
+            let balance = channel.charge(price)?;
+            Ok(Step::to((number, balance)).with(guards.clone(), writes.clone()))
+        };
+        match live.step(charge).await {
+            Ok((number, balance)) => {
+                self.tally().stream = Some(Some(number));
+                live.tell_charged(price);
+                live.give_back_voucher();
+                Ok(Tried::Done(balance))
+            }
+            Err(ChannelError::Refused(Refused::Short(need))) => Ok(Tried::Short(need)),
+            Err(ChannelError::Refused(Refused::ExposureFull)) => Ok(Tried::Full),
+            Err(error) => Err(MeterError::of(error)),
+        }
+    }
+
+    /// Begins a stream: what is charged from here on is for it, and no more once another one began.
+    pub(super) fn begin_stream(&self) -> StreamPlace {
+        self.tally().stream.get_or_insert_default();
+        self.0.tariff.live.begin_stream()
     }
 
     /// Takes back what was charged and not delivered.
@@ -407,37 +446,6 @@ impl Drop for Inner {
             self.tariff.live.served(tally.open);
         } else {
             self.tariff.take_back_later(tally.open);
-        }
-    }
-}
-
-#[cfg(feature = "axum")]
-mod extract {
-    use axum::{
-        body::Body,
-        extract::FromRequestParts,
-        response::{IntoResponse, Response},
-    };
-    use http::request::Parts;
-
-    use super::Meter;
-    use crate::refused::Refused;
-
-    /// Only a request that a channel pays for has one.
-    impl<S: Sync> FromRequestParts<S> for Meter {
-        type Rejection = Response;
-
-        async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-            parts.extensions.get::<Self>().cloned().ok_or_else(|| {
-                let path = parts.uri.path();
-                tracing::error!(
-                    path,
-                    "a handler asks for a meter, and no channel pays for its request"
-                );
-                crate::gate::turned_away(&Refused::Internal)
-                    .map(Body::from)
-                    .into_response()
-            })
         }
     }
 }

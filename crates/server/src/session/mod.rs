@@ -22,6 +22,10 @@
 //! | `settle` | what was spent is handed in, many channels at once |
 //! | `close` | channels are closed |
 //! | `report` | what is accepted, spent, settled and at risk |
+//! | `presence` | which processes serve, so that nobody waits for one that is gone |
+//! | `on_demand` | a till for an operator, beside a gate or without one |
+//! | `prune` | what is over is forgotten |
+//! | `retention` | how long it is kept before |
 
 mod admit;
 mod bootstrap;
@@ -31,9 +35,13 @@ mod fund;
 mod live;
 mod meter;
 mod metering;
+mod on_demand;
 mod options;
+mod presence;
+mod prune;
 mod receipt;
 mod report;
+mod retention;
 mod seat;
 mod settle;
 mod silence;
@@ -41,7 +49,12 @@ mod stream;
 mod till;
 mod watch;
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use farthing_core::{
     binding::Secrets,
@@ -63,9 +76,12 @@ pub use close::NotClosed;
 pub use fund::{Funded, FundingAsked, NotFunded};
 pub use meter::{Meter, MeterError, Reserved};
 pub use metering::Metering;
+pub use on_demand::OnDemand;
 pub use options::{SessionOptions, SessionOptionsError};
+pub use prune::Pruned;
 pub use report::{Books, InCurrency, Report, Sum};
-pub use settle::{SettleOptions, HandedIn};
+pub use retention::Retention;
+pub use settle::{HandedIn, Payable, SettleOptions};
 pub use silence::{DeafError, Silent};
 #[cfg(feature = "websocket")]
 pub use stream::socket;
@@ -91,6 +107,8 @@ pub struct Sessions {
     options: SessionOptions,
     directory: Arc<Directory>,
     backend: Arc<dyn Backend>,
+    /// What the channel said that was read last: others say nearly the same.
+    like: Mutex<Option<Terms>>,
     events: Events,
     calls: Calls,
     closing: CancellationToken,
@@ -143,6 +161,8 @@ impl Sessions {
                 fundings_at_once: options.fundings_at_once,
                 close_within: options.close_within,
                 settle: options.settle.clone(),
+                retention: options.retention.clone(),
+                ..TillOptions::default()
             },
         })?;
         let by_name = rails.iter();
@@ -154,6 +174,7 @@ impl Sessions {
             channels: Channels::new(Arc::clone(&store)),
             calls: Calls::new(Arc::clone(&store)),
             backend: store,
+            like: Mutex::default(),
             events: Events::new(observer),
             clock,
             closing: CancellationToken::new(),
@@ -223,7 +244,19 @@ impl Sessions {
         self.live(held, terms).map(Some)
     }
 
+    /// What a channel said, with what the one before it said too shared.
+    fn shared(&self, terms: Terms) -> Terms {
+        let mut like = self.like.lock().unwrap_or_else(PoisonError::into_inner);
+        let terms = match &*like {
+            Some(like) => terms.shared_with(like),
+            None => terms,
+        };
+        *like = Some(terms.without_details());
+        terms
+    }
+
     fn live(&self, held: Held, terms: Terms) -> Result<Live, StoreError> {
+        let terms = self.shared(terms);
         let corrupt = |what: &'static str| StoreError::Corrupt(what.into());
         let rail = self
             .by_name

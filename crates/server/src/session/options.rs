@@ -7,7 +7,7 @@ use farthing_core::{
     value::{Amount, Currency, Price, PriceError, Unit, Worth},
 };
 
-use super::settle::SettleOptions;
+use super::{retention::Retention, settle::SettleOptions};
 
 /// What a seller decides about sessions.
 ///
@@ -49,6 +49,8 @@ pub struct SessionOptions {
     pub close_within: Duration,
     /// When what was spent is settled, and unused channels are closed.
     pub settle: SettleOptions,
+    /// How long what is over is kept in the store.
+    pub retention: Retention,
     /// How far a voucher of the first protocol may be above what is owed, at the least. There a voucher
     /// moves what it says, so a payer who signs one for more than it was served, and takes back the rest,
     /// is served for nothing up to this: it is what a channel can cost the seller. `None` leaves it to
@@ -96,6 +98,7 @@ impl Default for SessionOptions {
             fundings_at_once: 256,
             close_within: Duration::from_secs(20),
             settle: SettleOptions::default(),
+            retention: Retention::default(),
             v1_ahead: Some(price("$0.10")),
             v1_requests_ahead: 64,
             challenge_lifetime: Duration::from_secs(60 * 60),
@@ -144,7 +147,7 @@ impl SessionOptions {
                 "a request that waits for no voucher at all cannot be metered",
             ));
         }
-        Ok(())
+        self.retention.check().map_err(SessionOptionsError::Time)
     }
 
     /// How far a voucher of the first protocol may be ahead where a request costs so much and a voucher

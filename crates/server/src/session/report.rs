@@ -11,7 +11,7 @@ use farthing_core::{
         channels::Listed,
         settlements::{End, Totals},
     },
-    intent::session::{Balance, ChannelId, Standing, Terms},
+    intent::session::{Balance, ChannelId, Protocol, Standing, Terms, Voucher},
     port::backend::StoreError,
     value::{Amount, CurrencyCode, Did, MethodId, Timestamp},
 };
@@ -40,6 +40,13 @@ pub struct Books {
     pub unsure: Amount,
     /// What was served out of it and is not paid out.
     pub at_risk: Amount,
+    /// By which rules its rail keeps it.
+    pub protocol: Protocol,
+    /// What the highest voucher says that could be handed in now. Where it is more than what is settled,
+    /// the difference would be paid out.
+    pub payable: Option<Amount>,
+    /// When a request last used it.
+    pub used_at: Timestamp,
     /// What it was found with in the list: when it was opened, or when it may be forgotten.
     pub listed_at: Timestamp,
     /// How it ended, if it did.
@@ -82,7 +89,8 @@ pub struct InCurrency {
     pub all: Sum,
     /// Each payer's, as far as so many are named.
     pub payers: BTreeMap<Did, Sum>,
-    /// What was added up since the store began: settled, lost, and how many settlements.
+    /// What was added up since the store began: settled, lost, how many settlements, and what they
+    /// cost. Where rails take their fees in another currency, the fees stand with that one.
     pub ever: Totals,
 }
 
@@ -202,16 +210,20 @@ impl Till {
             balance: channel.balance(),
             unsure: channel.unsure(),
             at_risk: channel.exposure(),
+            protocol: channel.protocol(),
+            payable: channel.to_settle().map(Voucher::cumulative),
+            used_at: held.active_at(),
             listed_at: listed.at,
             end: self.0.settlements.ended(id).await?,
         }))
     }
 
-    /// Names the currencies in which channels only ended.
+    /// Names the currencies in which channels only ended, and those in which fees were paid.
     async fn add_what_ended(&self, report: &mut Report) -> Result<(), StoreError> {
         let page = self.0.settlements.ends(None, PAGE).await?;
-        for past in page {
-            let of = (past.end.method, past.end.currency);
+        let ended = page.into_iter().map(|it| (it.end.method, it.end.currency));
+        let paid = self.0.settlements.fee_currencies().await?;
+        for of in ended.chain(paid) {
             report.currencies.entry(of).or_default();
         }
         Ok(())

@@ -21,14 +21,23 @@ use farthing_core::{
 
 use super::till::Till;
 
+const FAILED_NOW: &str = "it failed a moment ago, and is not asked again yet";
+
 /// What a process heard of a rail.
 #[derive(Debug, Default)]
 pub(super) struct Hearing {
     heard: Mutex<Option<Heard>>,
     /// Held by the one that looks around.
     pub(super) looking: tokio::sync::Mutex<()>,
-    /// Held by the request that catches up, with when one of them last failed to.
-    trying: tokio::sync::Mutex<Option<Timestamp>>,
+    /// Held by the request that catches up, with when one of them last failed to, and why.
+    trying: tokio::sync::Mutex<Option<(Timestamp, Failed)>>,
+}
+
+/// What a request that could not catch up failed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failed {
+    Rail,
+    Store,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -135,12 +144,22 @@ impl Till {
             if self.heard(method) != Err(Silent::NotYet) {
                 return Ok(self.heard(method)?);
             }
-            let again = failed_at.map(|at| at.saturating_add(self.0.options.ask_again));
-            if again.is_some_and(|again| self.now() < again) {
-                return Err(Silent::NotYet.into());
+            if let Some((at, failed)) = *failed_at
+                && self.now() < at.saturating_add(self.0.options.ask_again)
+            {
+                return Err(match failed {
+                    Failed::Rail => Silent::NotYet.into(),
+                    Failed::Store => StoreError::Unavailable(FAILED_NOW.into()).into(),
+                });
             }
             let looked = self.look_around(method).await;
-            *failed_at = looked.is_err().then(|| self.now());
+            *failed_at = looked.as_ref().err().map(|error| {
+                let failed = match error {
+                    DeafError::Store(_) => Failed::Store,
+                    DeafError::Silent(_) | DeafError::Rail(_) => Failed::Rail,
+                };
+                (self.now(), failed)
+            });
             looked?;
         }
         Ok(self.heard(method)?)

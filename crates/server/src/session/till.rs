@@ -5,7 +5,12 @@
 //! till needs a store, a clock and rails; a gate has one, and an operator may have one without a
 //! gate.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use farthing_core::{
     binding::Secrets,
@@ -13,6 +18,7 @@ use farthing_core::{
         channels::{Caps, ChannelError, Channels, Held, Step},
         fundings::Fundings,
         leases::Leases,
+        presence::{Presence, Who},
         settlements::Settlements,
     },
     intent::session::{Balance, Channel, ChannelId, Refused, Seen, Terms, Voucher},
@@ -28,8 +34,16 @@ use farthing_core::{
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{settle::SettleOptions, settle::Settler, silence::Hearing};
-use crate::event::{Event, Events, Movement, Observer, What};
+use super::{
+    prune::Sweep,
+    retention::Retention,
+    settle::{SettleOptions, Settler},
+    silence::Hearing,
+};
+use crate::{
+    event::{Event, Events, Movement, Observer, What},
+    random::{self, NoRandomness},
+};
 
 /// Where the money of sessions passes through: cheap to clone, one for a process.
 #[derive(Clone)]
@@ -40,6 +54,10 @@ pub(super) struct Inner {
     pub(super) fundings: Fundings,
     pub(super) settlements: Settlements,
     pub(super) leases: Leases,
+    pub(super) presence: Presence,
+    /// What this process is called, and when it said first that it is there.
+    pub(super) who: Who,
+    pub(super) since: OnceLock<Timestamp>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) secrets: Secrets,
     pub(super) desks: HashMap<MethodId, Desk>,
@@ -48,6 +66,7 @@ pub(super) struct Inner {
     pub(super) events: Events,
     pub(super) at_once: Arc<Semaphore>,
     pub(super) closing_at_once: Arc<Semaphore>,
+    pub(super) sweep: Sweep,
     pub(super) stop: CancellationToken,
 }
 
@@ -86,6 +105,11 @@ pub struct TillOptions {
     pub ask_again: Duration,
     /// How long work counts as alive without being renewed. Longer than a rail may take.
     pub lease: Duration,
+    /// How long a process counts as alive after it said so last, which it does three times in that
+    /// time: as the one that settles, and as one that serves. When it dies, another one settles after
+    /// that and [`settle.every`](SettleOptions::every), and what it was serving is waited for no longer
+    /// than that.
+    pub alive: Duration,
     /// The least that has to be locked for a channel to be taken.
     pub min_deposit: Option<Price>,
     /// How many channels one payer may open within an hour.
@@ -96,6 +120,8 @@ pub struct TillOptions {
     pub close_within: Duration,
     /// When what was spent is settled, and unused channels are closed.
     pub settle: SettleOptions,
+    /// How long what is over is kept.
+    pub retention: Retention,
 }
 
 impl Default for TillOptions {
@@ -104,11 +130,13 @@ impl Default for TillOptions {
             rail_deadline: Duration::from_secs(20),
             ask_again: Duration::from_secs(2),
             lease: Duration::from_secs(30),
+            alive: Duration::from_secs(10),
             min_deposit: None,
             openings_an_hour: 20,
             fundings_at_once: 256,
             close_within: Duration::from_secs(20),
             settle: SettleOptions::default(),
+            retention: Retention::default(),
         }
     }
 }
@@ -162,6 +190,9 @@ pub enum TillError {
     /// Two rails are of one method.
     #[error("the method {0} is given twice")]
     DoubleMethod(MethodId),
+    /// The system has no randomness.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
     /// Times or bounds that nothing can work by.
     #[error("the options of sessions cannot be: {0}")]
     Options(&'static str),
@@ -191,6 +222,9 @@ impl Till {
             channels: Channels::new(Arc::clone(&parts.store)),
             fundings: Fundings::new(Arc::clone(&parts.store)),
             settlements: Settlements::new(Arc::clone(&parts.store)),
+            presence: Presence::new(Arc::clone(&parts.store)),
+            who: random::entropy()?.0,
+            since: OnceLock::new(),
             leases: Leases::new(parts.store),
             clock: parts.clock,
             secrets: parts.secrets,
@@ -199,6 +233,7 @@ impl Till {
             events: Events::new(parts.observer),
             at_once: Arc::new(Semaphore::new(options.fundings_at_once)),
             closing_at_once: Arc::new(Semaphore::new(options.fundings_at_once)),
+            sweep: Sweep::default(),
             stop: CancellationToken::new(),
             options,
         })))
@@ -216,7 +251,7 @@ impl Till {
         &self.0.settlements
     }
 
-    /// Watches every rail and settles what is due, until [`stop`](Self::stop). Spawn it once a
+    /// Watches every rail, settles what is due and forgets what is over, until [`stop`](Self::stop). Spawn it once a
     /// process.
     pub async fn keep(&self) {
         let mut loops = tokio::task::JoinSet::new();
@@ -228,6 +263,10 @@ impl Till {
             let (till, method) = (self.clone(), method.clone());
             loops.spawn(async move { till.keep_settling(&method).await });
         }
+        let till = self.clone();
+        loops.spawn(async move { till.keep_pruning().await });
+        let till = self.clone();
+        loops.spawn(async move { till.keep_present().await });
         while let Some(ended) = loops.join_next().await {
             if let Err(error) = ended {
                 tracing::error!("a task of the till ended: {error}");
@@ -274,16 +313,8 @@ impl Till {
         id: &ChannelId,
         terms: &Terms,
     ) -> Result<(), ChannelError> {
-        let Some(currency) = self.currency(terms) else {
+        let Some(caps) = self.no_caps(terms) else {
             return Ok(());
-        };
-        let caps = Caps {
-            payer: terms.payer.clone(),
-            currency: currency.clone(),
-            // Nothing is drawn, so nothing is bounded.
-            per_payer: Worth::UNLIMITED,
-            in_total: Worth::UNLIMITED,
-            slice: Amount::ZERO,
         };
         let mut held = self.held(id).await?;
         let freed = self
@@ -295,6 +326,17 @@ impl Till {
             tracing::debug!(channel = %id, %freed, "exposure was given back");
         }
         Ok(())
+    }
+
+    /// The caps of those who draw nothing, so that nothing is bounded.
+    pub(super) fn no_caps(&self, terms: &Terms) -> Option<Caps> {
+        Some(Caps {
+            payer: terms.payer.clone(),
+            currency: self.currency(terms)?.clone(),
+            per_payer: Worth::UNLIMITED,
+            in_total: Worth::UNLIMITED,
+            slice: Amount::ZERO,
+        })
     }
 
     pub(super) fn currency(&self, terms: &Terms) -> Option<&Currency> {
@@ -333,12 +375,15 @@ impl TillOptions {
             "a rail needs time to answer in"
         } else if self.rail_deadline >= self.lease {
             "a rail may take as long as the lease, so what is being asked would be taken over"
+        } else if self.alive.is_zero() {
+            "a settler that is never alive settles nothing"
         } else if self.fundings_at_once == 0 || self.fundings_at_once > Semaphore::MAX_PERMITS {
             "no such number of channels can be opened at once"
         } else if self.openings_an_hour == 0 {
             "nobody could open a channel"
         } else {
-            return self.settle.check().map_err(TillError::Options);
+            let kept = self.retention.check();
+            return kept.and(self.settle.check()).map_err(TillError::Options);
         };
         Err(TillError::Options(wrong))
     }

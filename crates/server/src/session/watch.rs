@@ -44,9 +44,6 @@ pub(super) const LOOK: usize = 100;
 /// Blocks in which nothing happened to us: so often, their end is kept all the same.
 const KEEP_EACH: u64 = 64;
 
-/// How long a channel that ended is remembered.
-const REMEMBER: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
 /// A round in which nothing could be asked is followed by the next after this.
 const BREATH: Duration = Duration::from_millis(200);
 
@@ -301,7 +298,12 @@ impl Till {
         self.give_back(id, terms).await.map_err(stored)?;
         // It is remembered for a while, for those who ask what became of it.
         let held = self.held(id).await.map_err(stored)?;
-        let forget_at = self.now().saturating_add(REMEMBER);
+        let known = match is_new {
+            true => None,
+            false => self.0.settlements.ended(id).await?,
+        };
+        let ended_at = known.map_or(end.at, |known| known.at);
+        let forget_at = ended_at.saturating_add(self.0.options.retention.channels);
         self.0.channels.retire(&held, forget_at).await?;
         if is_new {
             let (settled, lost) = (end.settled, end.lost);
@@ -330,6 +332,6 @@ impl Till {
 }
 
 /// The name of the cursor in a rail's blocks.
-fn cursor(method: &MethodId) -> String {
+pub(super) fn cursor(method: &MethodId) -> String {
     format!("blocks {method}")
 }

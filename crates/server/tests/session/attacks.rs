@@ -24,7 +24,7 @@ use farthing_server::{
 };
 use farthing_testkit::{
     clock::FakeClock,
-    faulty::Faulty,
+    faulty::{Failure, Faulty},
     method::{FakeSessionPayload, account},
 };
 use tokio::sync::Notify;
@@ -89,6 +89,51 @@ async fn an_opening_that_a_stranger_shows_again_writes_nothing() {
     // Its owner may show it again, and is served.
     let open = FakeSessionPayload::open(&alice.channel, &lock, Amount::new(PRICE));
     assert_eq!(shop.present(&alice, &open.raw()).await.status, 200);
+}
+
+/// A gate that has just begun looks at its rail with its first request. Where what fails then is the
+/// store, nobody is sent to look at the rail; and where it is the rail, nobody to the store.
+#[tokio::test]
+async fn a_store_that_fails_with_the_first_request_is_not_told_as_a_silent_rail() {
+    let one = Shop::open().await;
+    let buyer = one.buyer("alice").await;
+    let (store, faults) = Faulty::over(one.backend.clone());
+    let parts = || Parts {
+        reserve: Some(one.reserve.clone()),
+        clock: one.clock.clone(),
+        ..Parts::default()
+    };
+    let backend = Arc::new(store);
+    let two = Shop::with(
+        Parts {
+            backend: backend.clone(),
+            ..parts()
+        },
+        route(),
+    )
+    .await;
+    // What happened on the rail meanwhile is noted with the first request.
+    (0..64).for_each(|_| one.reserve.mine());
+    faults.fail_commits(Some(Failure::Unavailable));
+    let answer = two.buy(&buyer, PRICE).await;
+    assert_eq!((answer.status, &*answer.kind()), (503, "store-unavailable"));
+    // It is well again, and nobody asks it before a while: the reason is still the same.
+    faults.fail_commits(None);
+    let answer = two.buy(&buyer, PRICE).await;
+    assert_eq!((answer.status, &*answer.kind()), (503, "store-unavailable"));
+    one.clock.advance(Duration::from_secs(10));
+    assert_eq!(two.buy(&buyer, PRICE).await.status, 200);
+
+    let three = Shop::with(Parts { backend, ..parts() }, route()).await;
+    one.reserve.set_silent(true);
+    for _ in 0..2 {
+        let answer = three.buy(&buyer, 2 * PRICE).await;
+        assert_eq!((answer.status, &*answer.kind()), (503, "rail-unavailable"));
+    }
+    one.reserve.set_silent(false);
+    one.clock.advance(Duration::from_secs(10));
+    assert_eq!(three.buy(&buyer, 2 * PRICE).await.status, 200);
+    assert_eq!(one.balance(&buyer.id()).await.spent, Amount::new(2 * PRICE));
 }
 
 /// One unit in the balance lets many requests by use in, for it is only looked at. Whoever never pays for

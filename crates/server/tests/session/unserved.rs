@@ -164,3 +164,27 @@ async fn a_dropped_connection_costs_the_one_request_in_flight() {
     let balance = shop.balance(&buyer.id()).await;
     assert_eq!(balance.spent, Amount::new(PRICE));
 }
+
+/// What was delivered is noted in memory, and written with the channel's next step. A gate that closes
+/// writes it itself: the next process has nothing to wait for when the channel is closed.
+#[tokio::test]
+async fn a_gate_that_closed_leaves_nothing_unsure() {
+    let shop = Shop::open().await;
+    let buyers = [shop.buyer("alice").await, shop.buyer("bob").await];
+    for buyer in &buyers {
+        assert_eq!(shop.buy(buyer, PRICE).await.status, 200);
+        let balance = shop.balance(&buyer.id()).await;
+        assert_eq!(
+            (balance.spent, balance.unsure),
+            (Amount::new(PRICE), Amount::new(PRICE))
+        );
+    }
+    shop.gate.drain().await;
+    for buyer in &buyers {
+        let balance = shop.balance(&buyer.id()).await;
+        assert_eq!(
+            (balance.spent, balance.unsure),
+            (Amount::new(PRICE), Amount::ZERO)
+        );
+    }
+}

@@ -96,6 +96,9 @@ impl Audit {
             settled: Amount::new(paid),
             lost: Amount::ZERO,
             settlements: self.truth.settlements() as u64,
+            fees: Amount::ZERO,
+            ended: u64::from(is_closed),
+            spent: Amount::new(if is_closed { paid } else { 0 }),
         };
         assert_eq!(totals.unwrap(), expected);
         let ends = settlements.ends(None, 10).await.unwrap();

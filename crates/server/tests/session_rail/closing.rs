@@ -236,6 +236,42 @@ async fn what_a_dead_process_left_is_not_waited_for_once_nothing_can_be_in_fligh
     }
 }
 
+/// A process that is killed is not waited for much longer than it said that it would be there; one that
+/// ended says so. One that is there is waited for, and so is what nobody was there to serve.
+#[tokio::test]
+async fn what_a_process_left_that_is_gone_is_not_waited_for() {
+    for is_killed in [true, false] {
+        let one = Kit::with(Protocol::V2, options(), |s| s, Some(InMemory::new()));
+        one.till.say_present().await.unwrap();
+        let alice = one.buyer("alice").await;
+        one.pay(&alice, 3 * PRICE, PRICE).await.unwrap();
+        let two = one.beside(options());
+        two.till.say_present().await.unwrap();
+        let pending = two.till.close(&alice.said(PRICE)).await.unwrap_err();
+        assert_eq!(pending.kind(), ProblemKind::PaymentPending);
+        match is_killed {
+            true => {
+                two.clock.advance(options().alive);
+                // Whoever goes on says so again.
+                two.till.say_present().await.unwrap();
+            }
+            false => one.till.say_gone().await.unwrap(),
+        }
+        let end = two.till.close(&alice.said(PRICE)).await.unwrap();
+        assert_eq!((end.settled, end.lost), (of(PRICE), of(0)));
+    }
+    // Nobody had said that it serves when this was charged.
+    let one = Kit::new(Protocol::V2);
+    let alice = one.buyer("alice").await;
+    one.pay(&alice, PRICE, PRICE).await.unwrap();
+    one.clock.advance(Duration::from_secs(1));
+    one.till.say_present().await.unwrap();
+    one.till.say_gone().await.unwrap();
+    let two = one.beside(options());
+    let pending = two.till.close(&alice.said(PRICE)).await.unwrap_err();
+    assert_eq!(pending.kind(), ProblemKind::PaymentPending);
+}
+
 /// By the first protocol nothing closes without a voucher, whatever was spent: the opening's own, over
 /// nothing, is kept for that, and so is the one that was settled last.
 #[tokio::test]

@@ -121,6 +121,13 @@ impl Kit {
         )
     }
 
+    /// The same, by other options.
+    pub(crate) fn over_with(self, store: &Arc<dyn Backend>, options: TillOptions) -> Self {
+        let session = FakeSession::new(Arc::clone(&self.reserve), &shop(), self.protocol);
+        let (clock, store) = (self.clock, Arc::clone(store));
+        Self::on(clock, self.reserve, store, session, options, None)
+    }
+
     fn on(
         clock: FakeClock,
         reserve: Arc<FakeReserve>,

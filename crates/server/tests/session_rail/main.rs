@@ -11,6 +11,8 @@ mod ahead;
 mod closing;
 mod funding;
 mod kit;
+mod pruning;
 mod report;
 mod settling;
+mod wanted;
 mod watching;

@@ -1,9 +1,9 @@
 //! The report says what the books say, and the books say what the rail says.
 
-use farthing_core::intent::session::Protocol;
+use farthing_core::{intent::session::Protocol, value::CurrencyCode};
 use farthing_testkit::method::{account, currency};
 
-use crate::kit::{DEPOSIT, Kit, PRICE, of, rail};
+use crate::kit::{DEPOSIT, Kit, PRICE, of, options, rail};
 
 #[tokio::test]
 async fn the_report_adds_up_to_the_unit() {
@@ -42,4 +42,46 @@ async fn the_report_adds_up_to_the_unit() {
         6 * PRICE,
         "what is at risk is what is counted"
     );
+}
+
+/// A rail may take its fees in another currency than its channels hold.
+#[tokio::test]
+async fn what_settlements_cost_is_summed_and_told_with_each_channel() {
+    let gas = CurrencyCode::new("gas9").unwrap();
+    let costly = |session: farthing_testkit::method::FakeSession| {
+        session.settling_for(7, CurrencyCode::new("gas9").unwrap())
+    };
+    let kit = Kit::with(Protocol::V2, options(), costly, None);
+    let alice = kit.buyer("alice").await;
+    for n in 1..=2 {
+        kit.serve(&alice, n * PRICE, PRICE).await;
+        kit.till.want_settled(&alice.id()).await.unwrap();
+        kit.till.settle(&rail()).await.unwrap();
+    }
+    kit.serve(&alice, 5 * PRICE, PRICE).await;
+    let end = kit.till.close_as_seller(&alice.id()).await.unwrap();
+    assert_eq!(end.settled, of(3 * PRICE));
+    let report = kit.till.report().await.unwrap();
+    let fees = &report.currencies[&(rail(), gas)].ever;
+    assert_eq!((fees.fees, fees.settlements), (of(3 * 7), 0));
+    let ever = &report.currencies[&(rail(), currency().code)].ever;
+    assert_eq!((ever.fees, ever.settlements), (of(0), 3));
+    let payouts = kit.till.settlements().payouts(&alice.id()).await.unwrap();
+    let told = payouts
+        .iter()
+        .map(|it| (it.amount.units(), it.settled.units(), it.is_close));
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            (PRICE, 3 * PRICE, true),
+            (PRICE, 2 * PRICE, false),
+            (PRICE, PRICE, false)
+        ]
+    );
+    assert!(
+        payouts
+            .iter()
+            .all(|it| it.fee.as_ref().is_some_and(|fee| fee.amount == of(7)))
+    );
+    assert_eq!(Some(&payouts[0].reference), end.reference.as_ref());
 }

@@ -332,7 +332,7 @@ async fn two_processes_settle_once_between_them() {
     }
     dying.abort();
     assert!(settle(&two).await.is_elsewhere);
-    two.clock.advance(Duration::from_secs(180));
+    two.clock.advance(options().alive);
     assert_eq!(settle(&two).await.done, 1);
     assert_eq!(two.balance(&alice).await.settled, of(2 * PRICE));
     let truth = one.reserve.truth();

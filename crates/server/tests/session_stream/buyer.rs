@@ -53,6 +53,15 @@ impl<'a> Buyer<'a> {
         buyer
     }
 
+    /// The same buyer at another gate on the same store.
+    pub(crate) fn at(&self, shop: &'a Shop) -> Self {
+        Self {
+            shop,
+            channel: self.channel.clone(),
+            challenge: self.challenge.clone(),
+        }
+    }
+
     pub(crate) fn id(&self) -> ChannelId {
         self.channel.id()
     }

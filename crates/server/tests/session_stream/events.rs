@@ -114,6 +114,50 @@ async fn a_newer_stream_ends_the_older_one_with_its_receipt() {
     shop.comes_to(&buyer.id(), 2 * PRICE).await;
 }
 
+/// Each has the channel in a memory of its own: the charge tells the older one, which is the next
+/// write that it makes, or the wait for its buyer.
+#[tokio::test]
+async fn a_newer_stream_ends_the_older_one_of_another_process() {
+    let shop = Shop::open().await;
+    let other = shop.beside().await;
+    let buyer = Buyer::with(&shop, 1).await;
+    let mut older = Stream::of(buyer.get("/dictated", 1_000).await);
+    shop.dictate.say("roses").await;
+    older.words("roses").await;
+    let there = buyer.at(&other);
+    let mut newer = Stream::of(there.get("/dictated", 1_000).await);
+    other.dictate.say("violets").await;
+    newer.words("violets").await;
+    // Nothing is charged for the word that comes too late, and nobody gets it.
+    shop.dictate.say("are").await;
+    assert_eq!(older.ends().await, (1, 2 * PRICE, Some(Cut::Replaced)));
+    other.dictate.say("blue").await;
+    newer.words("blue").await;
+    // The place is the newest one's, wherever it begins.
+    let mut newest = Stream::of(buyer.get("/text?text=sugar", 1_000).await);
+    newest.words("sugar").await;
+    assert_eq!(newest.ends().await, (1, 4 * PRICE, None));
+    other.dictate.say("is").await;
+    assert_eq!(newer.ends().await, (2, 4 * PRICE, Some(Cut::Replaced)));
+    shop.comes_to(&buyer.id(), 4 * PRICE).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_waits_for_its_buyer_finds_that_another_process_has_its_place() {
+    let shop = Shop::open().await;
+    let other = shop.beside().await;
+    let buyer = Buyer::with(&shop, 1).await;
+    let mut older = Stream::of(buyer.get("/text?text=roses%20are%20red", PRICE).await);
+    older.words("roses").await;
+    assert_eq!(older.needs().await, 2 * PRICE);
+    let there = buyer.at(&other);
+    let mut newer = Stream::of(there.get("/text?text=violets", 2 * PRICE).await);
+    newer.words("violets").await;
+    assert_eq!(newer.ends().await, (1, 2 * PRICE, None));
+    assert_eq!(older.ends().await, (1, 2 * PRICE, Some(Cut::Replaced)));
+    shop.comes_to(&buyer.id(), 2 * PRICE).await;
+}
+
 #[tokio::test]
 async fn a_gate_that_drains_ends_its_streams_with_their_receipts() {
     let shop = Shop::open().await;

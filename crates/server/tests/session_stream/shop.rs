@@ -122,8 +122,23 @@ impl Shop {
     pub(crate) async fn waiting(voucher_within: Duration) -> Self {
         farthing_testkit::trace::start();
         let clock = FakeClock::at(Timestamp::from_secs(1_800_000_000));
-        let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
         let reserve = Arc::new(FakeReserve::new(Arc::new(clock.clone())));
+        let backend = Arc::new(MemoryBackend::new());
+        Self::on(voucher_within, clock, backend, reserve).await
+    }
+
+    /// Another process on the same store and the same rail.
+    pub(crate) async fn beside(&self) -> Self {
+        let (clock, within) = (self.clock.clone(), Duration::from_secs(60));
+        Self::on(within, clock, self.backend.clone(), self.reserve.clone()).await
+    }
+
+    async fn on(
+        voucher_within: Duration,
+        clock: FakeClock,
+        backend: Arc<dyn Backend>,
+        reserve: Arc<FakeReserve>,
+    ) -> Self {
         let payee = method::account("shop");
         let rail = FakeSession::new(reserve.clone(), &payee, Protocol::V2);
         let gate = Gate::builder()

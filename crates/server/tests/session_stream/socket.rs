@@ -287,6 +287,64 @@ async fn who_stops_paying_or_is_replaced_is_told_so() {
 }
 
 #[tokio::test]
+async fn who_pays_nothing_for_half_a_minute_is_told_goodbye() {
+    let shop = Shop::open().await;
+    let mut socket = Socket::open(&shop, Form::Type).await;
+    assert!(matches!(socket.next().await, FromSeller::Challenge { .. }));
+    let asked = tokio::time::Instant::now();
+    // From here on time goes as fast as nothing happens.
+    tokio::time::pause();
+    assert_eq!(socket.closed().await, 1008);
+    assert!(asked.elapsed() >= Duration::from_secs(29));
+}
+
+#[tokio::test]
+async fn who_answers_pings_stays_and_who_does_not_is_gone() {
+    let shop = Shop::open().await;
+    let buyer = Buyer::with(&shop, 1).await;
+    let mut socket = Socket::open(&shop, Form::Mpp).await;
+    socket.credential(&buyer.voucher(100)).await;
+    receipt(socket.next().await);
+    socket.echo("roses").await;
+    // While this waits, time goes on by a word alone.
+    let (go_on, held) = std::sync::mpsc::channel::<()>();
+    let holds = tokio::task::spawn_blocking(move || held.recv());
+    tokio::time::pause();
+    for _ in 0..6 {
+        over_half_a_minute().await;
+        let said = socket.stream.next().await;
+        assert!(matches!(said, Some(Ok(Message::Ping(_)))), "{said:?}");
+        // Whoever reads answers.
+        socket.stream.flush().await.unwrap();
+    }
+    socket.echo("are").await;
+
+    for _ in 0..3 {
+        over_half_a_minute().await;
+    }
+    let mut pings = 0;
+    while let Some(Ok(said)) = socket.stream.next().await {
+        assert!(matches!(said, Message::Ping(_)), "{said:?}");
+        pings += 1;
+    }
+    assert_eq!(pings, 2, "it was asked twice, and then given up");
+    drop(go_on);
+    assert!(holds.await.unwrap().is_err());
+    tokio::time::resume();
+    shop.comes_to(&buyer.id(), 2 * PRICE).await;
+}
+
+/// Lets it be later, and what is on its way arrive.
+async fn over_half_a_minute() {
+    for wait in [0, 31] {
+        tokio::time::advance(Duration::from_secs(wait)).await;
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_gate_that_drains_says_goodbye() {
     let shop = Shop::open().await;
     let buyer = Buyer::with(&shop, 1).await;

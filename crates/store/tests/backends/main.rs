@@ -19,6 +19,7 @@ mod limits;
 mod mortal;
 mod older;
 mod processes;
+mod sizes;
 
 const ROWS: Table = Table::new("suite.rows");
 

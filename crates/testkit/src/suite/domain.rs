@@ -27,9 +27,11 @@ mod channels;
 mod claims;
 mod debits;
 mod exposures;
+mod forgetting;
 mod leases;
 mod lists;
 mod payments;
+mod presence;
 mod settlements;
 mod stored;
 mod together;
@@ -40,9 +42,11 @@ pub use channels::*;
 pub use claims::*;
 pub use debits::*;
 pub use exposures::*;
+pub use forgetting::*;
 pub use leases::*;
 pub use lists::*;
 pub use payments::*;
+pub use presence::*;
 pub use settlements::*;
 pub use stored::*;
 pub use together::*;
@@ -116,10 +120,18 @@ macro_rules! domain_suite {
             a_channel_is_forgotten_whole_and_not_before_its_end
             a_channel_knows_when_it_was_last_used
             a_job_is_read_as_it_was_written_and_is_written_off_once
+            the_last_payouts_of_a_channel_are_kept
+            a_process_is_there_for_as_long_as_it_says_so
             nothing_is_journaled_under_a_lease_that_somebody_else_has
             a_stronger_wish_stays_and_the_earlier_time_counts
             an_end_is_counted_once_and_learns_its_name_later
             a_cursor_never_goes_back
+            a_counter_of_an_hour_is_forgotten_after_it
+            what_a_counter_is_given_back_too_late_goes_too
+            a_payer_with_nothing_unsettled_needs_no_counter
+            a_channel_says_until_when_its_calls_are_promised
+            an_end_that_is_forgotten_stays_added_up
+            a_settlement_that_is_over_is_known_until_it_is_forgotten
         }
     };
     ($make:expr ; $($name:ident)*) => {

@@ -1,9 +1,9 @@
 //! Ends: how a channel ended. There is one of each channel, whoever finds it and however often.
 
-use super::{LOST, Settlements, as_read, at, count, put};
+use super::{ENDED, LOST, SPENT, Settlements, as_read, at, count, payouts::named, put};
 use crate::{
     intent::session::ChannelId,
-    port::backend::{Guard, Key, Partition, Row, StoreError, Table},
+    port::backend::{Guard, Key, Partition, Row, StoreError, Table, Write},
     value::{Amount, CurrencyCode, Did, MethodId, Reference, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ pub struct Past {
 }
 
 impl Settlements {
-    /// Writes down how a channel ended, and adds up what was lost with it. `false` where that was
+    /// Writes down how a channel ended, and adds up what was charged and what was lost. `false` where that was
     /// known. Whoever hears of an end from the rail may be faster than who brought it about, so what
     /// the rail calls it may come later.
     ///
@@ -75,7 +75,14 @@ impl Settlements {
             let place = Some((Key::from(ALL), end.at));
             let mut writes = vec![put(ENDS, key.clone(), value, place)];
             if is_new {
-                writes.extend(count(LOST, &end.method, &end.currency, end.lost));
+                for (what, by) in [
+                    (LOST, end.lost),
+                    (ENDED, Amount::new(1)),
+                    (SPENT, end.spent),
+                ] {
+                    writes.extend(count(what, &end.method, &end.currency, by));
+                }
+                writes.push(named(&end.method, &end.currency));
             }
             if self.commit(vec![guard], writes).await? {
                 return Ok(is_new);
@@ -102,6 +109,38 @@ impl Settlements {
         let stretch = (u64::MAX, after, true);
         let rows = self.page(ENDS, &Key::from(ALL), stretch, limit).await?;
         rows.iter().map(past).collect()
+    }
+
+    /// The channels that ended before a time, the earliest first; going on after the last one of the
+    /// page before.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn ends_before(
+        &self,
+        before: Timestamp,
+        last: Option<&Past>,
+        limit: usize,
+    ) -> Result<Vec<Past>, StoreError> {
+        let after = last.map(|last| (last.end.at.as_millis(), last.channel.to_key()));
+        let stretch = (before.as_millis(), after, false);
+        let rows = self.page(ENDS, &Key::from(ALL), stretch, limit).await?;
+        rows.iter().map(past).collect()
+    }
+
+    /// Forgets how channels ended. What was added up of them stays. It is safe to repeat.
+    ///
+    /// Only of channels that are [forgotten](crate::domain::channels::Channels::forget): what is still
+    /// there could be found at its end once more, and be counted twice.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn forget_ends(&self, channels: &[ChannelId]) -> Result<(), StoreError> {
+        let writes = channels.iter().map(|channel| Write::Delete {
+            table: ENDS,
+            key: channel.to_key(),
+        });
+        self.commit(Vec::new(), writes.collect()).await.map(drop)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Jobs: settlements that were handed in, or may have been.
 
-use super::{COUNT, SETTLED, Settlements, count, group, packed, put, read};
+use super::{COUNT, SETTLED, Settlements, count, group, packed, payouts, put, read};
 use crate::{
     bounds,
     domain::leases::Lease,
@@ -8,12 +8,14 @@ use crate::{
     intent::session::{ChannelId, Protocol, RawSignature, Voucher},
     port::{
         backend::{Key, Row, StoreError, Table, Write},
-        session::Handing,
+        session::{Cost, Handing},
     },
-    value::{Amount, CurrencyCode, MethodId, Timestamp},
+    value::{Amount, CurrencyCode, MethodId, Reference, Timestamp},
 };
 
 const JOBS: Table = Table::new("core.settlement_jobs");
+/// Jobs that are over and that their rail may remember.
+const OVER: Table = Table::new("core.settlements_over");
 const FORM: u8 = 1;
 
 /// A settlement that was handed in, or is about to be. Its items never change: the rail knows it by
@@ -56,6 +58,25 @@ impl Item {
             Handing::Close { capture, .. } => *capture,
         }
     }
+}
+
+/// How a job ended, for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The rail has it.
+    Settled {
+        /// What the rail calls it.
+        reference: Reference,
+        /// When.
+        at: Timestamp,
+        /// What the rail took for it.
+        fee: Option<Cost>,
+    },
+    /// The rail refused it.
+    Refused {
+        /// What the rail took all the same.
+        fee: Option<Cost>,
+    },
 }
 
 /// A job as it was read.
@@ -116,29 +137,73 @@ impl Settlements {
         Ok(written.then_some(open))
     }
 
-    /// Writes a job off: the books of its channels show what became of it. Where the rail has it,
-    /// what it paid out is added up, once.
+    /// Writes a job off: the books of its channels show what became of it. What it paid out, where the
+    /// rail has it, and what the rail took for it is added up, once. That there was such a job is kept
+    /// until its rail forgets it too: see [`Settlements::jobs_over`].
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn finish(&self, open: &Open, is_done: bool) -> Result<bool, StoreError> {
-        let mut writes = vec![Write::Delete {
-            table: JOBS,
-            key: Key::from(&open.job.id[..]),
-        }];
+    pub async fn finish(&self, open: &Open, outcome: &Outcome) -> Result<bool, StoreError> {
         let Job { method, items, .. } = &open.job;
-        for item in items.iter().filter(|_| is_done) {
-            let paid = item.pays().checked_sub(item.before).unwrap_or_default();
-            writes.extend(count(SETTLED, method, &item.currency, paid));
+        let key = Key::from(&open.job.id[..]);
+        let place = Some((group(method), open.job.ask_at));
+        let mut writes = vec![
+            Write::Delete {
+                table: JOBS,
+                key: key.clone(),
+            },
+            put(OVER, key, packed(FORM, |_| ()), place),
+        ];
+        let fee = match outcome {
+            Outcome::Settled { fee, .. } => {
+                for item in items {
+                    let paid = item.pays().checked_sub(item.before).unwrap_or_default();
+                    writes.extend(count(SETTLED, method, &item.currency, paid));
+                }
+                // One settlement of channels in two currencies is one of each.
+                let mut currencies: Vec<_> = items.iter().map(|item| &item.currency).collect();
+                currencies.sort_unstable();
+                currencies.dedup();
+                for currency in currencies {
+                    writes.extend(count(COUNT, method, currency, Amount::new(1)));
+                }
+                fee
+            }
+            Outcome::Refused { fee } => fee,
+        };
+        if let Some(fee) = fee {
+            writes.extend(payouts::counted(method, fee));
         }
-        // One settlement of channels in two currencies is one of each.
-        let mut currencies: Vec<_> = items.iter().map(|item| &item.currency).collect();
-        currencies.sort_unstable();
-        currencies.dedup();
-        for currency in currencies.into_iter().filter(|_| is_done) {
-            writes.extend(count(COUNT, method, currency, Amount::new(1)));
-        }
+        writes.extend(self.noted(&open.job, outcome).await?);
         self.commit(vec![guard(open)], writes).await
+    }
+
+    /// The ids of a method's settlements that were asked about last before a time and are over, the
+    /// earliest first: those whose rail may forget them.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn jobs_over(
+        &self,
+        method: &MethodId,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<[u8; 16]>, StoreError> {
+        let stretch = (before.as_millis(), None, false);
+        let rows = self.page(OVER, &group(method), stretch, limit).await?;
+        rows.iter().map(id).collect()
+    }
+
+    /// Forgets that there were settlements that their rail forgot. It is safe to repeat.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn forget_jobs(&self, over: &[[u8; 16]]) -> Result<(), StoreError> {
+        let writes = over.iter().map(|id| Write::Delete {
+            table: OVER,
+            key: Key::from(&id[..]),
+        });
+        self.commit(Vec::new(), writes.collect()).await.map(drop)
     }
 }
 
@@ -188,8 +253,7 @@ fn pack_item(out: &mut Packer, item: &Item) {
 }
 
 fn open(method: &MethodId, row: &Row) -> Result<Open, StoreError> {
-    let id = row.key.as_bytes().try_into();
-    let id = id.map_err(|_| StoreError::Corrupt("a settlement's id is none".into()))?;
+    let id = id(row)?;
     let job = read(row, FORM, |from| {
         let (asked, made_at) = (from.number(u32::MAX)?, from.time()?);
         let items = from.number(bounds::PAGE)?;
@@ -209,6 +273,11 @@ fn open(method: &MethodId, row: &Row) -> Result<Open, StoreError> {
         job,
         version: row.version,
     })
+}
+
+fn id(row: &Row) -> Result<[u8; 16], StoreError> {
+    let id = row.key.as_bytes().try_into();
+    id.map_err(|_| StoreError::Corrupt("a settlement's id is none".into()))
 }
 
 fn unpack_item(from: &mut Unpacker<'_>) -> Result<Item, UnpackError> {

@@ -32,6 +32,8 @@ pub struct Channel {
     /// What a paused stream waits for: a voucher that says at least this.
     pub(super) awaited: Option<Amount>,
     pub(super) grant: Grant,
+    /// The number of the stream that has the channel's place.
+    pub(super) stream: u64,
 }
 
 /// How far a channel is, apart from what its payer asked of the rail.
@@ -139,6 +141,7 @@ impl Channel {
             reservations: Reservations::default(),
             awaited: None,
             grant: Grant::default(),
+            stream: 0,
         })
     }
 
@@ -241,6 +244,22 @@ impl Channel {
         self.affords(price)?;
         self.spend(price);
         Ok(self.balance())
+    }
+
+    /// Goes on with a stream, or begins one where it has no number yet: its number, which each of its
+    /// charges has to say. The one that began last has the channel's place, in whatever process.
+    ///
+    /// # Errors
+    /// [`Refused::Replaced`] when another one began since.
+    pub const fn stream(&mut self, number: Option<u64>) -> Result<u64, Refused> {
+        match number {
+            Some(number) if number == self.stream => Ok(number),
+            Some(_) => Err(Refused::Replaced),
+            None => {
+                self.stream = self.stream.wrapping_add(1);
+                Ok(self.stream)
+            }
+        }
     }
 
     /// Takes a voucher and charges a price: the step of every request.

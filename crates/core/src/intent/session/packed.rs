@@ -18,7 +18,8 @@ const FAREWELL: u8 = 2;
 const AWAITED: u8 = 4;
 const UNSURE: u8 = 8;
 const LEFT_OVER: u8 = 16;
-const ALL: u8 = CLOSE_REQUESTED | FAREWELL | AWAITED | UNSURE | LEFT_OVER;
+const STREAM: u8 = 32;
+const ALL: u8 = CLOSE_REQUESTED | FAREWELL | AWAITED | UNSURE | LEFT_OVER | STREAM;
 
 impl Channel {
     /// Writes it.
@@ -40,6 +41,7 @@ impl Channel {
             reservations,
             awaited,
             grant,
+            stream,
         } = self;
         out.byte(match protocol {
             Protocol::V1 => 1,
@@ -56,7 +58,8 @@ impl Channel {
                 | flag(farewell.is_some(), FAREWELL)
                 | flag(awaited.is_some(), AWAITED)
                 | flag(!unsure.is_zero(), UNSURE)
-                | flag(!left_over.is_zero(), LEFT_OVER),
+                | flag(!left_over.is_zero(), LEFT_OVER)
+                | flag(*stream != 0, STREAM),
         );
         for amount in [deposit, accepted, spent, settled, &grant.amount] {
             out.amount(*amount);
@@ -76,6 +79,9 @@ impl Channel {
             if !amount.is_zero() {
                 out.amount(*amount);
             }
+        }
+        if *stream != 0 {
+            out.number(*stream);
         }
         out.number(kept.as_slice().len() as u64);
         for voucher in kept.as_slice() {
@@ -130,6 +136,7 @@ impl Channel {
             awaited: has(AWAITED).then(|| from.amount()).transpose()?,
             unsure: optional_amount(from, has(UNSURE))?,
             left_over: optional_amount(from, has(LEFT_OVER))?,
+            stream: optional_number(from, has(STREAM))?,
             kept: unpack_kept(from, protocol)?,
             reservations: unpack_reservations(from)?,
         };
@@ -146,6 +153,14 @@ fn optional_amount(from: &mut Unpacker<'_>, is_there: bool) -> Result<Amount, Un
     match is_there.then(|| from.amount()).transpose()? {
         Some(amount) if amount.is_zero() => Err(UnpackError::Number),
         amount => Ok(amount.unwrap_or_default()),
+    }
+}
+
+/// A number that is left out where it is zero.
+fn optional_number(from: &mut Unpacker<'_>, is_there: bool) -> Result<u64, UnpackError> {
+    match is_there.then(|| from.number(u64::MAX)).transpose()? {
+        Some(0) => Err(UnpackError::Number),
+        number => Ok(number.unwrap_or_default()),
     }
 }
 

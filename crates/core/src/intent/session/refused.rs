@@ -81,6 +81,9 @@ pub enum Refused {
     /// Our caller names a reservation that was ended, or ran out.
     #[error("the reservation is over")]
     NoReservation,
+    /// Another stream began on the channel, in whatever process, and has its place.
+    #[error("another stream has the place of this one")]
+    Replaced,
     /// The rail says what cannot follow what it said before: a node lies, or it is another chain.
     #[error("what the rail says of the channel contradicts what it said before")]
     Contradiction,
@@ -100,9 +103,10 @@ impl Refused {
             Self::CloseRequested | Self::Closing | Self::Closed => {
                 ProblemKind::SessionChannelFinalized
             }
-            Self::Unbacked { .. } | Self::ExposureFull | Self::TooManyReservations => {
-                ProblemKind::Overloaded
-            }
+            Self::Unbacked { .. }
+            | Self::ExposureFull
+            | Self::TooManyReservations
+            | Self::Replaced => ProblemKind::Overloaded,
             Self::Contradiction => ProblemKind::RailUnavailable,
             Self::NoReservation => ProblemKind::Internal,
         }

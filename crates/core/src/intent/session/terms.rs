@@ -53,9 +53,60 @@ pub struct Terms {
     pub details: Map<String, Value>,
 }
 
+impl Terms {
+    /// The same, with what others say too shared with them: what a seller's channels say differs in
+    /// little, and what is there once is found in the processor's cache.
+    #[must_use]
+    pub fn shared_with(mut self, others: &Self) -> Self {
+        share(&mut self.method, &others.method);
+        share(&mut self.realm, &others.realm);
+        share(&mut self.currency, &others.currency);
+        share(&mut self.payee, &others.payee);
+        share(&mut self.payer, &others.payer);
+        self
+    }
+
+    /// The same, without what only the method understands.
+    #[must_use]
+    pub fn without_details(&self) -> Self {
+        Self {
+            method: self.method.clone(),
+            realm: self.realm.clone(),
+            currency: self.currency.clone(),
+            payee: self.payee.clone(),
+            payer: self.payer.clone(),
+            details: Map::new(),
+        }
+    }
+}
+
+fn share<T: Clone + PartialEq>(said: &mut T, others: &T) {
+    if said == others {
+        said.clone_from(others);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shared_says_the_same() {
+        let terms = |payer: &str| Terms {
+            method: MethodId::new("tempo").unwrap(),
+            realm: "api.example.com".parse().unwrap(),
+            currency: CurrencyCode::new("usd6").unwrap(),
+            payee: Recipient::new("shop").unwrap(),
+            payer: Did::new(payer).unwrap(),
+            details: Map::from_iter([("salt".to_owned(), payer.into())]),
+        };
+        let (alice, bob) = (terms("did:web:alice.example"), terms("did:web:bob.example"));
+        let shared = bob.clone().shared_with(&alice);
+        assert_eq!(shared, bob);
+        let places = |terms: &Terms| (terms.realm.as_str().as_ptr(), terms.payer.as_str().as_ptr());
+        assert_eq!(places(&shared).0, places(&alice).0);
+        assert_eq!(places(&shared).1, places(&bob).1);
+    }
 
     #[test]
     fn an_id_is_visible_and_bounded() {

@@ -1,12 +1,15 @@
 //! What a channel on a ledger is.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
 use farthing_core::{
     encoding::base64url,
     intent::session::{ChannelId, Protocol, Terms},
     port::session_payer::Keeping,
-    value::{CurrencyCode, Realm},
+    value::{CurrencyCode, Realm, Timestamp},
 };
 use ring::digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -16,6 +19,10 @@ use crate::{account::Account, currency};
 
 /// The first line of what a channel's id is the hash of.
 const DOMAIN: &str = "farthing-ledger-channel-v1";
+
+/// The longest that what opens a channel may be good for, from the time in its salt. After that the same
+/// channel can never be opened, so it may be forgotten.
+pub(super) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// By which protocol all channels of a ledger are kept.
 pub(super) const PROTOCOL: Protocol = Protocol::V2;
@@ -42,9 +49,39 @@ pub struct ChannelDescriptor {
     pub realm: Realm,
 }
 
-/// Random bytes that a payer picks for a channel.
+/// What a payer picks for a channel: the time, and random bytes.
+///
+/// The first six bytes are milliseconds since 1970, the first one the highest. An opening is taken only
+/// if it is good for no longer than a day from then, so an id whose day is over never comes back, and a
+/// ledger need not remember all that it ever had: it would open one twice, and the first one's vouchers
+/// would be good again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Salt(pub [u8; 16]);
+
+impl Salt {
+    /// A salt of a time, out of random bytes.
+    #[must_use]
+    pub fn made_at(now: Timestamp, mut random: [u8; 16]) -> Self {
+        random[..6].copy_from_slice(&now.as_millis().to_be_bytes()[2..]);
+        Self(random)
+    }
+
+    /// Whether an opening that is good until a time may have this salt.
+    pub(super) fn fits(&self, valid_until: Timestamp) -> bool {
+        self.time() <= valid_until && valid_until <= self.last()
+    }
+
+    /// The last moment at which its channel can be opened.
+    pub(super) fn last(&self) -> Timestamp {
+        self.time().saturating_add(LONGEST)
+    }
+
+    fn time(&self) -> Timestamp {
+        let mut millis = [0; 8];
+        millis[2..].copy_from_slice(&self.0[..6]);
+        Timestamp::from_millis(u64::from_be_bytes(millis))
+    }
+}
 
 impl ChannelDescriptor {
     /// The channel's id: `0x` and the SHA-256 of its terms, one a line, in hexadecimal digits.
@@ -152,6 +189,20 @@ mod as_text {
 mod tests {
     use super::*;
     use crate::key::{AccountKey, KeyType};
+
+    #[test]
+    fn a_salt_says_until_when_its_channel_can_be_opened() {
+        let now = Timestamp::from_millis(1_800_000_000_123);
+        let salt = Salt::made_at(now, [0xff; 16]);
+        let day = Duration::from_secs(24 * 60 * 60);
+        let last = now.saturating_add(day);
+        assert_eq!((salt.time(), salt.last()), (now, last));
+        assert_eq!(salt.0[6..], [0xff; 10]);
+        let milli = Duration::from_millis(1);
+        assert!(salt.fits(now) && salt.fits(last));
+        assert!(!salt.fits(now.saturating_sub(milli)));
+        assert!(!salt.fits(last.saturating_add(milli)));
+    }
 
     #[test]
     fn the_id_hangs_on_every_term_and_has_one_spelling() {

@@ -3,6 +3,8 @@
 //! Every step reads the rows it changes, and writes them if nobody wrote in between; else it reads
 //! again. What has a name (a signed lock, a job) ends with a row of that name in the same batch, so a
 //! process that dies finds out which it was: done, refused, or not begun.
+//!
+//! How what is over is forgotten is in `forget.rs`.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -227,6 +229,11 @@ impl Escrow {
             let Some(last) = rows.last().and_then(|row| row.place.as_ref()) else {
                 break;
             };
+            // They are numbered without a gap, but for those that are forgotten.
+            let first = rows.first().and_then(|row| row.place.as_ref());
+            if first.is_some_and(|first| first.at > from + 1) {
+                channels.extend(self.all_channels().await?);
+            }
             from = last.at;
             for row in rows {
                 let id = std::str::from_utf8(&row.value).ok();
@@ -248,7 +255,7 @@ impl Escrow {
         drop(tokio::time::timeout(LOOK_AGAIN, self.written.notified()).await);
     }
 
-    async fn newest(&self) -> Result<u64, StoreError> {
+    pub(super) async fn newest(&self) -> Result<u64, StoreError> {
         let range = Range {
             newest_first: true,
             limit: 1,
@@ -274,7 +281,7 @@ impl Escrow {
     }
 }
 
-fn everything() -> Range {
+pub(super) fn everything() -> Range {
     Range {
         partition: Partition::Store,
         table: NEWS,

@@ -21,6 +21,7 @@
 
 mod descriptor;
 mod escrow;
+mod forget;
 mod payer;
 mod payload;
 mod row;

@@ -142,7 +142,7 @@ impl LedgerSessionPayer {
             amount,
             // Whole seconds, as a person reads them in the text.
             valid_until: now.saturating_add(VALID).whole_secs(),
-            nonce: salt()?,
+            nonce: Salt(random()?),
         };
         let signature = self.key()?.sign(lock.text().as_bytes());
         let authorization = Authorization::new(&lock, &signature);
@@ -167,7 +167,7 @@ impl Signed {
     }
 }
 
-fn salt() -> Result<Salt, Refusal> {
+fn random() -> Result<[u8; 16], Refusal> {
     let mut bytes = [0; 16];
     SystemRandom::new().fill(&mut bytes).map_err(|_| {
         Refusal::new(
@@ -175,7 +175,7 @@ fn salt() -> Result<Salt, Refusal> {
             "the system has no randomness for a new channel",
         )
     })?;
-    Ok(Salt(bytes))
+    Ok(bytes)
 }
 
 impl SessionPayer for LedgerSessionPayer {
@@ -231,7 +231,7 @@ impl SessionPayer for LedgerSessionPayer {
                 payee: payee(offer)?,
                 currency: offer.request.currency.clone(),
                 signer: self.voucher_account().clone(),
-                salt: salt()?,
+                salt: Salt::made_at(now, random()?),
                 realm: offer.challenge.realm.clone(),
             };
             let keeping = channel.keeping();

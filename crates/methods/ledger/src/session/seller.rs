@@ -11,8 +11,8 @@ use farthing_core::{
         clock::Clock,
         method::{Fault, Outcome, PrepareError, Refusal, Verified},
         session::{
-            Action, Checked, FundOrder, Funding, News, Said, Session, SettleJob, Settled, Shown,
-            Verifier, WantedSession,
+            Action, Bygone, Checked, FundOrder, Funding, News, Said, Session, SettleJob, Settled,
+            Shown, Verifier, WantedSession,
         },
     },
     value::{Amount, ClaimKey, Currency, CurrencyCode, MethodId, Price, PriceError, Realm},
@@ -20,7 +20,7 @@ use farthing_core::{
 use serde_json::{Map, json};
 
 use super::{
-    descriptor::{ChannelDescriptor, PROTOCOL},
+    descriptor::{ChannelDescriptor, LONGEST, PROTOCOL},
     escrow::{Escrow, EscrowError},
     payload::{Payload, malformed},
     row::{Done, Why},
@@ -28,9 +28,6 @@ use super::{
     signed::{ChannelLock, checks_voucher},
 };
 use crate::{account::Account, ledger::Ledger};
-
-/// The longest that a signed lock may be good for: so long its name is kept with the payment.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// When to ask again where others got ahead.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -149,6 +146,11 @@ impl LedgerSessions {
         if lock.valid_until.since(shown.now) > LONGEST {
             return Err(invalid("the authorization is good for longer than a day"));
         }
+        if opens && !channel.salt.fits(lock.valid_until) {
+            return Err(invalid(
+                "the channel's salt does not begin with a time within a day before the authorization's end",
+            ));
+        }
         if !lock.is_signed_with(&signature) {
             let refusal = invalid("the authorization is not signed by the payer");
             return Err(refusal.as_problem(ProblemKind::SessionInvalidSignature));
@@ -239,11 +241,13 @@ impl LedgerSessions {
             Ok(Done::At(at)) => Settled::Done {
                 reference: settle::name(job),
                 at,
+                fee: None,
                 details: Map::new(),
             },
             Ok(Done::Refused(why, culprits)) => Settled::Refused {
                 culprits,
                 refusal: refusal(why),
+                fee: None,
             },
             Err(EscrowError::Contended) => Settled::Pending { ask_after: AGAIN },
             Err(EscrowError::Store(error)) => Settled::Unknown {
@@ -371,6 +375,10 @@ impl Session for LedgerSessions {
 
     fn settle<'a>(&'a self, job: &'a SettleJob) -> BoxFuture<'a, Settled> {
         Box::pin(self.settled(job))
+    }
+
+    fn forget<'a>(&'a self, over: Bygone<'a>) -> BoxFuture<'a, Result<bool, Refusal>> {
+        Box::pin(async move { self.escrow.forget(over).await.map_err(down) })
     }
 }
 

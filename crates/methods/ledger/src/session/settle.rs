@@ -92,7 +92,12 @@ impl Escrow {
 
 /// What a job is called.
 pub(super) fn name(job: &SettleJob) -> Reference {
-    let name = format!("settlement-{}", hex(&job.id));
+    name_of(&job.id)
+}
+
+/// What the job of an id is called.
+pub(super) fn name_of(id: &[u8; 16]) -> Reference {
+    let name = format!("settlement-{}", hex(id));
     Reference::new(name).expect("a word and hexadecimal digits are a reference")
 }
 

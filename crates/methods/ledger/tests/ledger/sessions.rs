@@ -2,6 +2,7 @@
 
 mod books;
 mod crash;
+mod forgetting;
 mod model;
 mod races;
 mod signed;

@@ -3,7 +3,7 @@
 use farthing_core::{
     bounds,
     domain::{claims::Held, fundings::FundingRecord},
-    port::backend::StoreError,
+    port::{backend::StoreError, session::Bygone},
 };
 use tokio::task::JoinSet;
 
@@ -46,9 +46,24 @@ impl Till {
         Ok(ended)
     }
 
+    /// Whether its rail keeps nothing of it any more. One that is not here keeps what it has.
+    async fn is_forgotten_by_rail(&self, record: &FundingRecord) -> bool {
+        let Some(desk) = self.desk(&record.terms.method) else {
+            return true;
+        };
+        let over = Bygone::Funding {
+            channel: &record.channel,
+            reference: record.reference.as_ref().or(record.awaits.as_ref()),
+        };
+        self.is_forgotten(&*desk.rail, over).await
+    }
+
     /// Whether it came to an end, or was forgotten after one.
     async fn finish_due(&self, held: Held<FundingRecord>) -> bool {
         if held.record.state.is_final() {
+            if !self.is_forgotten_by_rail(&held.record).await {
+                return false;
+            }
             let forgotten = self.0.fundings.claims().forget(held, Vec::new()).await;
             return forgotten.is_ok();
         }

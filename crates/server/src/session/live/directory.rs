@@ -12,12 +12,18 @@ use farthing_core::{
     intent::session::{Balance, ChannelId, Terms},
     port::BoxFuture,
 };
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, task::JoinSet};
 
 use super::{Live, lock};
-use crate::session::till::{Memory, RailStep};
+use crate::session::{
+    Sessions,
+    till::{Memory, RailStep},
+};
 
 const SHARDS: usize = 64;
+
+/// Channels that are written at the same time when a gate closes.
+const FLUSHED_AT_ONCE: usize = 64;
 
 /// Channels in memory, by their ids.
 ///
@@ -120,6 +126,18 @@ impl Directory {
         shards.map(|shard| lock(shard).places.len()).sum()
     }
 
+    /// Those of which something was delivered that the store does not know of.
+    fn unwritten(&self) -> Vec<Arc<Live>> {
+        let shards = self.shards.iter();
+        let all = shards.flat_map(|shard| {
+            let shard = lock(shard);
+            let cells = shard.places.values().filter_map(|place| place.cell.get());
+            let found = cells.filter(|live| live.is_unwritten()).cloned();
+            found.collect::<Vec<_>>()
+        });
+        all.collect()
+    }
+
     fn shard(&self, id: &ChannelId) -> &Mutex<Shard> {
         let hash = self.hasher.hash_one(id);
         &self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or_default()]
@@ -140,6 +158,30 @@ impl Directory {
         };
         shard.places.insert(id.clone(), place);
         cell
+    }
+}
+
+impl Sessions {
+    /// Writes what was delivered and is known in memory alone. Whoever comes after this process would
+    /// have to take it for what may still be served, and wait with a close until nobody can be serving
+    /// it any more.
+    pub(crate) async fn flush(&self) {
+        let mut unwritten = self.directory.unwritten().into_iter();
+        let mut writing = JoinSet::new();
+        loop {
+            while writing.len() < FLUSHED_AT_ONCE
+                && let Some(live) = unwritten.next()
+            {
+                writing.spawn(async move {
+                    if let Err(error) = live.step(|_| Ok(Step::to(()))).await {
+                        tracing::debug!(channel = %live.id(), "what was delivered is not written down: {error}");
+                    }
+                });
+            }
+            if writing.join_next().await.is_none() {
+                return;
+            }
+        }
     }
 }
 

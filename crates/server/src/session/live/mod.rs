@@ -223,6 +223,11 @@ impl Live {
         *served = served.checked_add(price).unwrap_or(*served);
     }
 
+    /// Whether something was delivered that is not written yet.
+    fn is_unwritten(&self) -> bool {
+        !lock(&self.served).is_zero()
+    }
+
     /// Is held by whoever may have something of it in flight.
     pub(crate) fn serving(&self) -> Arc<()> {
         Arc::clone(&self.serving)

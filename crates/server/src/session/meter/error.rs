@@ -20,6 +20,9 @@ pub enum MeterError {
     /// The channel serves nothing any more.
     #[error(transparent)]
     Closed(Refused),
+    /// Another stream of the channel began, perhaps in another process.
+    #[error("another stream of the channel began")]
+    Replaced,
     /// The gate is closing.
     #[error("the server is shutting down")]
     Stopping,
@@ -38,7 +41,7 @@ impl MeterError {
         match self {
             Self::Unpaid(_) => ProblemKind::SessionInsufficientBalance,
             Self::Closed(refused) => refused.kind(),
-            Self::Stopping | Self::Full => ProblemKind::Overloaded,
+            Self::Stopping | Self::Full | Self::Replaced => ProblemKind::Overloaded,
             Self::TooMany(_) => ProblemKind::Internal,
             Self::Channel(error) => error.kind(),
         }
@@ -51,7 +54,7 @@ impl MeterError {
             Self::Closed(_) => Cut::Closed,
             Self::Stopping => Cut::Stopped,
             // The same request, repeated under its key, is served elsewhere by now.
-            Self::Channel(ChannelError::Guarded(_)) => Cut::Replaced,
+            Self::Replaced | Self::Channel(ChannelError::Guarded(_)) => Cut::Replaced,
             Self::Full | Self::TooMany(_) | Self::Channel(_) => Cut::Failed,
         }
     }
@@ -61,6 +64,7 @@ impl MeterError {
             ChannelError::Refused(
                 refused @ (Refused::CloseRequested | Refused::Closing | Refused::Closed),
             ) => Self::Closed(refused),
+            ChannelError::Refused(Refused::Replaced) => Self::Replaced,
             error => Self::Channel(error),
         }
     }

@@ -1,14 +1,14 @@
 //! A settlement at its rail: handed in, asked about, and written down in the books of its channels.
 
 use farthing_core::{
-    domain::settlements::{Item, Open},
+    domain::settlements::{Item, Open, Outcome},
     intent::session::{OnChain, Seen, Terms},
     port::{
         backend::StoreError,
         method::Refusal,
-        session::{Handing, Session, SettleItem, SettleJob, Settled},
+        session::{Cost, Handing, Session, SettleItem, SettleJob, Settled},
     },
-    value::{Reference, Timestamp},
+    value::Timestamp,
 };
 
 use super::{HandedIn, policy::unsettled};
@@ -20,6 +20,13 @@ use crate::{
         watch::LOOK,
     },
 };
+
+/// What a rail says that refuses a settlement for good.
+struct Refused {
+    culprits: Vec<usize>,
+    refusal: Refusal,
+    fee: Option<Cost>,
+}
 
 impl Till {
     /// Hands a journaled settlement in, or asks what became of it.
@@ -38,15 +45,25 @@ impl Till {
             Settled::Done {
                 reference,
                 at,
+                fee,
                 details,
             } => {
                 let details = serde_json::Value::Object(details);
-                tracing::info!(method = %open.job.method, %reference, %at, channels = job.items.len(), %details, "a settlement is done");
-                self.note_done(rail, open, &terms, &reference).await
+                tracing::info!(method = %open.job.method, %reference, %at, ?fee, channels = job.items.len(), %details, "a settlement is done");
+                let outcome = Outcome::Settled { reference, at, fee };
+                self.note_done(rail, open, &terms, outcome).await
             }
-            Settled::Refused { culprits, refusal } => {
-                self.note_refused(rail, open, &terms, culprits, &refusal)
-                    .await
+            Settled::Refused {
+                culprits,
+                refusal,
+                fee,
+            } => {
+                let refused = Refused {
+                    culprits,
+                    refusal,
+                    fee,
+                };
+                self.note_refused(rail, open, &terms, refused).await
             }
             Settled::Pending { ask_after } => {
                 let ask_at = self.now().saturating_add(ask_after);
@@ -90,8 +107,12 @@ impl Till {
         rail: &dyn Session,
         open: Open,
         terms: &[Terms],
-        reference: &Reference,
+        outcome: Outcome,
     ) -> Result<HandedIn, StoreError> {
+        let reference = match &outcome {
+            Outcome::Settled { reference, .. } => Some(reference),
+            Outcome::Refused { .. } => None,
+        };
         let Some(seen) = self.look_at_items(rail, &open, terms).await else {
             return self.ask_in_a_while(open).await;
         };
@@ -106,7 +127,7 @@ impl Till {
         };
         for ((item, terms), seen) in open.job.items.iter().zip(terms).zip(shown) {
             let is_close = matches!(item.how, Handing::Close { .. });
-            let ours = is_close.then(|| reference.clone());
+            let ours = reference.filter(|_| is_close).cloned();
             self.observe(&item.channel, terms, seen, ours).await?;
             abort::point("settlement-observed");
             self.give_back(&item.channel, terms).await.map_err(stored)?;
@@ -118,9 +139,9 @@ impl Till {
         }
         abort::point("settlement-booked");
         // Two processes may have asked: one of them adds it up and tells.
-        if self.0.settlements.finish(&open, true).await? {
+        if self.0.settlements.finish(&open, &outcome).await? {
             for (item, terms) in open.job.items.iter().zip(terms) {
-                if let Handing::Settle(_) = item.how {
+                if let (Handing::Settle(_), Some(reference)) = (&item.how, reference) {
                     let amount = unsettled(item.pays(), item.before);
                     let reference = reference.clone();
                     self.tell(&item.channel, terms, What::Settled { amount, reference });
@@ -142,11 +163,15 @@ impl Till {
         rail: &dyn Session,
         open: Open,
         terms: &[Terms],
-        culprits: Vec<usize>,
-        refusal: &Refusal,
+        refused: Refused,
     ) -> Result<HandedIn, StoreError> {
+        let Refused {
+            culprits,
+            refusal,
+            fee,
+        } = refused;
         let cause = refusal.source.as_ref().map(tracing::field::display);
-        tracing::warn!(method = %open.job.method, channels = open.job.items.len(), ?culprits, cause, "the rail refused a settlement: {refusal}");
+        tracing::warn!(method = %open.job.method, channels = open.job.items.len(), ?culprits, ?fee, cause, "the rail refused a settlement: {refusal}");
         let Some(seen) = self.look_at_items(rail, &open, terms).await else {
             return self.ask_in_a_while(open).await;
         };
@@ -175,7 +200,8 @@ impl Till {
                 self.tell(&item.channel, terms, What::NotSettled);
             }
         }
-        self.0.settlements.finish(&open, false).await?;
+        let outcome = Outcome::Refused { fee };
+        self.0.settlements.finish(&open, &outcome).await?;
         Ok(HandedIn {
             refused: 1,
             ..HandedIn::default()

@@ -23,6 +23,7 @@ mod memo;
 mod policy;
 mod scout;
 mod stuck;
+mod wanted;
 
 use std::{
     collections::HashSet,
@@ -44,6 +45,7 @@ use tokio::task::JoinSet;
 
 pub(super) use memo::Settler;
 pub use policy::SettleOptions;
+pub use wanted::Payable;
 pub(super) use policy::can_close;
 
 use super::{
@@ -108,16 +110,40 @@ impl Till {
         }
         begun.fetch_add(1, Ordering::SeqCst);
         let name = format!("settle {method}");
-        let term = self.0.options.lease.saturating_mul(4);
+        let term = self.0.options.alive;
         let Some(lease) = self.0.leases.acquire(&name, self.now(), term).await? else {
             settling.is_elsewhere = true;
             return Ok(settling);
         };
-        let round = self.round(method, &desk.rail, &lease, &mut settling).await;
+        let round = {
+            let round = self.round(method, &desk.rail, &lease, &mut settling);
+            self.holding(lease.clone(), round).await
+        };
         // One that is not given back runs out.
         let released = self.0.leases.release(lease).await;
         round.and(released)?;
         Ok(settling)
+    }
+
+    /// Does something while a lease is renewed: short as it is, whoever dies is soon followed, and
+    /// whoever is only slow is not.
+    async fn holding<T>(&self, lease: Lease, work: impl Future<Output = T>) -> T {
+        let term = self.0.options.alive;
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = tokio::time::sleep(term / 3) => {}
+            }
+            let renewed = self.0.leases.renew(lease.clone(), self.now(), term).await;
+            match renewed {
+                Ok(Some(_)) => {}
+                // Nothing more is journaled under it. What was handed in is asked about by both.
+                Ok(None) => return work.await,
+                Err(error) => tracing::warn!("the settler's lease could not be renewed: {error}"),
+            }
+        }
     }
 
     pub(super) async fn keep_settling(&self, method: &MethodId) {
@@ -179,20 +205,10 @@ impl Till {
         while !under_way.is_empty() {
             settle_one(&mut under_way, settling).await?;
         }
-        self.forget().await?;
         // What did not fit into this round is what the next one begins with.
         if let Some(slot) = everything.slot.filter(|_| !is_full) {
             let name = schedule(method);
             self.0.settlements.move_cursor(&name, slot).await?;
-        }
-        Ok(())
-    }
-
-    /// Forgets a page of those channels that ended long ago.
-    async fn forget(&self) -> Result<(), StoreError> {
-        let (channels, now) = (&self.0.channels, self.now());
-        for listed in channels.ended(now, None, bounds::PAGE).await? {
-            channels.forget(&listed.id).await.map_err(stored)?;
         }
         Ok(())
     }
@@ -390,7 +406,7 @@ impl Till {
             return Ok(Ready::Wait(now.saturating_add(options.every)));
         }
         let held = self.made_sure(id).await?;
-        let in_flight = self.in_flight(&held);
+        let in_flight = self.in_flight(&held).await?;
         let mut channel = held.channel().clone();
         loop {
             let is_stuck = self.is_stuck(rail, &held, &terms).await?;
@@ -452,8 +468,13 @@ impl Till {
         if held.channel().is_idle() || self.is_serving(id) {
             return Ok(held);
         }
-        let (channels, longest) = (&self.0.channels, self.0.options.settle.serve_within);
-        let ended = channels.end_left_over(&mut held, self.now(), longest).await;
+        let (now, charged) = (self.now(), held.active_at());
+        // Nobody is serving it any more; whoever used it since makes it young again.
+        let idle = match self.are_others_gone(charged).await? {
+            true => now.since(charged),
+            false => self.0.options.settle.serve_within,
+        };
+        let ended = self.0.channels.end_left_over(&mut held, now, idle).await;
         let ended = ended.map_err(stored)?;
         if !ended.is_zero() {
             tracing::info!(channel = %id, amount = %ended, "what was charged for requests that nobody finished counts as served");
@@ -465,11 +486,16 @@ impl Till {
 
     /// Since when something that is in flight on a channel may have been charged. Of this process it is
     /// known whether there is anything; another one may have charged when the channel was last used.
-    fn in_flight(&self, held: &Held) -> InFlight {
-        match self.is_serving(held.id()) {
-            true => InFlight::Here,
-            false => InFlight::Elsewhere(held.active_at()),
+    async fn in_flight(&self, held: &Held) -> Result<InFlight, StoreError> {
+        if self.is_serving(held.id()) {
+            return Ok(InFlight::Here);
         }
+        let charged = held.active_at();
+        let is_closing = held.channel().standing() == Standing::Closing;
+        if is_closing && !held.channel().is_idle() && self.are_others_gone(charged).await? {
+            return Ok(InFlight::Nowhere);
+        }
+        Ok(InFlight::Elsewhere(charged))
     }
 
     fn is_serving(&self, id: &ChannelId) -> bool {

@@ -37,6 +37,7 @@ pub struct SettleOptions {
     pub serve_within: Duration,
     /// How long a channel that is being closed waits for the requests that are being served: from when
     /// the close was asked for, or, where this process serves none, from when the channel was last used.
+    /// It does not wait for a process that is [gone](crate::session::TillOptions::alive).
     pub close_patience: Duration,
 }
 
@@ -101,6 +102,8 @@ pub(super) enum InFlight {
     Here,
     /// Only others may be, and whatever they are was charged at this time at the latest.
     Elsewhere(Timestamp),
+    /// Nobody is: who may have been is gone.
+    Nowhere,
 }
 
 /// What only a close can take of a channel: by the second protocol, what was spent below a voucher that
@@ -128,11 +131,14 @@ pub(super) fn decide(
         (Standing::Closing, _) => {
             let asked = wanted.map_or(now, |(_, since)| since);
             let since = match in_flight {
-                InFlight::Here => asked,
-                InFlight::Elsewhere(charged) => asked.min(charged),
+                InFlight::Here => Some(asked),
+                InFlight::Elsewhere(charged) => Some(asked.min(charged)),
+                InFlight::Nowhere => None,
             };
-            let patience = since.saturating_add(options.close_patience);
-            if !channel.is_idle() && now < patience {
+            let patience = since.map(|since| since.saturating_add(options.close_patience));
+            if let Some(patience) = patience.filter(|patience| now < *patience)
+                && !channel.is_idle()
+            {
                 return Decision::Wait(patience.min(now.saturating_add(options.every)));
             }
             close(channel).map_or(Decision::Nothing, Decision::Hand)

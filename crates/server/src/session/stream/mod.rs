@@ -171,7 +171,7 @@ impl Streaming {
 
     fn drive(self) -> Drive {
         Drive {
-            place: self.meter.tariff().live.begin_stream(),
+            place: self.meter.begin_stream(),
             meter: self.meter,
             ahead: self.ahead,
             patience: self.patience,

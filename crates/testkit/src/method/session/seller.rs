@@ -10,7 +10,7 @@ use farthing_core::{
         BoxFuture,
         method::{Fault, Outcome, PrepareError, Refusal, Verified},
         session::{
-            Action, Checked, FundOrder, Funding, Handing, News, Said, Session, SettleJob, Settled,
+            Action, Checked, Cost, FundOrder, Funding, Handing, News, Said, Session, SettleJob, Settled,
             Shown, Verifier, WantedSession,
         },
     },
@@ -36,6 +36,7 @@ pub struct FakeSession {
     reserve: Arc<FakeReserve>,
     limits: Vec<(Box<str>, Amount, bool)>,
     settlement_limit: usize,
+    settlement_fee: Option<Cost>,
 }
 
 impl FakeSession {
@@ -50,6 +51,7 @@ impl FakeSession {
             reserve,
             limits: Vec::new(),
             settlement_limit: 16,
+            settlement_fee: None,
         }
     }
 
@@ -65,6 +67,16 @@ impl FakeSession {
     pub fn settling_at_most(self, settlement_limit: usize) -> Self {
         Self {
             settlement_limit,
+            ..self
+        }
+    }
+
+    /// Takes a fee for each settlement, in a currency, from an account that the truth does not have.
+    #[must_use]
+    pub fn settling_for(self, fee: u128, currency: CurrencyCode) -> Self {
+        let amount = Amount::new(fee);
+        Self {
+            settlement_fee: Some(Cost { currency, amount }),
             ..self
         }
     }
@@ -339,6 +351,7 @@ impl Session for FakeSession {
                 Fate::Done { reference, at } => Settled::Done {
                     reference,
                     at,
+                    fee: self.settlement_fee.clone(),
                     details: Map::from_iter([(
                         "channels".to_owned(),
                         Value::from(job.items.len()),
@@ -347,6 +360,7 @@ impl Session for FakeSession {
                 Fate::Refused { why, culprits } => Settled::Refused {
                     culprits,
                     refusal: Refusal::new(Fault::Invalid, String::from(why)),
+                    fee: None,
                 },
                 Fate::Pending(ask_after) => Settled::Pending { ask_after },
                 Fate::Unknown(why) => Settled::Unknown {

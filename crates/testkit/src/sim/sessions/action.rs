@@ -105,6 +105,8 @@ pub enum Metered {
     Correct,
     /// It ends and cost nothing more.
     Refund,
+    /// One that is served under a key pays for a piece and delivers it, unless an earlier run paid for it.
+    Beyond,
 }
 
 /// What the payer does on the rail.
@@ -131,6 +133,8 @@ pub enum Chore {
     Release,
     /// What was kept of repeated requests is forgotten.
     ForgetCalls,
+    /// The channel is forgotten, if it is over.
+    Forget,
 }
 
 /// What happens to a commit.
@@ -182,7 +186,10 @@ impl Action {
                     Metered::Draw,
                     Metered::Correct,
                     Metered::Refund,
-                ][bytes.below(5) as usize],
+                    Metered::Beyond,
+                    Metered::Beyond,
+                    Metered::Beyond,
+                ][bytes.below(8) as usize],
                 amount: bytes.below(25),
             },
             44..=45 => Self::Payer(match bytes.below(16) {
@@ -196,6 +203,10 @@ impl Action {
                 process,
                 farewell: bytes.below(2) == 0,
             },
+            51 if bytes.below(2) == 0 => Self::Chore {
+                process,
+                chore: Chore::Forget,
+            },
             51 => Self::Look(process),
             52..=55 => Self::Chore {
                 process,
@@ -206,7 +217,8 @@ impl Action {
                     Chore::Acquire,
                     Chore::Release,
                     Chore::ForgetCalls,
-                ][bytes.below(6) as usize],
+                    Chore::Forget,
+                ][bytes.below(7) as usize],
             },
             56 => Self::Crash(process),
             57 => Self::Settle(process),

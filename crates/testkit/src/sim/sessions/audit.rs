@@ -17,6 +17,12 @@ use crate::sim::world::now;
 
 /// After every action.
 pub(super) fn quick(world: &mut World) -> Result<(), String> {
+    let is_there = now(world.channels.load(&id())).map_err(|error| error.to_string())?;
+    let mut processes = world.processes.iter();
+    world.is_forgotten |= is_there.is_none() && processes.any(Process::forgets);
+    if world.is_forgotten {
+        return is_over(world);
+    }
     let held = load(&world.channels)?;
     let channel = held.channel();
     let is = channel.balance();
@@ -66,6 +72,9 @@ pub(super) fn quick(world: &mut World) -> Result<(), String> {
 
 /// Now and then: what is spent is what was charged, to the unit.
 pub(super) fn whole(world: &World) -> Result<(), String> {
+    if world.is_forgotten {
+        return is_over(world);
+    }
     let held = load(&world.channels)?;
     let charges = charges(world)?;
     let charged = charges
@@ -90,6 +99,19 @@ pub(super) fn whole(world: &World) -> Result<(), String> {
         }
     }
     is_counted(world)
+}
+
+/// What is forgotten was over, and holds nothing.
+fn is_over(world: &World) -> Result<(), String> {
+    let exposed = now(world.channels.exposed(None, 10)).map_err(|error| error.to_string())?;
+    let counted = counter(world, &world.caps.total_counter())?;
+    let there = now(world.channels.load(&id())).map_err(|error| error.to_string())?;
+    if !world.rail.is_over() || !exposed.is_empty() || counted > 0 || there.is_some() {
+        return Err(format!(
+            "what is forgotten is not over: {exposed:?}, {counted} is counted, {there:?}"
+        ));
+    }
+    Ok(())
 }
 
 /// What is granted is counted.

@@ -13,6 +13,8 @@
 //! | nothing accepted is lost | what was told to be accepted is there, whoever died |
 //! | charged once, for what is delivered | what is spent is the sum of the charges that are written beside it, to the unit; what is delivered is among them; what is among them and not delivered was in flight when its process died |
 //! | only what was served is settled | the rail has no more than what was delivered, and what the dead left over |
+//! | a call is paid for once | what is charged under a key beyond its price is no more than its longest run used, however many there were |
+//! | what is forgotten is over | a channel that is gone was closed on its rail and holds nothing; it is charged no more |
 //! | limits before money | what is unsettled is granted, and what is granted is counted |
 //! | books equal the rail | at the end, to the unit, and then all is forgotten |
 //!
@@ -56,6 +58,10 @@ pub struct Tally {
     pub settled: usize,
     /// Channels that their payer took back from the rail.
     pub withdrawn: usize,
+    /// Pieces of calls under a key that an earlier run had paid for.
+    pub paid_before: usize,
+    /// Channels that were forgotten before their books were closed.
+    pub forgotten: usize,
     /// Processes that died.
     pub crashes: usize,
 }

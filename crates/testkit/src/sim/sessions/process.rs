@@ -67,6 +67,17 @@ pub(super) enum Job {
         until: Timestamp,
         ends: bool,
     },
+    /// Pays for a piece of a request under a key, beyond what was paid for it before.
+    Beyond {
+        request: usize,
+        /// The request that is served.
+        of: usize,
+        price: Amount,
+        /// What it used by then in all.
+        used: Amount,
+        call: HeldCall,
+        rows: Rows,
+    },
     /// Takes in what the rail says.
     Look(Seen),
     /// Stops the service.
@@ -84,6 +95,7 @@ pub(super) enum Done {
     TakenBack(Amount),
     Reserved(ReservationId),
     Piece,
+    Forgotten(bool),
     Looked,
     Closing,
     MadeSure(Amount),
@@ -103,6 +115,8 @@ pub(super) struct Serving {
     pub(super) price: Amount,
     pub(super) call: Option<HeldCall>,
     pub(super) is_again: bool,
+    /// What it used beyond that.
+    pub(super) used: Amount,
 }
 
 pub(super) struct Process {
@@ -152,6 +166,13 @@ impl Process {
     /// Whether it is ending what is left over, and may have done so.
     pub(super) fn ends_left_over(&self) -> bool {
         let chore = super::action::Chore::EndLeftOver;
+        let mut at_work = self.at_work.iter();
+        at_work.any(|job| matches!(job, Job::Chore(of) if *of == chore))
+    }
+
+    /// Whether it is forgetting the channel, and may have done so.
+    pub(super) fn forgets(&self) -> bool {
+        let chore = super::action::Chore::Forget;
         let mut at_work = self.at_work.iter();
         at_work.any(|job| matches!(job, Job::Chore(of) if *of == chore))
     }
@@ -256,8 +277,22 @@ async fn do_chore(
                 .map(|_| Done::Nothing)
                 .map_err(ChannelError::Store)
         }
+        Chore::Forget => forget(&channels, &mut held, &caps, now).await,
     };
     (held, vec![(job, done)], Amount::ZERO)
+}
+
+/// As the till does it: what a closed channel holds of its caps is given back before.
+async fn forget(
+    channels: &Channels,
+    held: &mut Held,
+    caps: &Caps,
+    now: Timestamp,
+) -> Result<Done, ChannelError> {
+    if held.channel().standing() == Standing::Closed {
+        channels.give_back(held, caps, Amount::ZERO, now).await?;
+    }
+    channels.forget(held.id()).await.map(Done::Forgotten)
 }
 
 type BoxedStep = Box<dyn FnMut(&mut Channel) -> Result<Step<Done>, Refused> + Send>;
@@ -327,6 +362,17 @@ fn work(job: &Job) -> SimWork {
                 channel.draw(id, price, until)?;
             }
             Ok(Step::to(Done::Piece).with(Vec::new(), vec![charge(request, price)]))
+        }),
+        Job::Beyond {
+            request,
+            price,
+            rows: (guards, writes),
+            ..
+        } => Box::new(move |channel| {
+            channel.charge(price)?;
+            let mut writes = writes.clone();
+            writes.push(charge(request, price));
+            Ok(Step::to(Done::Piece).with(guards.clone(), writes))
         }),
         Job::Look(seen) => {
             Box::new(move |channel| channel.observe(seen).map(|_| Step::to(Done::Looked)))

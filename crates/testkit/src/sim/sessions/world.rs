@@ -2,7 +2,7 @@
 
 mod doing;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use farthing_core::{
     domain::{
@@ -59,6 +59,15 @@ pub(super) enum Fate {
     TooLate,
 }
 
+/// What was paid for a call beyond its price, over all its runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Beyond {
+    /// What was charged.
+    pub(super) charged: Amount,
+    /// What the longest run used.
+    pub(super) most: Amount,
+}
+
 pub(super) struct World {
     pub(super) store: Arc<dyn Backend>,
     pub(super) channels: Channels,
@@ -79,6 +88,10 @@ pub(super) struct World {
     pub(super) made_sure: Amount,
     /// What was there when it was looked at last.
     pub(super) last: Option<Channel>,
+    /// What was paid for each key's call beyond its price.
+    pub(super) beyond: HashMap<u8, Beyond>,
+    /// Whether the channel was forgotten.
+    pub(super) is_forgotten: bool,
     tally: Tally,
 }
 
@@ -120,6 +133,8 @@ impl World {
             delivered: Amount::ZERO,
             made_sure: Amount::ZERO,
             last: None,
+            beyond: HashMap::new(),
+            is_forgotten: false,
             tally: Tally::default(),
         }
     }
@@ -244,7 +259,11 @@ impl World {
         for _ in 0..turns {
             let process = &mut self.processes[at];
             if process.held.is_none() && !process.is_writing() {
-                process.held = Some(Box::new(load(&self.channels)?));
+                let Some(held) = see(&self.channels)? else {
+                    process.waiting.clear();
+                    break;
+                };
+                process.held = Some(Box::new(held));
             }
             let Some(ended) = process.turn(self.now, &self.caps) else {
                 if self.processes[at].is_writing() {
@@ -289,6 +308,7 @@ impl World {
                     price: Amount::ZERO,
                     call: Some(call),
                     is_again: true,
+                    used: Amount::ZERO,
                 });
             }
             (Job::Unserved { request, price, .. }, Done::TakenBack(taken)) => {
@@ -300,6 +320,18 @@ impl World {
                 };
                 self.tally.taken_back += usize::from(is_whole);
             }
+            (
+                Job::Beyond {
+                    request,
+                    of,
+                    price,
+                    used,
+                    call,
+                    ..
+                },
+                Done::Piece,
+            ) => self.paid_beyond(at, (request, of), price, used, call)?,
+            (Job::Chore(_), Done::Forgotten(true)) => self.is_forgotten = true,
             (Job::Reserve { .. }, Done::Reserved(id)) => self.processes[at].estimates.push(id),
             (
                 Job::Piece {
@@ -333,7 +365,13 @@ impl World {
         admitted: Admitted,
     ) -> Result<(), String> {
         match admitted.charge {
+            Ok(_) if self.is_forgotten => {
+                return Err("what is forgotten is charged".to_owned());
+            }
             Ok(balance) => {
+                if let Some(key) = self.requests[request].key {
+                    self.beyond.remove(&key);
+                }
                 if balance.unsure < price || balance.accepted > balance.deposit {
                     return Err(format!("it was told {balance:?}"));
                 }
@@ -344,6 +382,7 @@ impl World {
                     price,
                     call,
                     is_again: false,
+                    used: Amount::ZERO,
                 });
             }
             Err(Refused::Short(need)) => {
@@ -361,7 +400,13 @@ impl World {
     fn failed(&mut self, at: usize, job: Job, error: &ChannelError) -> Result<(), String> {
         let is_in_doubt = matches!(error, ChannelError::Store(error) if error.in_doubt());
         match job {
-            Job::Buy { request, .. } | Job::Again { request, .. } | Job::Piece { request, .. } => {
+            Job::Buy { request, .. }
+            | Job::Again { request, .. }
+            | Job::Piece { request, .. }
+            | Job::Beyond { request, .. } => {
+                if let (true, Some(key)) = (is_in_doubt, self.requests[request].key) {
+                    self.beyond.remove(&key);
+                }
                 let fate = if is_in_doubt {
                     Fate::LeftOver
                 } else {
@@ -372,7 +417,9 @@ impl World {
                     return self.repeated(at, request);
                 }
             }
-            Job::Unserved { request, .. } if is_in_doubt || is_taken(error) => {
+            Job::Unserved { request, .. }
+                if is_in_doubt || is_taken(error) || matches!(error, ChannelError::Unknown) =>
+            {
                 self.requests[request].fate = Fate::LeftOver;
             }
             // Nothing was written, so it is tried again.
@@ -380,6 +427,9 @@ impl World {
                 if matches!(error, ChannelError::Store(_) | ChannelError::Leased { .. }) =>
             {
                 self.processes[at].waiting.push_back(job);
+            }
+            Job::Chore(Chore::Forget) if is_in_doubt => {
+                self.is_forgotten = see(&self.channels)?.is_none();
             }
             Job::Chore(Chore::EndLeftOver) if is_in_doubt => self.doubt_what_is_sure(),
             _ => {}
@@ -440,14 +490,19 @@ impl World {
             left_over: tally.left_over + left.count(),
             settled: tally.settled + self.rail.taken,
             withdrawn: tally.withdrawn + usize::from(self.rail.is_withdrawn),
+            paid_before: tally.paid_before + mine.paid_before,
+            forgotten: tally.forgotten + usize::from(self.is_forgotten),
             crashes: tally.crashes + mine.crashes,
         };
     }
 }
 
 pub(super) fn load(channels: &Channels) -> Result<Held, String> {
-    let held = now(channels.load(&id())).map_err(|error| error.to_string())?;
-    held.ok_or_else(|| "the channel is gone".to_owned())
+    see(channels)?.ok_or_else(|| "the channel is gone".to_owned())
+}
+
+fn see(channels: &Channels) -> Result<Option<Held>, String> {
+    now(channels.load(&id())).map_err(|error| error.to_string())
 }
 
 pub(super) fn sum(a: Amount, b: Amount) -> Amount {

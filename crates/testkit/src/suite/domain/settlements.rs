@@ -5,10 +5,13 @@ use std::{sync::Arc, time::Duration};
 use farthing_core::{
     domain::{
         leases::Leases,
-        settlements::{End, Item, Job, Settlements, Totals, Wish},
+        settlements::{End, Item, Job, Open, Outcome, Payout, Settlements, Totals, Wish},
     },
     intent::session::{ChannelId, Protocol, RawSignature, Voucher},
-    port::{backend::Backend, session::Handing},
+    port::{
+        backend::Backend,
+        session::{Cost, Handing},
+    },
     value::{Amount, CurrencyCode, Did, MethodId, Reference, Timestamp},
 };
 
@@ -101,9 +104,10 @@ pub async fn a_job_is_read_as_it_was_written_and_is_written_off_once(store: Arc<
             .expect(GOOD)
             .is_none()
     );
-    assert!(!settlements.finish(&begun, true).await.expect(GOOD));
-    assert!(settlements.finish(&later, true).await.expect(GOOD));
-    assert!(!settlements.finish(&later, true).await.expect(GOOD));
+    let done = settled("0x1", at(3_000), Some(cost(7)));
+    assert!(!settlements.finish(&begun, &done).await.expect(GOOD));
+    assert!(settlements.finish(&later, &done).await.expect(GOOD));
+    assert!(!settlements.finish(&later, &done).await.expect(GOOD));
     let totals = settlements
         .totals(&method("rail"), &dollar())
         .await
@@ -111,10 +115,95 @@ pub async fn a_job_is_read_as_it_was_written_and_is_written_off_once(store: Arc<
     let settled = Amount::new((u128::MAX >> 33) - 5 + 10);
     let expected = Totals {
         settled,
-        lost: Amount::ZERO,
         settlements: 1,
+        ..Totals::default()
     };
     assert_eq!(totals, expected);
+    // The rail took its fee in another currency.
+    let fees = settlements.totals(&method("rail"), &cost(0).currency).await;
+    let expected = Totals {
+        fees: Amount::new(7),
+        ..Totals::default()
+    };
+    assert_eq!(fees.expect(GOOD), expected);
+    let of = vec![(method("rail"), cost(0).currency)];
+    assert_eq!(settlements.fee_currencies().await.expect(GOOD), of);
+    let expected = Payout {
+        at: at(3_000),
+        reference: Reference::new("0x1").expect(GOOD),
+        is_close: true,
+        amount: Amount::new(10),
+        settled: Amount::new(15),
+        channels: 3,
+        fee: Some(cost(7)),
+    };
+    let payouts = settlements.payouts(&channel("two")).await.expect(GOOD);
+    assert_eq!(payouts, [expected]);
+    assert!(!settlements.payouts(&channel("one")).await.expect(GOOD)[0].is_close);
+}
+
+fn cost(amount: u128) -> Cost {
+    Cost {
+        currency: CurrencyCode::new("gas9").expect(GOOD),
+        amount: Amount::new(amount),
+    }
+}
+
+fn settled(reference: &str, at: Timestamp, fee: Option<Cost>) -> Outcome {
+    let reference = Reference::new(reference).expect(GOOD);
+    Outcome::Settled { reference, at, fee }
+}
+
+async fn begin(store: &Arc<dyn Backend>, job: Job) -> Open {
+    let (settlements, leases) = (Settlements::new(store.clone()), Leases::new(store.clone()));
+    let lease = leases.acquire("settle", NOW, Duration::from_secs(9)).await;
+    let lease = lease.expect(GOOD).expect(GOOD);
+    let begun = settlements.begin(&lease, job).await.expect(GOOD);
+    leases.release(lease).await.expect(GOOD);
+    begun.expect(GOOD)
+}
+
+/// A job that the rail took: its method, when it was asked about last, and what is added up.
+pub(super) async fn ended_job(store: &Arc<dyn Backend>) -> (MethodId, Timestamp, Totals) {
+    let settlements = Settlements::new(store.clone());
+    let open = begin(store, job(NOW)).await;
+    let done = settled("0x1", at(3_000), None);
+    assert!(settlements.finish(&open, &done).await.expect(GOOD));
+    let totals = settlements.totals(&method("rail"), &dollar()).await;
+    (method("rail"), NOW, totals.expect(GOOD))
+}
+
+/// Of each channel the last payouts are kept, and what is forgotten of them stays in the sums. What
+/// a rail took for a settlement that it refused is added up as well.
+pub async fn the_last_payouts_of_a_channel_are_kept(store: Arc<dyn Backend>) {
+    let settlements = Settlements::new(store.clone());
+    for n in 0..40u8 {
+        let job = Job {
+            id: [n; 16],
+            items: vec![Item {
+                before: Amount::new(n.into()),
+                ..item("one", Handing::Settle(voucher(u128::from(n) + 1)))
+            }],
+            ..job(NOW)
+        };
+        let open = begin(&store, job).await;
+        let done = settled(&format!("0x{n}"), at(2_000 + u64::from(n)), Some(cost(2)));
+        assert!(settlements.finish(&open, &done).await.expect(GOOD));
+    }
+    let refused = begin(&store, job(NOW)).await;
+    let outcome = Outcome::Refused { fee: Some(cost(5)) };
+    assert!(settlements.finish(&refused, &outcome).await.expect(GOOD));
+    let payouts = settlements.payouts(&channel("one")).await.expect(GOOD);
+    let kept: Vec<_> = payouts.iter().map(|it| it.settled.units()).collect();
+    assert_eq!(kept, (9..=40).rev().collect::<Vec<_>>());
+    let totals = settlements.totals(&method("rail"), &dollar()).await;
+    assert_eq!(totals.expect(GOOD).settled, Amount::new(40));
+    let fees = settlements.totals(&method("rail"), &cost(0).currency).await;
+    assert_eq!(fees.expect(GOOD).fees, Amount::new(40 * 2 + 5));
+    settlements.forget_payouts(&channel("one")).await.expect(GOOD);
+    assert!(settlements.payouts(&channel("one")).await.expect(GOOD).is_empty());
+    let totals = settlements.totals(&method("rail"), &dollar()).await;
+    assert_eq!(totals.expect(GOOD).settled, Amount::new(40));
 }
 
 /// A settler whose time is over hands nothing in.

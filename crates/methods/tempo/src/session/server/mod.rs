@@ -47,7 +47,7 @@ use farthing_core::{
         clock::Clock,
         method::{Outcome, PrepareError, Refusal},
         session::{
-            Action, Checked, FundOrder, Funding, News, Session, SettleJob, Settled, Shown,
+            Action, Bygone, Checked, FundOrder, Funding, News, Session, SettleJob, Settled, Shown,
             Verifier, WantedSession,
         },
     },
@@ -231,6 +231,15 @@ impl Session for TempoSession {
 
     fn settle<'a>(&'a self, job: &'a SettleJob) -> BoxFuture<'a, Settled> {
         Box::pin(self.settle_job(job))
+    }
+
+    fn forget<'a>(&'a self, over: Bygone<'a>) -> BoxFuture<'a, Result<bool, Refusal>> {
+        Box::pin(async move {
+            match over {
+                Bygone::Settlement { id } => self.forget_job(id).await,
+                _ => Ok(true),
+            }
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use farthing_core::{
     port::{
         backend::Source,
         method::{Fault, Refusal},
-        session::{Handing, SettleItem, SettleJob, Settled},
+        session::{Cost, Handing, SettleItem, SettleJob, Settled},
     },
     value::Amount,
 };
@@ -60,7 +60,11 @@ impl TempoSession {
             Err(stop) => Err(stop),
         };
         done.unwrap_or_else(|stop| match stop {
-            Stop::Refused(culprits, refusal) => Settled::Refused { culprits, refusal },
+            Stop::Refused(culprits, refusal) => Settled::Refused {
+                culprits,
+                refusal,
+                fee: None,
+            },
             Stop::Unknown(refusal) => Settled::Unknown { refusal },
         })
     }
@@ -94,10 +98,29 @@ impl TempoSession {
         self.send(items, &kept).await
     }
 
+    /// Forgets the transaction of a job that is over: nobody sends it again.
+    pub(super) async fn forget_job(&self, id: [u8; 16]) -> Result<bool, Refusal> {
+        let forgotten = async {
+            let found = self.outbox.find(&self.job_of(id)).await?;
+            match found {
+                Some(entry) => self.outbox.forget(&entry).await,
+                None => Ok(()),
+            }
+        };
+        let forgotten: Result<(), OutboxError> = forgotten.await;
+        forgotten.map(|()| true).map_err(|error| {
+            Refusal::new(Fault::Internal, "a settlement could not be forgotten").caused_by(error)
+        })
+    }
+
     /// The store's name for what is done once for a job.
     fn job(&self, job: &SettleJob) -> JobId {
+        self.job_of(job.id)
+    }
+
+    fn job_of(&self, id: [u8; 16]) -> JobId {
         let account = self.options.key.account();
-        JobId::new("tempo.session", &[account.as_slice(), &job.id].concat())
+        JobId::new("tempo.session", &[account.as_slice(), &id].concat())
     }
 
     /// What a job is as calls. The same job is the same calls, by whomever it is asked for.
@@ -226,7 +249,11 @@ impl TempoSession {
                     Fault::Invalid,
                     "the chain ran the settlement, and it failed",
                 );
-                Err(Stop::Refused(culprits, refusal.at_cost()))
+                Ok(Settled::Refused {
+                    culprits,
+                    refusal: refusal.at_cost(),
+                    fee: Some(self.cost(&receipt)),
+                })
             }
             // It is dead for good, and signed anew when it is asked for again.
             _ => Ok(Settled::Pending {
@@ -246,18 +273,24 @@ impl TempoSession {
         }
         let at = time_of(&self.node, receipt).await.map_err(Stop::rpc)?;
         let mut details = Map::new();
-        let fee_token = &self.options.settling.fee_token;
         let mut put = |name: &str, value| details.insert(name.to_owned(), value);
         put("chainId", json!(self.node.chain().get()));
         put("channels", json!(items.len()));
         put("gasUsed", json!(receipt.gas_used()));
-        put("fee", json!(fee_of(receipt)));
-        put("feeToken", json!(format!("{:#x}", fee_token.address)));
         Ok(Settled::Done {
             reference: reference(hash),
             at,
+            fee: Some(self.cost(receipt)),
             details,
         })
+    }
+
+    /// What a settlement's transaction cost, which the settling account paid in its fee token.
+    fn cost(&self, receipt: &Receipt) -> Cost {
+        Cost {
+            currency: self.options.settling.fee_token.currency().code,
+            amount: fee_of(receipt),
+        }
     }
 
     /// Tries every call, and reckons what they cost.

@@ -1,7 +1,9 @@
 //! What the processes are made to do, apart from what requests ask of them: they serve, meter, look at
 //! their rail, settle, close and die.
 
-use farthing_core::{intent::session::Standing, port::backend::Partition, value::Amount};
+use farthing_core::{
+    domain::calls::HeldCall, intent::session::Standing, port::backend::Partition, value::Amount,
+};
 
 use super::{Fate, LEASE, Request, World, id, stored, sum};
 use crate::sim::{
@@ -24,9 +26,11 @@ impl World {
             price,
             call,
             is_again,
+            used,
         } = process.serving.remove(which);
         let key = self.requests[request].key;
-        if !is_well && !is_again {
+        // What delivered a piece is served.
+        if !is_well && !is_again && used.is_zero() {
             self.requests[request].fate = Fate::Failing;
             process.waiting.push_back(Job::Unserved {
                 request,
@@ -69,6 +73,9 @@ impl World {
     }
 
     pub(super) fn meter(&mut self, at: usize, step: Metered, amount: Amount) {
+        if step == Metered::Beyond {
+            return self.meter_beyond(at, amount);
+        }
         let until = self.now.saturating_add(LEASE);
         let process = &mut self.processes[at];
         if step == Metered::Reserve {
@@ -98,6 +105,67 @@ impl World {
             until,
             ends,
         });
+    }
+
+    /// One that is served under a key uses more: it pays for that unless an earlier run did.
+    fn meter_beyond(&mut self, at: usize, amount: Amount) {
+        let (requests, process) = (&mut self.requests, &mut self.processes[at]);
+        let serving = process.serving.iter_mut();
+        let Some((serving, call)) = serving
+            .filter_map(|it| it.call.clone().map(|call| (it, call)))
+            .next_back()
+        else {
+            return;
+        };
+        let used = sum(serving.used, amount);
+        let paid = call.call().metered;
+        let Some(price) = used.checked_sub(paid).filter(|price| !price.is_zero()) else {
+            serving.used = used;
+            self.tally.paid_before += 1;
+            return;
+        };
+        let request = requests.len();
+        requests.push(Request {
+            price,
+            key: None,
+            fate: Fate::Asked,
+        });
+        let (call, rows) = call.metered(used, self.now);
+        process.waiting.push_back(Job::Beyond {
+            request,
+            of: serving.request,
+            price,
+            used,
+            call,
+            rows,
+        });
+    }
+
+    /// A piece beyond what was paid before is paid, and is delivered.
+    pub(super) fn paid_beyond(
+        &mut self,
+        at: usize,
+        (request, of): (usize, usize),
+        price: Amount,
+        used: Amount,
+        call: HeldCall,
+    ) -> Result<(), String> {
+        if self.is_forgotten {
+            return Err("what is forgotten is charged".to_owned());
+        }
+        if let Some(key) = self.requests[of].key {
+            let beyond = self.beyond.entry(key).or_default();
+            beyond.charged = sum(beyond.charged, price);
+            beyond.most = beyond.most.max(used);
+            if beyond.charged > beyond.most {
+                return Err(format!("a call that used {used} paid {beyond:?}"));
+            }
+        }
+        let mut serving = self.processes[at].serving.iter_mut();
+        if let Some(serving) = serving.find(|it| it.request == of) {
+            (serving.used, serving.call) = (used, Some(call));
+        }
+        self.deliver(at, request, price)
     }
 
     pub(in crate::sim::sessions) fn look(&mut self, at: usize) {
@@ -146,6 +214,7 @@ impl World {
         let of_jobs = jobs.filter_map(|job| match job {
             Job::Buy { request, .. }
             | Job::Piece { request, .. }
+            | Job::Beyond { request, .. }
             | Job::Unserved { request, .. } => Some(*request),
             _ => None,
         });
@@ -153,6 +222,22 @@ impl World {
         let in_flight = in_flight.map(|it| it.request);
         for request in of_jobs.chain(in_flight) {
             self.requests[request].fate = Fate::LeftOver;
+        }
+        for job in &died.at_work {
+            match job {
+                // A call may have begun anew, so what was paid for the one before is over.
+                Job::Buy { request, .. } => {
+                    if let Some(key) = self.requests[*request].key {
+                        self.beyond.remove(&key);
+                    }
+                }
+                // It may be forgotten by now, or half of it.
+                Job::Chore(Chore::Forget) => {
+                    self.is_forgotten |=
+                        now(self.channels.load(&id())).is_ok_and(|it| it.is_none());
+                }
+                _ => {}
+            }
         }
         if died.ends_left_over() {
             self.doubt_what_is_sure();
