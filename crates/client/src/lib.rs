@@ -125,8 +125,8 @@ pub use options::Options;
 pub use outgoing::{Claimed, Outgoing, Standing, Toll};
 pub use pay::Ticket;
 pub use policy::{
-    DEFAULT_MAX_DEPOSIT, DEFAULT_MAX_FEE, DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL, Limit, Policy,
-    UseSessions,
+    DEFAULT_DEPOSITS, DEFAULT_MAX_DEPOSIT, DEFAULT_MAX_FEE, DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL,
+    Limit, Policy, UseSessions,
 };
 pub use response::{Outlay, Response};
 pub use resume::Resumed;
@@ -134,6 +134,8 @@ pub use session::{
     Bill, CloseHow, Closing, Flying, Found, Purse, SessionChoice, SessionFault, Sessions, Stage,
     Synced,
 };
+#[cfg(feature = "websocket")]
+pub use session::{Goodbye, Socket, SocketFault, SocketRequest};
 pub use steps::Step;
 pub use target::Target;
 pub use write_off::WriteOffError;

@@ -27,6 +27,8 @@ pub struct Options {
     /// work says so three times as often. Until it has passed, no other process presents the
     /// payment, for its answer may be on its way.
     pub lease: Duration,
+    /// For how long channels are listed that are over. Then they are forgotten, when all are looked at.
+    pub keep_ended: Duration,
     /// How many pending payments one call of [`resume`](crate::Client::resume) looks at.
     pub resume: usize,
 }
@@ -43,6 +45,7 @@ impl Default for Options {
             backoff: Duration::from_millis(250),
             window: Duration::from_secs(24 * 60 * 60),
             lease: Duration::from_secs(6),
+            keep_ended: Duration::from_secs(90 * 24 * 60 * 60),
             resume: 64,
         }
     }

@@ -7,7 +7,8 @@ use farthing_core::{
 };
 
 use super::{
-    DEFAULT_MAX_DEPOSIT, DEFAULT_MAX_FEE, DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL, Limit, Policy,
+    DEFAULT_DEPOSITS, DEFAULT_MAX_DEPOSIT, DEFAULT_MAX_FEE, DEFAULT_MAX_PER_REQUEST, DEFAULT_TOTAL,
+    Limit, Policy,
 };
 use crate::{error::Refused, target::Target};
 
@@ -88,6 +89,18 @@ impl Policy {
         let cap = self.max_deposit.clone().unwrap_or_else(default);
         let worth = cap.worth().filter(|_| is_in(&cap, currency))?;
         Some((worth.rounded_down(currency), cap))
+    }
+
+    /// What may be locked in all channels; `None` where no limit is in the currency's unit.
+    pub(crate) fn locked_in(&self, currency: &Currency) -> Option<Worth> {
+        if let Some(cap) = &self.max_locked {
+            return cap.worth().filter(|_| is_in(cap, currency));
+        }
+        let default = || constant(DEFAULT_MAX_DEPOSIT);
+        let each = self.max_deposit.clone().unwrap_or_else(default);
+        let each = each.worth().filter(|_| is_in(&each, currency))?;
+        let all = each.count().checked_mul(u128::from(DEFAULT_DEPOSITS))?;
+        Some(Worth::counted(all.units()).min(Worth::UNLIMITED))
     }
 
     /// How far vouchers may be signed ahead.

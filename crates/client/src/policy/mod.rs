@@ -43,6 +43,10 @@ pub const DEFAULT_MAX_FEE: &str = "$0.10";
 /// What may be locked in one channel where the owner did not say.
 pub const DEFAULT_MAX_DEPOSIT: &str = "$1";
 
+/// How many channels with a full deposit may be there at once where the owner did not say how much may
+/// be locked in all of them.
+pub const DEFAULT_DEPOSITS: u32 = 5;
+
 /// When a request is paid for out of a channel, where a server offers that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum UseSessions {
@@ -65,6 +69,7 @@ pub struct Policy {
     ceiling: Option<Price>,
     max_fee: Option<Price>,
     max_deposit: Option<Price>,
+    max_locked: Option<Price>,
     ahead: Option<Price>,
     sessions: UseSessions,
     counts_days: bool,
@@ -128,6 +133,15 @@ impl Policy {
     #[must_use]
     pub fn max_deposit(mut self, price: Price) -> Self {
         self.max_deposit = Some(price);
+        self
+    }
+
+    /// What may be locked in all channels of the store together, whatever was paid out of them;
+    /// [`DEFAULT_DEPOSITS`] times [`Policy::max_deposit`] without this. A channel counts until its rail
+    /// says that it is over: so whoever names another payee each time locks no more than this.
+    #[must_use]
+    pub fn max_locked(mut self, price: Price) -> Self {
+        self.max_locked = Some(price);
         self
     }
 

@@ -20,9 +20,9 @@ use super::{
     keeper::{Flight, How, Keeper, Refusal},
     mend::{Mended, is_metered},
     offer::SessionChoice,
-    opening::Door,
+    opening::{Door, Opening},
     present::{Presented, Shown, keyed},
-    purse::{Purse, Stage},
+    purse::{Place, Purse, Stage},
     receipt::{self, By, Word},
     stream::follow,
 };
@@ -114,55 +114,13 @@ impl Inner {
             let keeper = Arc::clone(&trade.keeper);
             let purse = match self.door(&keeper, &trade.choice, target).await? {
                 Door::Open(purse) => purse,
-                Door::Opening {
-                    door,
-                    purse,
-                    transaction,
-                } => {
-                    let mut mine = match flight.take() {
-                        Some(flight) => flight,
-                        None => self.first(&trade).await?,
-                    };
-                    trade.said = purse.signed;
-                    let keeping = purse.keeping().ok_or(SessionFault::NoChannel)?;
-                    let payload =
-                        trade
-                            .choice
-                            .payer
-                            .present_opening(&keeping, &transaction, purse.signed);
-                    let payload = payload.map_err(SessionFault::Rail)?;
-                    let header = Self::session_header(&trade.choice, payload)?;
-                    let showing = self.show(carrier, &trade.request, &header);
-                    let Presented { shown, is_doubtful } = self.at_work(&keeper, showing).await?;
-                    mine.doubt(is_doubtful);
-                    if let Shown::Served(response) = shown {
-                        let served = Some((&response, mine.amount));
-                        self.opened(&keeper, served).await?;
-                        drop(door);
-                        return self
-                            .delivered(&trade, mine, &purse, response, &header)
-                            .await;
-                    }
-                    let mending = self.mend_opening(&mut trade, &mut mine, shown, &transaction);
-                    let over = Box::pin(mending).await;
-                    drop(door);
-                    let over = match over {
-                        Err(error) if is_no_charge(&error) => {
-                            mine.land(How::Free, None);
-                            self.settle_down(&keeper).await;
-                            return Err(error);
-                        }
-                        over => over?,
-                    };
-                    match over {
-                        Mended::Again => flight = Some(mine),
-                        Mended::Anew => mine.land(How::Free, None),
-                        Mended::Answer(response) => {
-                            return Ok(self.not_served(&trade, mine, &purse, response).await);
-                        }
-                        Mended::Voucher(voucher) => {
-                            (flight, cumulative) = (Some(mine), Some(voucher));
-                        }
+                Door::Opening(opening) => {
+                    let mine = flight.take();
+                    // What seldom happens is kept off the stack of what always does.
+                    let offering = self.offer_opening(carrier, &mut trade, mine, opening);
+                    match Box::pin(offering).await? {
+                        Next::Done(answered) => return Ok(*answered),
+                        Next::Round(next, voucher) => (flight, cumulative) = (next, voucher),
                     }
                     continue;
                 }
@@ -188,6 +146,63 @@ impl Inner {
         }
         let last = Said::default();
         Err(SessionFault::Refused(Box::new(last)).into())
+    }
+
+    /// Sends the request with what opens the channel.
+    async fn offer_opening<C: Carrier>(
+        &self,
+        carrier: &mut C,
+        trade: &mut Trade<'_>,
+        flight: Option<Flight>,
+        opening: Opening<'_>,
+    ) -> Result<Next, Error> {
+        let Opening {
+            door,
+            purse,
+            transaction,
+        } = opening;
+        let keeper = Arc::clone(&trade.keeper);
+        let mut mine = match flight {
+            Some(flight) => flight,
+            None => self.first(trade).await?,
+        };
+        trade.said = purse.signed;
+        let keeping = purse.keeping().ok_or(SessionFault::NoChannel)?;
+        let payer = &trade.choice.payer;
+        let payload = payer.present_opening(&keeping, &transaction, purse.signed);
+        let payload = payload.map_err(SessionFault::Rail)?;
+        let header = Self::session_header(&trade.choice, payload)?;
+        let showing = self.show(carrier, &trade.request, &header);
+        let Presented { shown, is_doubtful } = self.at_work(&keeper, showing).await?;
+        mine.doubt(is_doubtful);
+        if let Shown::Served(response) = shown {
+            let served = Some((&response, mine.amount));
+            self.opened(&keeper, served).await?;
+            drop(door);
+            let delivered = self.delivered(trade, mine, &purse, response, &header);
+            return Ok(Next::Done(Box::new(delivered.await?)));
+        }
+        let mending = self.mend_opening(trade, &mut mine, shown, &transaction);
+        let over = Box::pin(mending).await;
+        drop(door);
+        Ok(match over {
+            Err(error) if is_no_charge(&error) => {
+                mine.land(How::Free, None);
+                self.settle_down(&keeper).await;
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+            Ok(Mended::Again) => Next::Round(Some(mine), None),
+            Ok(Mended::Voucher(voucher)) => Next::Round(Some(mine), Some(voucher)),
+            Ok(Mended::Anew) => {
+                mine.land(How::Free, None);
+                Next::Round(None, None)
+            }
+            Ok(Mended::Answer(response)) => {
+                let answered = self.not_served(trade, mine, &purse, response).await;
+                Next::Done(Box::new(answered))
+            }
+        })
     }
 
     /// Counts the request and signs for it; `None` where the channel does not pay just now.
@@ -338,6 +353,10 @@ impl Inner {
                 outlay.standing = Standing::Paid;
                 outlay.receipt = Some(receipt);
                 bill.keep(&session);
+                trade.keeper.air().place = Some(Place {
+                    url: trade.target.kept_url(),
+                    method: trade.target.method().as_str().into(),
+                });
             }
             (Word::Lie, _) => {
                 outlay.standing = Standing::Doubtful;

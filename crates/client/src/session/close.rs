@@ -157,15 +157,37 @@ impl Inner {
         held.ok_or_else(|| SessionFault::NoChannel.into())
     }
 
-    /// Asks the seller. What it is shown says no more than is owed, where what it says is what moves.
+    /// Asks the seller where it served last, and where that does not close it, where it was opened.
     async fn close_together(
         &self,
         held: HeldPurse,
         payer: &Arc<dyn SessionPayer>,
     ) -> Result<Closing, Error> {
+        let (id, opened_at) = (held.record.id, held.record.opened_at.clone());
+        let url = held.record.url.clone();
+        match (self.close_at(held, payer, &url).await, opened_at) {
+            (Err(error), Some(url)) => {
+                let held = self.reload(id).await?;
+                if !held.record.stage.is_live() {
+                    return Err(error);
+                }
+                tracing::debug!(%error, "a channel is closed where it was opened");
+                self.close_at(held, payer, &url).await
+            }
+            (done, _) => done,
+        }
+    }
+
+    /// Asks the seller. What it is shown says no more than is owed, where what it says is what moves.
+    async fn close_at(
+        &self,
+        held: HeldPurse,
+        payer: &Arc<dyn SessionPayer>,
+        url: &str,
+    ) -> Result<Closing, Error> {
         let purse = held.record.clone();
         let keeping = purse.keeping().ok_or(SessionFault::NoChannel)?;
-        let (choice, request) = self.offer_for(&purse).await?;
+        let (choice, request) = self.offer_for(&purse, url).await?;
         let request = bare(&request, request.method().clone());
         let mut says = farewell(&purse);
         let mut tried = Vec::new();
@@ -299,13 +321,10 @@ impl Inner {
         })
     }
 
-    /// A challenge for a purse, from where it paid last.
-    async fn offer_for(&self, purse: &Purse) -> Result<(SessionChoice, Request), Error> {
+    /// A challenge for a purse, from where it was served.
+    async fn offer_for(&self, purse: &Purse, url: &str) -> Result<(SessionChoice, Request), Error> {
         let wrong = |error: TransportError| RequestFault::Build(error);
-        let url: Url = purse
-            .url
-            .parse()
-            .map_err(|e: url::ParseError| wrong(e.into()))?;
+        let url: Url = url.parse().map_err(|e: url::ParseError| wrong(e.into()))?;
         let method = Method::from_bytes(purse.method.as_bytes()).map_err(|e| wrong(e.into()))?;
         let target = Target::new(method.clone(), url.clone());
         let mut request = Request::new(method, url);

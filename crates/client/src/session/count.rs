@@ -197,6 +197,9 @@ impl Inner {
             end.apply(&mut purse);
         }
         correct(&mut purse, &air, held.fence(), others_fly);
+        if let Some(place) = &air.place {
+            purse.move_to(place);
+        }
         purse.fly(Flying {
             worker: self.id,
             amount: more(air.amount, adding),

@@ -15,7 +15,7 @@ use farthing_core::value::Amount;
 use tokio::sync::{Mutex, oneshot};
 
 use super::{
-    purse::{Purse, less, more},
+    purse::{Place, Purse, less, more},
     receipt::{By, Told},
     store::HeldPurse,
 };
@@ -41,6 +41,8 @@ pub(super) struct Air {
     /// How much more streams may yet use.
     pub(super) more: Amount,
     pub(super) flights: usize,
+    /// Where the last of them was served that its seller gave a receipt for.
+    pub(super) place: Option<Place>,
     /// How flights ended, until the next write takes them along.
     pub(super) ends: Vec<Ended>,
 }

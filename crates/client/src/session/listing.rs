@@ -5,7 +5,8 @@ use farthing_core::value::PaymentId;
 use super::{
     close::{Closing, How},
     purse::{ENDED, LIVE, Purse},
-    sync::{Found, Synced},
+    recover::Found,
+    sync::Synced,
 };
 use crate::{client::Client, error::Error};
 
@@ -70,7 +71,8 @@ impl Sessions<'_> {
     }
 
     /// Looks at the rail for every channel in which money may be locked, and goes by what it says. What
-    /// can be withdrawn by now is.
+    /// can be withdrawn by now is. What ended longer ago than [`Options::keep_ended`](crate::Options::keep_ended)
+    /// is forgotten.
     ///
     /// # Errors
     /// When the store fails. What one channel's rail does is in its [`Synced`].

@@ -46,7 +46,8 @@ pub(super) enum Sight {
 }
 
 impl Inner {
-    /// What may be locked: what the seller advises, within the cap and what the budgets leave.
+    /// What may be locked: what the seller advises, within the cap, what other channels leave and what
+    /// the budgets do.
     pub(super) async fn lockable(
         &self,
         choice: &SessionChoice,
@@ -62,8 +63,17 @@ impl Inner {
         let advised = advised
             .or_else(|| choice.amount().checked_mul(UNITS))
             .unwrap_or(cap);
-        let wanted = more(purse.map_or(Amount::ZERO, |purse| purse.deposit), advised);
-        let mut most = cap;
+        let held = purse.map_or(Amount::ZERO, |purse| purse.deposit);
+        let wanted = more(held, advised);
+        let all = self.policy.locked_in(currency);
+        let all = all.ok_or_else(|| SessionFault::NoDeposit {
+            symbol: currency.symbol.clone(),
+        })?;
+        let locked = self.purses.locked(&currency.symbol).await?;
+        // What this one takes up is in it already.
+        let free = all.checked_sub(locked).unwrap_or_default();
+        let room = more(held, free.rounded_down(currency));
+        let mut most = cap.min(room);
         let now = self.clock.now();
         for bound in self.policy.budgets(host, &currency.symbol)? {
             let used = self.budgets.used(&bound.budget, now).await?;
@@ -75,9 +85,14 @@ impl Inner {
         if at_least > most {
             return Err(SessionFault::Deposit {
                 asked: currency.display(at_least).into(),
-                cap: match most < cap {
-                    true => format!("{} that the budgets leave", currency.display(most)).into(),
-                    false => said.to_string().into(),
+                cap: match () {
+                    () if most < room.min(cap) => {
+                        format!("{} that the budgets leave", currency.display(most)).into()
+                    }
+                    () if most < cap => {
+                        format!("{} that other channels leave", currency.display(most)).into()
+                    }
+                    () => said.to_string().into(),
                 },
             }
             .into());

@@ -324,6 +324,7 @@ impl Inner {
         }
         let mut writes = Vec::new();
         if !purse.stage.is_live() {
+            purse.ended_at = Some(self.clock.now());
             for which in [Which::Opening, Which::TopUp] {
                 writes.push(erase_locking(purse.id, which));
             }

@@ -24,7 +24,9 @@
 //! # What budgets count
 //! What is *signed*: each voucher's rise is charged in the very batch that raises `signed`, before the
 //! voucher leaves. A deposit is not spent. It has a cap of its own
-//! ([`Policy::max_deposit`](crate::Policy::max_deposit)), and no more is locked than the budgets leave;
+//! ([`Policy::max_deposit`](crate::Policy::max_deposit)), all of them together have another
+//! ([`Policy::max_locked`](crate::Policy::max_locked)), counted in the batch that keeps what locks and given
+//! back in the one that ends the purse, and no more is locked than the budgets leave;
 //! what of it is not signed away comes back at the close, and [`Purse::locked`] says how much that is.
 //! The rail's fee for an opening or a top-up counts as spent.
 //!
@@ -55,8 +57,10 @@ mod mend;
 mod offer;
 mod opening;
 mod present;
+mod prune;
 mod purse;
 mod receipt;
+mod recover;
 #[cfg(feature = "websocket")]
 mod socket;
 mod store;
@@ -75,11 +79,12 @@ pub use close::{Closing, How as CloseHow};
 pub use fault::SessionFault;
 pub use listing::Sessions;
 pub use offer::SessionChoice;
+pub use purse::{Flying, Purse, Stage};
+pub use recover::Found;
 #[cfg(feature = "websocket")]
 pub use socket::{Goodbye, Socket, SocketFault, SocketRequest};
-pub use purse::{Flying, Purse, Stage};
 pub(crate) use store::Purses;
-pub use sync::{Found, Synced};
+pub use sync::Synced;
 pub(crate) use tab::Tab;
 
 use keeper::Keeper;

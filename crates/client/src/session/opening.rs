@@ -30,12 +30,15 @@ use crate::{
 pub(super) enum Door<'k> {
     /// It pays.
     Open(Purse),
-    /// It is ours to open, and this opens it. The others wait at the door.
-    Opening {
-        door: MutexGuard<'k, ()>,
-        purse: Purse,
-        transaction: Secret,
-    },
+    /// It is ours to open.
+    Opening(Opening<'k>),
+}
+
+/// What opens a channel, and whose it is to show. The others wait at the door.
+pub(super) struct Opening<'k> {
+    pub(super) door: MutexGuard<'k, ()>,
+    pub(super) purse: Purse,
+    pub(super) transaction: Secret,
 }
 
 impl Inner {
@@ -87,11 +90,11 @@ impl Inner {
                 },
             };
             let (purse, transaction) = signed;
-            return Ok(Door::Opening {
+            return Ok(Door::Opening(Opening {
                 door,
                 purse,
                 transaction,
-            });
+            }));
         }
     }
 
@@ -110,6 +113,7 @@ impl Inner {
             realm: offer.challenge.realm.clone(),
             url: target.kept_url(),
             method: target.method().as_str().into(),
+            opened_at: None,
             payee: offer.request.recipient.clone(),
             payer: quote.payer.clone(),
             currency: quote.currency.code.clone(),
@@ -129,6 +133,7 @@ impl Inner {
             spent: Amount::ZERO,
             prompt: false,
             booked: Vec::new(),
+            locks: Some(Amount::ZERO),
             adding: None,
             fee: None,
             dispute: None,
@@ -137,6 +142,7 @@ impl Inner {
             reference: None,
             at: now,
             used_at: now,
+            ended_at: None,
             worker: self.id,
             lease_until: self.lease(),
         })
@@ -180,6 +186,7 @@ impl Inner {
         debits.extend(self.locking_fee(&mut purse, host, &opening.locking).await?);
         let step = Step {
             debits,
+            lock_up_to: self.policy.locked_in(&choice.quote.currency),
             writes: vec![keep_locking(
                 purse.id,
                 Which::Opening,
@@ -190,7 +197,8 @@ impl Inner {
         };
         match self.purses.step(held.clone(), step).await {
             Ok(held) => Ok(Some((held.record, opening.locking.transaction))),
-            Err(ChangeError::Stale) => Ok(None),
+            // Somebody took the purse over, or locked something in another channel.
+            Err(ChangeError::Stale | ChangeError::Short(_)) => Ok(None),
             Err(ChangeError::Exceeded(debit)) => {
                 let asked = choice.quote.currency.display(first);
                 let now = self.clock.now();
@@ -275,6 +283,7 @@ impl Inner {
     pub(super) async fn never_came(&self, held: HeldPurse) -> Result<Option<HeldPurse>, Error> {
         let purse = Purse {
             stage: Stage::Lost,
+            ended_at: Some(self.clock.now()),
             ..held.record.clone()
         };
         let step = Step {
@@ -299,6 +308,7 @@ impl Inner {
             }
             OnChain::Finalized { settled } => {
                 purse.stage = Stage::Closed;
+                purse.ended_at = Some(self.clock.now());
                 purse.paid_out = settled;
             }
         }

@@ -5,12 +5,12 @@ use farthing_core::{
     encoding::packed::{Packer, UnpackError, Unpacker},
     intent::session::{ChannelId, Protocol},
     port::{
-        backend::{Key, Place, Table},
+        backend::{self, Key, Table},
         session_payer::Keeping,
     },
     value::{
         Amount, Currency, CurrencyCode, Did, MethodId, PaymentId, Realm, Recipient, Reference,
-        Timestamp,
+        Timestamp, Worth,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,7 @@ impl Stage {
 
 /// What one client has under way on a channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Flying {
     /// Which client.
     pub worker: PaymentId,
@@ -81,6 +82,7 @@ pub struct Flying {
 /// of it. Of a receipt that says more than that nothing is believed. What is *signed* is in the
 /// budgets; what is locked beyond it is not spent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Purse {
     /// Under what it is kept and named.
     pub id: PaymentId,
@@ -93,10 +95,13 @@ pub struct Purse {
     pub network: Option<Box<str>>,
     /// The realm it was opened for.
     pub realm: Realm,
-    /// Where it paid last.
+    /// Where it was served last, of what was counted by then.
     pub url: Box<str>,
     /// The HTTP method of that request.
     pub method: Box<str>,
+    /// Where it was opened, where that is another server's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Box<str>>,
     /// Who is paid.
     pub payee: Recipient,
     /// Who pays.
@@ -144,6 +149,10 @@ pub struct Purse {
     /// In which budgets the parts of what is signed are counted, the last part last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) booked: Vec<Booked>,
+    /// How much of it counts in what is locked in all channels, in the unit's smallest parts; nothing
+    /// where that was never counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) locks: Option<Amount>,
     /// What a top-up that is signed and not confirmed would add.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adding: Option<Amount>,
@@ -167,6 +176,9 @@ pub struct Purse {
     pub at: Timestamp,
     /// When it paid last.
     pub used_at: Timestamp,
+    /// When it was found to be over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
     /// Which client opens, tops up or closes it. Only together with the lease does it mean anything.
     pub worker: PaymentId,
     /// Until when that work counts as alive.
@@ -195,6 +207,31 @@ impl Purse {
             Stage::Closed | Stage::Lost => Amount::ZERO,
             _ => less(self.deposit, self.signed),
         }
+    }
+
+    /// What of the rail's it takes up: the deposit, with what a top-up under way adds.
+    fn takes_up(&self) -> Amount {
+        match self.stage.is_live() {
+            true => more(self.deposit, self.adding.unwrap_or_default()),
+            false => Amount::ZERO,
+        }
+    }
+
+    /// Counts in what is locked in all channels what it takes up after a step, and says by how much that
+    /// changes.
+    pub(super) fn recount(&mut self, before: &Self) -> i128 {
+        let takes_up = self.takes_up();
+        if before.locks.is_some() && before.takes_up() == takes_up {
+            self.locks = before.locks;
+            return 0;
+        }
+        let worth = self.currency().worth(takes_up);
+        // What is too large to be counted is more than any limit.
+        let counts = worth.unwrap_or(Worth::UNLIMITED).count();
+        let delta = |amount: Amount| amount.to_delta().unwrap_or(i128::MAX / 2);
+        let by = delta(counts) - delta(before.locks.unwrap_or_default());
+        self.locks = Some(counts);
+        by
     }
 
     /// The channel, for its payer.
@@ -231,6 +268,23 @@ impl Purse {
         alive.fold(Amount::ZERO, |sum, flying| more(sum, flying.more))
     }
 
+    /// Follows its seller to where that served last. Where that is another server's address, the one it
+    /// was opened at is kept beside it: whoever takes an address for the seller's own cannot take away the
+    /// way to close.
+    pub(super) fn move_to(&mut self, place: &Place) {
+        if *self.url == *place.url {
+            return;
+        }
+        let before = std::mem::replace(&mut self.url, place.url.clone());
+        self.method = place.method.clone();
+        if self.opened_at.is_none() && origin(&before) != origin(&self.url) {
+            self.opened_at = Some(before);
+        }
+        if self.opened_at.as_deref().map(origin) == Some(origin(&self.url)) {
+            self.opened_at = None;
+        }
+    }
+
     /// Writes down what of ours is under way.
     pub(super) fn fly(&mut self, flying: Flying) {
         let Flying { worker, at, .. } = flying;
@@ -244,6 +298,18 @@ impl Purse {
     }
 }
 
+/// Where a request was served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) url: Box<str>,
+    pub(super) method: Box<str>,
+}
+
+/// The scheme, the host and the port of an address.
+fn origin(url: &str) -> Option<url::Origin> {
+    Some(url::Url::parse(url).ok()?.origin())
+}
+
 /// After how long what a client had under way is over.
 const DEAD: std::time::Duration = std::time::Duration::from_secs(60 * 60);
 
@@ -254,9 +320,9 @@ impl Record for Purse {
     const TABLE: Table = Table::new("client.purses");
     const KEYS: Table = Table::new("client.scopes");
 
-    fn place(&self) -> Option<Place> {
+    fn place(&self) -> Option<backend::Place> {
         let group = if self.stage.is_live() { LIVE } else { ENDED };
-        Some(Place {
+        Some(backend::Place {
             group: Key::from(group),
             at: self.at.as_millis(),
         })

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use farthing_core::{
     bounds,
     domain::claims::{
-        Change, ChangeError, Claim, Claimed, Claims, Debit, Debts, Held, Record as _,
+        COUNTERS, Change, ChangeError, Claim, Claimed, Claims, Debit, Debts, Held, Record as _,
     },
     encoding::base64url,
     port::{
         backend::{Backend, Key, Partition, Range, StoreError, Table, Write},
         session_payer::Locking,
     },
-    value::{Amount, ClaimKey, Did, MethodId, PaymentId, Realm, Secret, Timestamp},
+    value::{Amount, ClaimKey, Did, MethodId, PaymentId, Realm, Secret, Timestamp, Worth},
 };
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::purse::{LIVE, Purse};
+use super::purse::{LIVE, Purse, Stage};
 
 /// A purse as it was read, with the version that a step has to find.
 pub(super) type HeldPurse = Held<Purse>;
@@ -90,14 +90,20 @@ impl Purses {
     }
 
     /// Keeps a channel that was found. It pays nothing, so its scope stays free.
-    pub(super) async fn adopt(&self, purse: Purse) -> Result<(), StoreError> {
+    pub(super) async fn adopt(&self, mut purse: Purse) -> Result<(), StoreError> {
+        let unlocked = Purse {
+            locks: Some(Amount::ZERO),
+            stage: Stage::Lost,
+            ..purse.clone()
+        };
+        let (by, symbol) = (purse.recount(&unlocked), purse.symbol.clone());
         let claim = Claim {
             id: purse.id.to_key(),
             keys: Vec::new(),
             record: purse,
             debits: Vec::new(),
             guards: Vec::new(),
-            effect: Vec::new(),
+            effect: vec![lock(&symbol, by, None)],
             debts: Debts::Keep,
         };
         let _ = self.claims.claim(claim).await?;
@@ -106,8 +112,18 @@ impl Purses {
 
     /// Takes a step from what was read, or finds that somebody was faster. The budgets of the step
     /// are charged with it, and for good: `fees` alone can be given back, until the next step that
-    /// charges.
-    pub(super) async fn step(&self, held: HeldPurse, step: Step) -> Result<HeldPurse, ChangeError> {
+    /// charges. What it locks more or less is counted with it: [`ChangeError::Short`] where that is more
+    /// than may be.
+    pub(super) async fn step(
+        &self,
+        held: HeldPurse,
+        mut step: Step,
+    ) -> Result<HeldPurse, ChangeError> {
+        let by = step.purse.recount(&held.record);
+        if by != 0 {
+            let most = step.lock_up_to.filter(|_| by > 0);
+            step.writes.push(lock(&step.purse.symbol, by, most));
+        }
         let free = match step.frees {
             true => vec![scope_key(&step.purse.scope)],
             false => Vec::new(),
@@ -125,6 +141,18 @@ impl Purses {
     /// Removes a purse that nothing was signed for.
     pub(super) async fn forget(&self, held: HeldPurse) -> Result<(), ChangeError> {
         self.claims.forget(held, Vec::new()).await
+    }
+
+    /// How much is locked in all channels in a unit.
+    pub(super) async fn locked(&self, symbol: &str) -> Result<Worth, StoreError> {
+        let (backend, key) = (self.claims.backend(), lock_key(symbol));
+        let Some(row) = backend.get(&Partition::Store, COUNTERS, &key).await? else {
+            return Ok(Worth::ZERO);
+        };
+        let count = row.counter();
+        let count =
+            count.ok_or_else(|| StoreError::Corrupt("what is locked is no number".into()))?;
+        Ok(Worth::counted(count.max(0).unsigned_abs()))
     }
 
     pub(super) async fn load(&self, id: PaymentId) -> Result<Option<HeldPurse>, StoreError> {
@@ -199,6 +227,8 @@ pub(super) struct Step {
     pub(super) debts: Debts,
     pub(super) debits: Vec<Debit>,
     pub(super) writes: Vec<Write>,
+    /// How much may be locked in all channels with it, where it locks more.
+    pub(super) lock_up_to: Option<Worth>,
     /// Whether its scope is free for another purse from now on.
     pub(super) frees: bool,
 }
@@ -211,9 +241,27 @@ impl Step {
             debts: Debts::Keep,
             debits: Vec::new(),
             writes: Vec::new(),
+            lock_up_to: None,
             frees: false,
         }
     }
+}
+
+/// The write that counts what is locked more or less.
+fn lock(symbol: &str, by: i128, up_to: Option<Worth>) -> Write {
+    let most = up_to.and_then(|most| most.count().to_delta());
+    Write::Add {
+        table: COUNTERS,
+        key: lock_key(symbol),
+        delta: by,
+        min: i128::MIN,
+        max: most.unwrap_or(i128::MAX),
+    }
+}
+
+/// As the counters of budgets are, in parts of a unit, which several currencies may have.
+fn lock_key(symbol: &str) -> Key {
+    Key::from(&*format!("locked {symbol}"))
 }
 
 /// The write that keeps what locks value.

@@ -1,36 +1,25 @@
-//! What the store says of channels against what their rail says, and channels the store forgot.
+//! What the store says of channels against what their rail says.
 
 use std::sync::Arc;
 
 use farthing_core::{
     domain::claims::ChangeError,
-    header::{ACCEPT_PAYMENT, PAYMENT_SESSION_SNAPSHOT, payment_session},
     intent::session::{OnChain, Seen},
-    port::session_payer::{SessionPayer, Told},
-    value::{Amount, Timestamp},
+    port::session_payer::SessionPayer,
+    value::Timestamp,
 };
-use http::{HeaderMap, Method};
-use reqwest::Request;
-use serde_json::Value;
-use url::Url;
 
 use super::{
     close::Closing,
-    fault::SessionFault,
     lock::Sight,
-    offer::SessionChoice,
     purse::{Purse, Stage},
     store::{HeldPurse, Step, Which, erase_locking},
 };
-use crate::{
-    client::Inner,
-    error::{Error, RequestFault, TransportError},
-    pay::{payment_id, store_error},
-    target::Target,
-};
+use crate::{client::Inner, error::Error, pay::store_error};
 
 /// A purse after a look at its rail.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Synced {
     /// As it is now.
     pub purse: Purse,
@@ -40,20 +29,11 @@ pub struct Synced {
     pub error: Option<Error>,
 }
 
-/// A channel that its seller told of and the store did not know.
-#[derive(Debug)]
-pub struct Found {
-    /// The purse that it is kept under from now on. It pays nothing, and can be closed.
-    pub purse: Purse,
-    /// What the seller says that vouchers said. Nobody here knows.
-    pub accepted: Amount,
-    /// What the seller says was charged.
-    pub spent: Amount,
-}
-
 impl Inner {
-    /// Looks at the channel of every purse in which money may be locked.
+    /// Looks at the channel of every purse in which money may be locked, and forgets those that ended long
+    /// ago.
     pub(super) async fn sync(&self) -> Result<Vec<Synced>, Error> {
+        self.prune_purses().await?;
         let mut all = Vec::new();
         for held in self.purses.live().await? {
             let before = held.record.clone();
@@ -181,101 +161,4 @@ impl Inner {
             Err(error) => Err(store_error(error).into()),
         }
     }
-
-    /// Asks a seller for the channels it knows of ours, and keeps those that the rail has and the store
-    /// does not. How much was signed on them nobody here knows, and a seller's word is no evidence: so
-    /// they pay nothing, and are closed.
-    pub(super) async fn recover(&self, url: &str) -> Result<Vec<Found>, Error> {
-        let wrong = |error: TransportError| RequestFault::Build(error);
-        let url: Url = url.parse().map_err(|e: url::ParseError| wrong(e.into()))?;
-        let target = Target::new(Method::GET, url.clone());
-        let mut request = Request::new(Method::GET, url);
-        request
-            .headers_mut()
-            .insert(ACCEPT_PAYMENT, self.accept.clone());
-        let response = self.ask_unpaid(request).await?;
-        let choices = match self.sessions_offered(&target, response.headers()) {
-            Ok(choices) => choices,
-            Err(Some(error)) => return Err(error),
-            Err(None) => return Ok(Vec::new()),
-        };
-        let mut found = Vec::new();
-        for choice in choices {
-            for snapshot in snapshots(&choice, response.headers()) {
-                let told = choice.payer.read_snapshot(&choice.offer, &snapshot);
-                let told = told.map_err(SessionFault::Rail)?;
-                if let Some(told) = told {
-                    found.extend(self.adopt(&choice, &target, told).await?);
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    async fn adopt(
-        &self,
-        choice: &SessionChoice,
-        target: &Target,
-        told: Told,
-    ) -> Result<Option<Found>, Error> {
-        let live = self.purses.live().await?;
-        let is_known = |held: &HeldPurse| held.record.channel.as_ref() == Some(&told.channel.id);
-        if live.iter().any(is_known) {
-            return Ok(None);
-        }
-        let sight = self.sight(&*choice.payer, &told.channel).await?;
-        let (deposit, settled, close_requested_at) = match sight {
-            Sight::There(Seen {
-                state:
-                    OnChain::Open {
-                        deposit,
-                        settled,
-                        close_requested_at,
-                    },
-                ..
-            }) => (deposit, settled, close_requested_at),
-            Sight::There(_) | Sight::Nowhere => return Ok(None),
-            // The seller's books are the rail.
-            Sight::Blind => (told.deposit, Amount::ZERO, None),
-        };
-        let keeper = self.keepers.of(&choice.scope);
-        let purse = Purse {
-            id: payment_id()?,
-            channel: Some(told.channel.id),
-            protocol: told.channel.protocol,
-            details: told.channel.details,
-            stage: Stage::Closing,
-            deposit,
-            // What the rail paid out was signed, whatever else was.
-            signed: settled,
-            owed: settled,
-            close_requested_at,
-            lease_until: Timestamp::EPOCH,
-            ..self.new_purse(&keeper, choice, target)?
-        };
-        self.purses.adopt(purse.clone()).await?;
-        Ok(Some(Found {
-            purse,
-            accepted: told.accepted,
-            spent: told.spent,
-        }))
-    }
-}
-
-/// What a seller tells of channels with a challenge.
-fn snapshots(choice: &SessionChoice, headers: &HeaderMap) -> Vec<Value> {
-    let details = &choice.offer.request.method_details;
-    let mut all: Vec<Value> = details
-        .get("sessionSnapshot")
-        .cloned()
-        .into_iter()
-        .collect();
-    let header = headers.get(PAYMENT_SESSION_SNAPSHOT);
-    let header = header.and_then(|value| payment_session::parse_snapshot(value.as_bytes()).ok());
-    if let Some(snapshot) = header.map(|snapshot| snapshot.to_value())
-        && !all.contains(&snapshot)
-    {
-        all.push(snapshot);
-    }
-    all
 }

@@ -55,7 +55,7 @@ impl Inner {
         }
     }
 
-    /// Signs a top-up and keeps it; `false` where the purse changed meanwhile.
+    /// Signs a top-up and keeps it; `false` where the purse changed meanwhile, or less may be locked.
     async fn sign_top_up(
         &self,
         held: HeldPurse,
@@ -81,12 +81,13 @@ impl Inner {
         let step = Step {
             debts: Debts::Settle,
             debits,
+            lock_up_to: self.policy.locked_in(&choice.quote.currency),
             writes: vec![keep_locking(purse.id, Which::TopUp, &locking, adds)?],
             ..Step::to(purse)
         };
         match self.purses.step(held, step).await {
             Ok(_) => Ok(true),
-            Err(ChangeError::Stale) => Ok(false),
+            Err(ChangeError::Stale | ChangeError::Short(_)) => Ok(false),
             Err(ChangeError::Exceeded(debit)) => {
                 let asked = choice.quote.currency.display(adds);
                 Err(self.exceeded(host, &choice.quote.currency, &debit, asked, now))

@@ -226,6 +226,70 @@ async fn a_seller_that_will_not_close_is_not_needed() {
 }
 
 #[tokio::test]
+async fn a_seller_that_moved_is_asked_where_it_served_last() {
+    let World {
+        shop,
+        client,
+        reserve,
+        ..
+    } = World::new(Protocol::V2).await;
+    let moved = shop.also().await;
+    for at in [&shop, &moved] {
+        let answer = client.get(at.url("/goods")).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "goods");
+    }
+    let listed = client.sessions().list(None, 9).await.unwrap();
+    let [purse] = &listed[..] else {
+        panic!("{listed:?}")
+    };
+    assert_eq!(*purse.url, *moved.url("/goods"));
+    assert_eq!(purse.opened_at.as_deref(), Some(&*shop.url("/goods")));
+    drop(shop);
+    let sessions = client.sessions();
+    let closed = sessions.close(purse.id, CloseHow::Together).await.unwrap();
+    assert!(matches!(closed, Closing::Closed(_)), "{closed:?}");
+    assert_eq!(
+        reserve.truth().balance(method::account("shop").as_str()),
+        2_000
+    );
+}
+
+#[tokio::test]
+async fn an_address_that_does_not_close_takes_the_way_to_the_first_one_from_nobody() {
+    let world = World::new(Protocol::V2).await;
+    world.get("/goods").await;
+    let other = world.shop.also().await;
+    let answer = world.client.get(other.url("/goods")).send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "goods");
+    drop(other);
+    // Without a connection that is open still.
+    let again = world.again();
+    let id = world.purse().await.id;
+    let closed = again.sessions().close(id, CloseHow::Together).await;
+    assert!(matches!(closed, Ok(Closing::Closed(_))), "{closed:?}");
+    assert_eq!((buyer(&world), seller(&world)), (WEALTH - 2_000, 2_000));
+}
+
+#[tokio::test]
+async fn what_ended_long_ago_is_forgotten_and_what_lives_is_not() {
+    let world = World::new(Protocol::V2).await;
+    world.get("/goods").await;
+    let sessions = world.client.sessions();
+    let first = world.purse().await.id;
+    sessions.close(first, CloseHow::Together).await.unwrap();
+    world.get("/goods").await;
+    let keep = hasty().keep_ended;
+    for (later, there) in [(keep, 1), (Duration::from_secs(1), 0)] {
+        world.clock.advance(later);
+        sessions.sync().await.unwrap();
+        assert_eq!(sessions.ended(None, 9).await.unwrap().len(), there);
+    }
+    assert_eq!(sessions.show(first).await.unwrap(), None);
+    assert_eq!(world.purse().await.signed, Amount::new(1_000));
+    assert_eq!(world.used().await, 2_000);
+}
+
+#[tokio::test]
 async fn a_channel_that_was_closed_behind_our_back_is_replaced_once() {
     let world = World::new(Protocol::V2).await;
     world.get("/goods").await;

@@ -30,7 +30,9 @@ use farthing_server::{
     layer::PaymentLayer,
     session::{Meter, Metering, Piece},
 };
-use farthing_testkit::method::{self, FakeReserve, FakeSession, FakeSessionPayer};
+use farthing_testkit::method::{
+    self, FakeCharge, FakePayer, FakeRail, FakeReserve, FakeSession, FakeSessionPayer,
+};
 use futures_util::stream;
 use tokio::task::JoinHandle;
 
@@ -414,6 +416,69 @@ async fn a_channel_whose_first_request_was_not_served_pays_for_the_next() {
         assert_eq!(market.channel().await.0.signed.units(), 2_000);
         assert_eq!(market.close().await, 2_000);
     }
+}
+
+#[tokio::test]
+async fn a_payer_that_lost_its_books_proves_its_account_and_is_told_of_its_channel() {
+    let clock = StillClock::new();
+    let reserve = Arc::new(FakeReserve::new(clock.clone()));
+    let money = Arc::new(FakeRail::new(clock.clone()));
+    let (buyer, shop) = (method::account("buyer"), method::account("shop"));
+    reserve.deposit(&buyer, super::WEALTH);
+    let rail = FakeSession::new(Arc::clone(&reserve), &shop, Protocol::V2);
+    let payer = |name: &str| {
+        let account = method::account(name);
+        Arc::new(FakeSessionPayer::new(Arc::clone(&reserve), &account).in_run("new"))
+    };
+    let charges = FakeCharge::new(Arc::clone(&money), &shop);
+    let books: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    let market = Market::open(
+        Arc::new(rail),
+        payer("buyer"),
+        (books, clock.clone()),
+        |gate| gate.method(Arc::new(charges)),
+        |client| client,
+    )
+    .await;
+    market.get("/goods").await;
+    let (known, _) = market.channel().await;
+
+    let new = |name: &str, proves: bool| {
+        let builder = Client::builder()
+            .session_payer(payer(name))
+            .policy(generous())
+            .backend(Arc::new(MemoryBackend::new()))
+            .clock(clock.clone())
+            .options(hasty());
+        let proof = FakePayer::new(Arc::clone(&money), method::account(name));
+        let builder = match proves {
+            true => builder.payer(proof),
+            false => builder,
+        };
+        builder.build().unwrap()
+    };
+    let url = market.url("/goods");
+    // Nobody is told who proves nothing, or is somebody else.
+    for stranger in [new("buyer", false), new("mallory", true)] {
+        assert!(stranger.sessions().recover(&url).await.unwrap().is_empty());
+    }
+    let client = new("buyer", true);
+    let found = client.sessions().recover(&url).await.unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    let purse = &found[0].purse;
+    assert_eq!(
+        (&purse.channel, &purse.realm),
+        (&known.channel, &known.realm)
+    );
+    assert_eq!(
+        (purse.stage, purse.deposit),
+        (Stage::Closing, known.deposit)
+    );
+    assert_eq!(found[0].spent, Amount::new(1_000));
+    assert!(client.sessions().recover(&url).await.unwrap().is_empty());
+    // Proving it moved nothing, and is no payment.
+    assert_eq!(money.truth().moved.len(), 0);
+    assert!(client.pending(None, 9).await.unwrap().is_empty());
 }
 
 fn key(seed: u8) -> AccountKey {

@@ -14,6 +14,7 @@ mod crash;
 mod gate;
 mod hostile;
 mod kill;
+mod locked;
 mod paying;
 mod shop;
 mod streams;

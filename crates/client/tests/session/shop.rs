@@ -29,7 +29,7 @@ use farthing_core::{
         method::Outcome,
         session::{Action, Checked, FundOrder, Handing, Session, SettleItem, SettleJob, Shown},
     },
-    value::{Amount, ChallengeId, Realm, Recipient, Reference, Timestamp},
+    value::{Amount, ChallengeId, Did, Realm, Recipient, Reference, Timestamp},
 };
 use farthing_testkit::method::{self, FakeDescriptor, FakeReserve, FakeSession};
 use http::{
@@ -91,6 +91,7 @@ pub struct Ways {
 }
 
 pub struct Inside {
+    payee: Did,
     pub reserve: Arc<FakeReserve>,
     pub session: FakeSession,
     pub protocol: Protocol,
@@ -136,8 +137,19 @@ pub const WORDS: [&str; 5] = ["the", "quick", "brown", "fox", "jumps"];
 
 impl Shop {
     pub async fn open(reserve: &Arc<FakeReserve>, clock: &Arc<StillClock>, p: Protocol) -> Self {
-        let payee = method::account("shop");
+        Self::open_as("shop", reserve, clock, p).await
+    }
+
+    /// One of another payee, so that a channel of its own pays it.
+    pub async fn open_as(
+        name: &str,
+        reserve: &Arc<FakeReserve>,
+        clock: &Arc<StillClock>,
+        p: Protocol,
+    ) -> Self {
+        let payee = method::account(name);
         let inside = Arc::new(Inside {
+            payee: payee.clone(),
             reserve: Arc::clone(reserve),
             session: FakeSession::new(Arc::clone(reserve), &payee, p),
             protocol: p,
@@ -158,6 +170,19 @@ impl Shop {
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let task = tokio::spawn(accept(listener, Arc::clone(&inside)));
+        Self {
+            inside,
+            address,
+            task,
+        }
+    }
+
+    /// The same seller at another address.
+    pub async fn also(&self) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let inside = Arc::clone(&self.inside);
         let task = tokio::spawn(accept(listener, Arc::clone(&inside)));
         Self {
             inside,
@@ -248,7 +273,7 @@ impl Inside {
         let mut request = SessionRequest::new(
             self.price(),
             method::currency().code,
-            Recipient::new(method::account("shop").as_str()).unwrap(),
+            Recipient::new(self.payee.as_str()).unwrap(),
         );
         request.unit_type = self.unit.lock().unwrap().map(Into::into);
         request.suggested_deposit = self.advised.lock().unwrap().map(Amount::new);

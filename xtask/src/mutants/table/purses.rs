@@ -29,7 +29,7 @@ pub(super) const PURSE: &[Mutant] = &[
     Mutant {
         name: "a purse: a seller frees budgets by what it says that it took",
         file: "crates/client/src/session/close.rs",
-        find: "spent.max(held.record.due()).min(held.record.signed)",
+        find: "spent.max(held.record.sure()).min(held.record.signed)",
         replace: "spent.min(held.record.signed)",
         killers: &[PURSES],
     },
