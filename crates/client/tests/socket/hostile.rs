@@ -314,3 +314,67 @@ async fn a_reader_that_does_not_read_holds_up_nothing_but_its_socket() {
     let truth = rogue.reserve.truth();
     assert!(truth.balance(method::account("buyer").as_str()) <= WEALTH);
 }
+
+#[tokio::test]
+async fn what_answers_a_voucher_is_not_taken_for_the_last_receipt() {
+    for is_last in [false, true] {
+        let rogue = Rogue::open(false, move |mut line: Line| async move {
+            let said = line.take().await;
+            line.word("one").await;
+            line.need(said + WORD).await;
+            assert_eq!(line.credential().await, Some(2 * WORD));
+            let taken = line.receipt(2 * WORD, WORD, None);
+            line.say(FromSeller::Receipt(taken)).await;
+            if is_last {
+                line.word("two").await;
+                let last = line.receipt(2 * WORD, 2 * WORD, Some(2));
+                line.say(FromSeller::Receipt(last)).await;
+            }
+            // It hangs up without a goodbye, as programs of this form do.
+        })
+        .await;
+        let mut socket = rogue.client.socket(rogue.url()).await.unwrap();
+        let (words, error) = rest(&mut socket).await;
+        socket.close().await;
+        let (signed, owed, unsure) = counts(&rogue.client).await;
+        assert_eq!((signed, owed), (2 * WORD, 2 * WORD));
+        match is_last {
+            true => {
+                assert!(error.is_none(), "{error:?}");
+                assert_eq!((words.len(), unsure), (2, 0));
+            }
+            false => {
+                let fault = session(error);
+                let SessionFault::Socket(fault) = fault else {
+                    panic!("{fault:?}")
+                };
+                assert!(
+                    matches!(fault, SocketFault::Broken(_) | SocketFault::Closed(_)),
+                    "{fault:?}"
+                );
+                assert_eq!((words.len(), unsure), (1, 2 * WORD));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_in_words_is_told_and_costs_nothing() {
+    let rogue = Rogue::open(true, |mut line: Line| async move {
+        line.take().await;
+        line.word("one").await;
+        let said = line.vouchers[0];
+        line.need(said + WORD).await;
+        line.credential().await.unwrap();
+        let (status, message) = (Some(402), "the voucher is of yesterday".to_owned());
+        line.say(FromSeller::Error { status, message }).await;
+        assert_eq!(line.credential().await, None);
+    })
+    .await;
+    let (words, fault) = read(&rogue).await;
+    assert_eq!(words, ["one"]);
+    assert!(
+        fault.to_string().contains("the voucher is of yesterday"),
+        "{fault}"
+    );
+}

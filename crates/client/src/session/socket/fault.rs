@@ -61,8 +61,17 @@ impl std::fmt::Display for Goodbye {
     }
 }
 
+impl Goodbye {
+    /// Whether it says that all is well.
+    pub(super) fn is_well(&self) -> bool {
+        matches!(self.0, Some((1000, _)))
+    }
+}
+
 impl SocketFault {
-    pub(crate) const fn moved(&self) -> Moved {
+    /// Whether money moved. Where that is not known, what it may have cost is counted in the session.
+    #[must_use]
+    pub const fn moved(&self) -> Moved {
         match self {
             Self::Dry
             | Self::Plain(_)

@@ -15,6 +15,7 @@ use farthing_core::{
     },
     noun::{
         Challenge, Receipt,
+        problem::Problem,
         socket::{Form, FromBuyer, FromSeller, SocketError},
     },
     value::Secret,
@@ -36,7 +37,7 @@ use super::{
 };
 use crate::{
     carry::{Carrier, Direct},
-    error::TransportError,
+    error::{Said, TransportError},
 };
 
 /// Messages that are held while the seller has not taken the payment yet, and their bytes.
@@ -48,6 +49,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a seller that refused something may take to say more.
 const EXCUSED: Duration = Duration::from_secs(5);
+
+/// What a refusal is, where its seller does not say.
+pub(super) const UNPAID: u16 = StatusCode::PAYMENT_REQUIRED.as_u16();
 
 /// Where a line goes, and how.
 pub(super) struct Place {
@@ -222,7 +226,7 @@ impl Line {
                 None => self.read().await?,
                 Some(message) => match timeout(EXCUSED, self.read()).await {
                     Ok(heard) => heard?,
-                    Err(_) => return refused(request, 402, Some(message), None),
+                    Err(_) => return refused(request, UNPAID, Some(message), None),
                 },
             };
             match heard {
@@ -242,7 +246,7 @@ impl Line {
                         }
                         continue;
                     }
-                    return refused(request, 402, error.as_deref(), Some(&challenge));
+                    return refused(request, UNPAID, error.as_deref(), Some(&challenge));
                 }
                 // It may be what it says to the same in the form that it does not speak.
                 Heard::Said(FromSeller::Error { message, .. })
@@ -286,9 +290,9 @@ impl Line {
         status: Option<u16>,
         message: &str,
     ) -> Result<Response, SocketFault> {
-        let status = status.unwrap_or(402);
+        let status = status.unwrap_or(UNPAID);
         if self.place.has_http
-            && status == 402
+            && status == UNPAID
             && let Some(mut again) = request.try_clone()
         {
             // Where a voucher comes alone, and a refusal has words.
@@ -344,7 +348,7 @@ fn taken(request: &Request, receipt: Option<&Receipt>) -> Result<Response, Socke
     if let Some(receipt) = receipt {
         headers.insert(PAYMENT_RECEIPT, payment_receipt::to_header(receipt));
     }
-    answer(request, 200, headers, Vec::new())
+    answer(request, StatusCode::OK.as_u16(), headers, Vec::new())
 }
 
 fn refused(
@@ -353,11 +357,18 @@ fn refused(
     message: Option<&str>,
     challenge: Option<&Challenge>,
 ) -> Result<Response, SocketFault> {
-    // Whatever else is wrong with a message is wrong with the payment in it.
-    let status = match status {
-        408 | 409 | 425 | 429 | 500..=599 => status,
-        _ => 402,
-    };
+    // Whatever else is wrong with a message is wrong with the payment in it, unless it may pass.
+    let passes = StatusCode::from_u16(status).is_ok_and(|status| {
+        status.is_server_error()
+            || matches!(
+                status,
+                StatusCode::REQUEST_TIMEOUT
+                    | StatusCode::CONFLICT
+                    | StatusCode::TOO_EARLY
+                    | StatusCode::TOO_MANY_REQUESTS
+            )
+    });
+    let status = if passes { status } else { UNPAID };
     told(
         request,
         status,
@@ -373,13 +384,24 @@ fn told(
     message: Option<&str>,
     mut headers: HeaderMap,
 ) -> Result<Response, SocketFault> {
-    let message = message.unwrap_or("The payment was not taken.");
-    let problem = match message.starts_with('{') {
-        true => message.to_owned(),
-        false => json!({ "type": "about:blank", "status": status, "detail": message }).to_string(),
-    };
+    let problem = problem(message.unwrap_or("The payment was not taken."), status);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     answer(request, status, headers, problem.into_bytes())
+}
+
+fn problem(message: &str, status: u16) -> String {
+    match message.starts_with('{') {
+        true => message.to_owned(),
+        false => json!({ "type": "about:blank", "status": status, "detail": message }).to_string(),
+    }
+}
+
+/// What a seller says of a voucher that it does not take.
+pub(super) fn said(message: &str, status: u16) -> Said {
+    Said {
+        status: StatusCode::from_u16(status).ok(),
+        problem: Problem::parse(problem(message, status).as_bytes(), status).ok(),
+    }
 }
 
 fn answer(

@@ -42,7 +42,7 @@ use self::{
 use super::{bill::Bill, fault::SessionFault, offer::SessionChoice, tab::Tab};
 use crate::{
     client::{Client, Inner},
-    error::{Error, PayerFault, RequestFault, TransportError},
+    error::{Error, PayerFault, Refused, RequestFault, TransportError},
     response::Outlay,
     target::Target,
 };
@@ -285,6 +285,13 @@ impl Inner {
         form: Option<Form>,
     ) -> Result<Socket, Error> {
         let target = Target::new(Method::GET, url.clone());
+        // What is free needs no client that pays: here, what cannot be paid is not asked either.
+        if !target.is_private() {
+            return Err(Refused::PlainHttp(target.host().into()).into());
+        }
+        if self.session_payers.is_empty() {
+            return Err(PayerFault::Intent(SESSION.into()).into());
+        }
         let probe = line::probe(&url, &headers, &self.accept);
         let asked = probe.try_clone().ok_or(RequestFault::BodyOnce)?;
         let over_http = match self.ask_unpaid(asked).await {
@@ -306,9 +313,6 @@ impl Inner {
         let choices = match over_http {
             Ok(choices) => choices,
             Err(Some(error)) => return Err(error),
-            Err(None) if !target.is_private() || self.session_payers.is_empty() => {
-                return Err(self.no_session(&target));
-            }
             Err(None) => self.greeted(&mut line, &target).await?,
         };
         let choice = self.session_to_use(choices, false).await?;
@@ -323,13 +327,6 @@ impl Inner {
             return Err(SessionFault::Socket(SocketFault::Ended(why)).into());
         };
         Ok(open(line, *tab, outlay))
-    }
-
-    fn no_session(&self, target: &Target) -> Error {
-        match target.is_private() {
-            false => crate::error::Refused::PlainHttp(target.host().into()).into(),
-            true => PayerFault::Intent(SESSION.into()).into(),
-        }
     }
 
     /// What a seller asks for on the line itself.

@@ -22,10 +22,7 @@ use super::{
     fault::SocketFault,
     line::{self, Heard, Line},
 };
-use crate::{
-    client::Inner,
-    error::{Error, Said},
-};
+use crate::{client::Inner, error::Error};
 
 /// How often the other side is asked whether it is there. One that does not answer twice is not.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -52,8 +49,11 @@ pub(super) struct Talk {
 pub(super) struct Ears {
     /// The text that nobody took yet.
     text: Option<String>,
-    /// The receipt that came last, where nothing came after it. One form does not say which is the last.
-    receipt: Option<Receipt>,
+    /// The receipt that came last, where nothing came after it, and whether it answered no voucher. One
+    /// form does not say which is the last.
+    receipt: Option<(Receipt, bool)>,
+    /// Vouchers that no receipt answered yet.
+    unreceipted: u32,
     refusals: u32,
     /// Pings since the seller was heard.
     unanswered: u8,
@@ -178,8 +178,14 @@ impl Talk {
             Ok(Heard::Odd(_) | Heard::Alive) => return Ok(None),
             Err(closed @ (SocketFault::Closed(_) | SocketFault::Broken(_))) => {
                 let last = self.ears.receipt.take();
-                let last = last.filter(|_| self.line.form == Form::Type);
-                return last.map(Some).ok_or_else(|| fault(closed));
+                let is_well = matches!(&closed, SocketFault::Closed(goodbye) if goodbye.is_well());
+                let last = last.filter(|(_, is_unasked)| {
+                    self.line.form == Form::Type && (*is_unasked || is_well)
+                });
+                return match last {
+                    Some((receipt, _)) => Ok(Some(receipt)),
+                    None => Err(fault(closed)),
+                };
             }
             Err(other) => return Err(fault(other)),
         };
@@ -193,10 +199,12 @@ impl Talk {
             FromSeller::NeedVoucher(need) => self.answer(&need).await?,
             FromSeller::CloseReady(receipt) => return Ok(Some(receipt)),
             FromSeller::Receipt(receipt) => {
+                let is_unasked = self.ears.unreceipted == 0;
+                self.ears.unreceipted = self.ears.unreceipted.saturating_sub(1);
                 if let Ok(said) = SessionReceipt::read(&receipt)
                     && self.tab.keep(&said, By::Head).await?
                 {
-                    self.ears.receipt = Some(receipt);
+                    self.ears.receipt = Some((receipt, is_unasked));
                 }
             }
             FromSeller::Challenge { challenge, error } => {
@@ -213,17 +221,12 @@ impl Talk {
                 self.pay(&client, highest).await?;
             }
             FromSeller::Error { status, message } => {
-                return Err(
-                    match status.and_then(|it| http::StatusCode::from_u16(it).ok()) {
-                        Some(status) if status == http::StatusCode::PAYMENT_REQUIRED => {
-                            let problem = None;
-                            let status = Some(status);
-                            tracing::debug!(message, "a seller refused a voucher on a socket");
-                            SessionFault::Refused(Box::new(Said { status, problem })).into()
-                        }
-                        _ => ended(&message),
-                    },
-                );
+                return Err(match status {
+                    Some(line::UNPAID) => {
+                        SessionFault::Refused(Box::new(line::said(&message, line::UNPAID))).into()
+                    }
+                    _ => ended(&message),
+                });
             }
         }
         Ok(None)
@@ -246,6 +249,7 @@ impl Talk {
     async fn pay(&mut self, client: &Inner, signed: Amount) -> Result<(), Error> {
         let (_, value) = self.tab.voucher(client, signed).await?;
         let credential = FromBuyer::Credential(Secret::new(value.as_bytes()));
+        self.ears.unreceipted += 1;
         self.line.say(&credential).await.map_err(fault)
     }
 
