@@ -341,7 +341,7 @@ fn the_manual_has_every_key() {
         include_str!("../../../docs/gateway.md"),
         include_str!("../../../docs/tempo.md")
     );
-    let everything = ["good-everything", "good-tempo-everything"]
+    let everything = ["good-everything", "good-tempo-everything", "good-sessions"]
         .map(|name| fs::read_to_string(folder().join(name).with_extension("toml")).unwrap())
         .join("\n");
     let keys = everything.lines().filter_map(|line| {

@@ -27,7 +27,9 @@ pub use quick::{Quick, QuickError};
 pub use rule::{NotJson, Pattern, Rule, RuleKey, RulePrice, ServedWhen, Verb};
 pub use secret::SecretError;
 pub use service::{About, Docs, OpenApi};
-pub use session::{CloseUnused, RuleSession, SessionPay, SettleWhen, TempoSessionPay, Usage};
+pub use session::{
+    CloseUnused, Keep, RuleSession, SessionPay, SettleWhen, TempoSessionPay, Usage, V1Ahead,
+};
 pub use tempo::{CreditTerms, Share, Sponsor, TempoPay};
 pub use upstream::{Inject, Secret, SecretFrom, Upstream};
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use farthing::{
     core::{intent::session::Protocol, value::Price},
     evm::Address,
+    server::session::SettleOptions,
     tempo::Token,
 };
 use http::HeaderName;
@@ -31,6 +32,8 @@ pub struct RuleSession {
     pub min_delta: Option<Price>,
     /// How long an answer waits for a voucher. Without it, as `[pay.session]` has it.
     pub voucher_wait: Option<Duration>,
+    /// How many units of a stream are charged in one write, where the balance has them.
+    pub ahead: u64,
     /// Whether a POST without a body and a query buys, instead of handing in a voucher.
     pub empty_posts: bool,
 }
@@ -100,6 +103,50 @@ pub struct SessionPay {
     pub openings_an_hour: Option<u32>,
     /// Channels that are kept in memory.
     pub channels_in_memory: Option<usize>,
+    /// Channels that are being opened, topped up or closed at the same time.
+    pub fundings_at_once: Option<usize>,
+    /// How long a buyer that closes waits for the rail before it is told to ask again.
+    pub close_within: Option<Duration>,
+    /// How long a channel that is being closed waits for what may still be served out of it.
+    pub close_patience: Option<Duration>,
+    /// The longest that a request can take to be served.
+    pub serve_within: Option<Duration>,
+    /// How far a voucher of the first protocol may be above what is owed.
+    pub v1_ahead: Option<V1Ahead>,
+    /// By how many requests it may be, where that is more.
+    pub v1_requests_ahead: Option<u32>,
+    /// How long what is over is kept.
+    pub keep: Keep,
+}
+
+/// How long what is over is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Keep {
+    /// A channel that ended.
+    pub channels: Option<Duration>,
+    /// How it ended.
+    pub ends: Option<Duration>,
+    /// What was settled at once.
+    pub settlements: Option<Duration>,
+}
+
+impl SessionPay {
+    /// The longest that a request can take to be served, as the gate has it.
+    #[must_use]
+    pub fn serves_within(&self) -> Duration {
+        self.serve_within
+            .unwrap_or_else(|| SettleOptions::default().serve_within)
+    }
+}
+
+/// How far a voucher of the first protocol may be above what is owed, whatever a request costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum V1Ahead {
+    /// By so much.
+    By(Price),
+    /// By nothing but the requests that it may be ahead by.
+    Requests,
 }
 
 /// When what was spent is settled.
@@ -114,6 +161,8 @@ pub struct SettleWhen {
     pub idle: Option<Duration>,
     /// All of it so often.
     pub schedule: Option<Duration>,
+    /// How often it is looked for what is due.
+    pub every: Option<Duration>,
 }
 
 /// When a channel that nobody uses is closed.
@@ -141,6 +190,8 @@ pub struct TempoSessionPay {
     pub together: Option<usize>,
     /// Whether the sponsor of `pay.tempo` pays for openings and top-ups, too.
     pub sponsored: bool,
+    /// How long the contracts leave to settle, once a payer asks for its channel's end.
+    pub grace: Option<Duration>,
 }
 
 impl PartialEq for TempoSessionPay {
@@ -149,7 +200,8 @@ impl PartialEq for TempoSessionPay {
             && self.escrows == other.escrows
             && self.fee_token == other.fee_token
             && self.max_fee == other.max_fee
-            && (self.together, self.sponsored) == (other.together, other.sponsored)
+            && (self.together, self.sponsored, self.grace)
+                == (other.together, other.sponsored, other.grace)
     }
 }
 

@@ -31,7 +31,7 @@ use bytes::Bytes;
 use farthing::{
     core::{
         encoding::sse,
-        intent::session::{Need, Refused},
+        intent::session::{ChannelId, Need, Refused},
         noun::problem::{Problem, ProblemKind},
         payment::Moved,
     },
@@ -68,6 +68,8 @@ pub(crate) struct Metered {
 struct Counting {
     usage: Usage,
     least: u64,
+    /// Units of a stream that are charged in one write.
+    ahead: u64,
     /// The largest answer that is held to be counted.
     hold: usize,
 }
@@ -100,6 +102,7 @@ impl Metered {
             Arc::new(Counting {
                 usage: session.usage.clone(),
                 least: session.least,
+                ahead: session.ahead,
                 hold: hold.unwrap_or(HELD),
             })
         });
@@ -159,6 +162,10 @@ struct Paying {
     metrics: Arc<Metrics>,
 }
 
+/// The channel that an answer is paid out of while it goes out: among the answer's extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct PaidBy(pub(crate) ChannelId);
+
 /// A stream under way, for as long as this is there.
 pub(crate) struct Flowing(Arc<Metrics>);
 
@@ -203,7 +210,11 @@ async fn counted(
         return response.map(MeteredBody::upstream);
     }
     match charged(response, &counting, &paying).await {
-        Ok(response) => response,
+        Ok(mut response) => {
+            let channel = paying.meter.channel().clone();
+            response.extensions_mut().insert(PaidBy(channel));
+            response
+        }
         Err(stop) => stop
             .answer(&paying.meter)
             .map(|body| MeteredBody::upstream(body.into())),
@@ -247,7 +258,7 @@ fn stream(
     let (mut parts, body) = response.into_parts();
     let count = Count::new(counting.least);
     let events = Events::new(body, counting.usage.clone(), count);
-    let streamed = paying.meter.stream().sse(events);
+    let streamed = paying.meter.stream().ahead(counting.ahead).sse(events);
     let (ours, body) = streamed.into_parts();
     // What describes the bytes as the service wrote them is true no more.
     for name in ["content-digest", "digest", "content-md5", "etag"] {
@@ -265,7 +276,8 @@ fn bytes(
 ) -> Response<MeteredBody> {
     let (mut parts, body) = response.into_parts();
     let chunks = Chunks::new(body, Count::new(counting.least));
-    let (ours, body) = paying.meter.stream().bytes(chunks).into_parts();
+    let streamed = paying.meter.stream().ahead(counting.ahead).bytes(chunks);
+    let (ours, body) = streamed.into_parts();
     flows(&mut parts.headers, ours.headers);
     Response::from_parts(parts, MeteredBody::stream(body, paying.flows()))
 }

@@ -17,8 +17,11 @@ use std::{
     time::Duration,
 };
 
-use farthing::core::value::Timestamp;
-use http::{Method, StatusCode};
+use farthing::core::{
+    header::payment_receipt, intent::session::ChannelId, noun::session::SessionReceipt,
+    value::Timestamp,
+};
+use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -64,6 +67,10 @@ pub(crate) struct Entry {
     pub(crate) status: Option<StatusCode>,
     pub(crate) route: Arc<RouteMetrics>,
     pub(crate) paid: bool,
+    /// The channel that pays for a stream.
+    pub(crate) channel: Option<ChannelId>,
+    /// What else was paid, and by which channel, is in here.
+    pub(crate) receipt: Option<HeaderValue>,
     pub(crate) bytes: u64,
     pub(crate) time: Duration,
     /// Whether the answer went out to its end.
@@ -168,6 +175,17 @@ fn write(waiting: &Receiver<Message>, mut sink: Box<dyn Write + Send>, format: &
     }
 }
 
+impl Entry {
+    /// The channel that it was paid out of, or that it opened, closed, or was about.
+    fn channel(&self) -> Option<ChannelId> {
+        let receipt = || {
+            let receipt = payment_receipt::parse(self.receipt.as_ref()?.to_str().ok()?).ok()?;
+            Some(SessionReceipt::read(&receipt).ok()?.channel)
+        };
+        self.channel.clone().or_else(receipt)
+    }
+}
+
 fn put(text: &mut String, entry: &Entry, is_json: bool) {
     let micros = u64::try_from(entry.time.as_micros()).unwrap_or(u64::MAX);
     let done = if is_json {
@@ -181,11 +199,16 @@ fn put(text: &mut String, entry: &Entry, is_json: bool) {
             "micros": micros,
             "route": &*entry.route.name,
             "paid": entry.paid,
+            "channel": entry.channel().as_ref().map(ChannelId::as_str),
             "whole": entry.whole,
         });
         writeln!(text, "{line}")
     } else {
-        let paid = if entry.paid { " paid" } else { "" };
+        let paid = match (entry.paid, entry.channel()) {
+            (_, Some(channel)) => format!(" paid by {}", channel.as_str().escape_debug()),
+            (true, None) => " paid".to_owned(),
+            (false, None) => String::new(),
+        };
         let cut = if entry.whole { "" } else { " cut" };
         let status = entry.status.as_ref().map_or("-", StatusCode::as_str);
         writeln!(
@@ -210,6 +233,8 @@ fn put(text: &mut String, entry: &Entry, is_json: bool) {
 mod tests {
     use std::sync::mpsc;
 
+    use farthing::core::value::Amount;
+
     use super::*;
 
     fn entry(metrics: &Metrics, path: &str) -> Box<Entry> {
@@ -221,6 +246,8 @@ mod tests {
             status: Some(StatusCode::OK),
             route: metrics.route("GET /a/*"),
             paid: true,
+            channel: None,
+            receipt: None,
             bytes: 12,
             time: Duration::from_micros(1_500),
             whole: false,
@@ -256,10 +283,43 @@ mod tests {
         put(&mut text, &entry(&metrics, "/a/\"\n"), true);
         assert_eq!(
             text,
-            "{\"at\":\"2027-01-15T08:00:00Z\",\"bytes\":12,\"client\":\"192.0.2.1\",\"method\":\"GET\",\
+            "{\"at\":\"2027-01-15T08:00:00Z\",\"bytes\":12,\"channel\":null,\"client\":\"192.0.2.1\",\"method\":\"GET\",\
              \"micros\":1500,\"paid\":true,\"path\":\"/a/\\\"\\n\",\"route\":\"GET /a/*\",\"status\":200,\
              \"whole\":false}\n"
         );
+    }
+
+    #[test]
+    fn a_line_names_the_channel_that_paid() {
+        let metrics = Metrics::new();
+        let channel: ChannelId = "0x00ff".parse().unwrap();
+        let receipt = SessionReceipt {
+            method: "fake".parse().unwrap(),
+            at: Timestamp::from_secs(1_800_000_000),
+            challenge: "c".parse().unwrap(),
+            channel: channel.clone(),
+            accepted: Amount::new(9),
+            spent: Amount::new(7),
+            units: None,
+            transaction: None,
+        };
+        let mut streamed = entry(&metrics, "/a/b");
+        streamed.channel = Some(channel);
+        let mut told = entry(&metrics, "/a/b");
+        told.receipt = Some(payment_receipt::session_to_header(&receipt));
+        for entry in [streamed, told] {
+            let mut text = String::new();
+            put(&mut text, &entry, false);
+            assert!(text.ends_with(" [GET /a/*] paid by 0x00ff cut\n"), "{text}");
+            text.clear();
+            put(&mut text, &entry, true);
+            assert!(text.contains(",\"channel\":\"0x00ff\","), "{text}");
+        }
+        let mut odd = entry(&metrics, "/a/b");
+        odd.receipt = Some(HeaderValue::from_static("no receipt"));
+        let mut text = String::new();
+        put(&mut text, &odd, false);
+        assert!(text.ends_with(" paid cut\n"), "{text}");
     }
 
     #[tokio::test]

@@ -210,7 +210,7 @@ impl Books {
                 |it| it.all.at_risk.units(),
             ),
         ];
-        let ever: [(&str, &str, Pick); 3] = [
+        let ever: [(&str, &str, Pick); 4] = [
             (
                 "farthing_settled_units_total",
                 "What settlements paid out since the store began, in base units of the currency.",
@@ -225,6 +225,11 @@ impl Books {
                 "farthing_settlements_total",
                 "Settlements that rails took since the store began.",
                 |it| it.ever.settlements.into(),
+            ),
+            (
+                "farthing_settlement_fees_units_total",
+                "What rails took for settlements since the store began, by the currency they took it in.",
+                |it| it.ever.fees.units(),
             ),
         ];
         for (name, help, pick) in gauges {

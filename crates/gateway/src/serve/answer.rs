@@ -16,7 +16,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::{Shared, line::Line, till::Till, via::Via};
 use crate::{
     forward::UpstreamBody,
-    metered::MeteredBody,
+    metered::{MeteredBody, PaidBy},
     observe::{log::Entry, metrics::RouteMetrics},
 };
 
@@ -129,6 +129,8 @@ impl Passage {
                 status: None,
                 route: Arc::clone(&shared.metrics.unmatched),
                 paid: false,
+                channel: None,
+                receipt: None,
                 bytes: 0,
                 time: std::time::Duration::ZERO,
                 whole: false,
@@ -157,7 +159,10 @@ impl Passage {
         if let Some(entry) = &mut self.entry {
             entry.status = Some(response.status());
             entry.route = Arc::clone(route);
-            entry.paid = response.headers().contains_key(&PAYMENT_RECEIPT);
+            entry.receipt = response.headers().get(&PAYMENT_RECEIPT).cloned();
+            let payer = response.extensions().get::<PaidBy>();
+            entry.channel = payer.map(|payer| payer.0.clone());
+            entry.paid = entry.receipt.is_some() || payer.is_some();
         }
         let mut response = response.map(|content| AnswerBody {
             content,

@@ -56,6 +56,26 @@ pub(super) async fn open(pay: &TempoPay, parts: &Parts) -> Result<Rails, LiveErr
     Ok(Rails { tempo, session })
 }
 
+/// The channels alone, for whoever settles beside the gateway: a chain that does not answer is of no use
+/// then.
+///
+/// # Errors
+/// When nobody answers for the chain, or it is another one.
+pub(super) async fn channels(
+    pay: &TempoPay,
+    parts: &Parts,
+) -> Result<Option<TempoSession>, LiveError> {
+    let Some(said) = &pay.session else {
+        return Ok(None);
+    };
+    let node = Node::new(pay.network.node()).map_err(LiveError::Chain)?;
+    node.check().await.map_err(LiveError::Chain)?;
+    for token in unknown(pay) {
+        check(&node, token).await?;
+    }
+    sessions(pay, said, &node, parts).await.map(Some)
+}
+
 /// Channels as a file says. Contracts that cannot be asked now are looked at by the watcher later, and
 /// nothing is served out of channels until it heard of them.
 async fn sessions(
@@ -99,6 +119,9 @@ fn session_options(
             protocol: *protocol,
         })
         .collect();
+    if let Some(grace) = said.grace {
+        options.grace = grace;
+    }
     options.settling = Settling::new(said.fee_token.clone());
     if let Some(together) = said.together {
         options.settling.channels = together;

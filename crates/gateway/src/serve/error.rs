@@ -6,7 +6,7 @@ use farthing::{
     core::port::backend::StoreError,
     evm::RpcError,
     secret::SecretFileError,
-    server::{RouteError, SetupError, discovery::DiscoveryError},
+    server::{RouteError, SetupError, discovery::DiscoveryError, session::TillError},
     tempo::{TempoError, session::TempoSessionError, tip20::ReadError},
 };
 
@@ -78,6 +78,9 @@ pub enum LiveError {
     /// Channels on the chain cannot be kept like this.
     #[error("the channels of `pay.tempo.session` cannot be used")]
     TempoSession(#[from] TempoSessionError),
+    /// What an operator would settle with cannot be made.
+    #[error(transparent)]
+    Channels(#[from] TillError),
     /// What is there is no key that could settle, or no fee that it could pay.
     #[error("the key of `pay.tempo.session` cannot be used")]
     SettleKey,

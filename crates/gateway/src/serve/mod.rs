@@ -13,12 +13,14 @@
 //! | `till` | the gate, and what becomes of the one before it |
 //! | `chain` | Tempo, as the file has it |
 //! | `sessions` | channels, as the file has them |
+//! | `beside` | what the operator settles and closes them with |
 //! | `answer` | what is answered, and the passage of a request |
 //! | `documents` | what is told of the prices beforehand |
 //! | `change` | what a reload changes, and what it cannot |
 //! | `watch` | whether files changed |
 
 mod answer;
+mod beside;
 mod chain;
 mod change;
 mod descriptors;
@@ -60,6 +62,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use beside::till;
 pub use change::Changes;
 pub use error::{LiveError, ReloadError, StartError, TlsError};
 pub use via::{Hop, Via};

@@ -12,7 +12,7 @@ use farthing::{
 };
 
 use super::till::Parts;
-use crate::config::{CloseUnused, Pay, RuleSession, SessionPay};
+use crate::config::{CloseUnused, Pay, RuleSession, SessionPay, V1Ahead};
 
 /// What keeps channels, the preferred one first.
 pub(super) fn rails(
@@ -37,6 +37,7 @@ pub(super) fn options(said: &SessionPay) -> SessionOptions {
         // What is not said is counted in the same unit, and is no more than a payer may have.
         if per_payer.unit() != options.settle.amount.unit() {
             options.settle.amount = per_payer.clone();
+            // Vouchers are ahead by requests alone.
             options.v1_ahead = None;
         }
         (options.exposure_per_payer, options.exposure_in_total) = (per_payer, in_total);
@@ -46,6 +47,9 @@ pub(super) fn options(said: &SessionPay) -> SessionOptions {
     set(&mut settle.age, said.settle.age);
     set(&mut settle.idle, said.settle.idle);
     settle.schedule = said.settle.schedule;
+    set(&mut settle.every, said.settle.every);
+    set(&mut settle.serve_within, said.serve_within);
+    set(&mut settle.close_patience, said.close_patience);
     match said.close_unused {
         Some(CloseUnused::After(time)) => settle.close_unused = Some(time),
         Some(CloseUnused::Never) => settle.close_unused = None,
@@ -61,6 +65,18 @@ pub(super) fn options(said: &SessionPay) -> SessionOptions {
     set(&mut options.voucher_burst, number(said.voucher_burst));
     set(&mut options.openings_an_hour, said.openings_an_hour);
     set(&mut options.channels_in_memory, said.channels_in_memory);
+    set(&mut options.fundings_at_once, said.fundings_at_once);
+    set(&mut options.close_within, said.close_within);
+    match &said.v1_ahead {
+        Some(V1Ahead::By(price)) => options.v1_ahead = Some(price.clone()),
+        Some(V1Ahead::Requests) => options.v1_ahead = None,
+        None => {}
+    }
+    set(&mut options.v1_requests_ahead, said.v1_requests_ahead);
+    let kept = &mut options.retention;
+    set(&mut kept.channels, said.keep.channels);
+    set(&mut kept.ends, said.keep.ends);
+    set(&mut kept.settlements, said.keep.settlements);
     options
 }
 

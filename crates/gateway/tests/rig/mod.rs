@@ -464,7 +464,11 @@ impl Upstream {
             while let Ok((stream, _)) = listener.accept().await {
                 let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
                 running.spawn(async move {
-                    let mut conn = Conn { stream, seen };
+                    let mut conn = Conn {
+                        stream,
+                        target: String::new(),
+                        seen,
+                    };
                     if let Some(number) = conn.read().await {
                         answer(number, conn).await;
                     }
@@ -506,6 +510,8 @@ impl Drop for Upstream {
 /// A connection of an upstream's.
 pub struct Conn {
     pub stream: TcpStream,
+    /// What the request asked for.
+    pub target: String,
     seen: Arc<Mutex<Vec<Asked>>>,
 }
 
@@ -536,6 +542,7 @@ impl Conn {
             }
         }
         asked.body = body;
+        asked.target().clone_into(&mut self.target);
         let mut seen = self.seen.lock().unwrap();
         seen.push(asked);
         Some(seen.len() - 1)

@@ -53,6 +53,21 @@ async fn each_request_costs_its_price_and_the_service_sees_nothing_of_it() {
 }
 
 #[tokio::test]
+async fn what_the_service_does_not_serve_costs_nothing() {
+    let broken = "HTTP/1.1 500 Broken\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let upstream = Upstream::says(broken).await;
+    let rest = "[routes]\n\"GET /a\" = { session = \"$0.0001\" }\n\
+                \"GET /b\" = { session = { price = \"$0.001\", usage = \"events\" } }";
+    let world = World::open(upstream, rest).await;
+    for path in ["/a", "/b"] {
+        let answer = world.get(path).await;
+        assert_eq!(answer.status().as_u16(), 500);
+        assert_eq!(answer.headers()["money-moved"], "false");
+    }
+    world.closes_with(0).await;
+}
+
+#[tokio::test]
 async fn a_stream_is_paid_by_the_event_and_what_it_says_of_payments_is_left_out() {
     let upstream = Upstream::start(|_, mut conn| {
         Box::pin(async move {
@@ -83,6 +98,68 @@ async fn a_stream_is_paid_by_the_event_and_what_it_says_of_payments_is_left_out(
     );
     assert_eq!(world.sample("farthing_streams").await, 0.0);
     world.closes_with(5_000).await;
+}
+
+#[tokio::test]
+async fn what_the_service_says_it_used_is_what_is_charged() {
+    let upstream = Upstream::start(|number, mut conn| {
+        Box::pin(async move {
+            if number == 0 {
+                begins(&mut conn).await;
+                sends(&mut conn, "data: {\"text\":\"a\",\"usage\":null}\n\n").await;
+                sends(&mut conn, "data: {\"text\":\"b\"}\n\n").await;
+                sends(&mut conn, "data: {\"usage\":{\"total\":50}}\n\ndata: [DONE]\n\n").await;
+                ends(&mut conn).await;
+            } else {
+                let body = "{\"usage\":{\"total\":42}}";
+                conn.say(format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nx-used: 7\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())).await;
+            }
+        })
+    })
+    .await;
+    let rest = "[routes]\n\
+        \"GET /json\" = { session = { price = \"$0.0001\", unit = \"token\", usage = { json = \"$.usage.total\" }, estimate = 60 } }\n\
+        \"GET /header\" = { session = { price = \"$0.0001\", unit = \"token\", usage = { header = \"x-used\" }, estimate = 10 } }\n\
+        \"GET /least\" = { session = { price = \"$0.0001\", usage = { header = \"x-used\" }, least = 9 } }\n\
+        \"GET /untold\" = { session = { price = \"$0.0001\", usage = { header = \"x-other\" } } }";
+    let world = World::open(upstream, rest).await;
+    let streamed = world.get("/json").await;
+    let bill = streamed.bill().unwrap().clone();
+    let text = streamed.text().await.unwrap();
+    assert!(
+        text.ends_with("data: {\"usage\":{\"total\":50}}\n\ndata: [DONE]\n\n"),
+        "{text}"
+    );
+    assert_eq!(bill.receipt().unwrap().units, Some(50));
+    for (path, units) in [("/json", 42), ("/header", 7), ("/least", 9)] {
+        let answer = world.get(path).await;
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        let bill = answer.bill().unwrap().clone();
+        assert_eq!(answer.text().await.unwrap(), "{\"usage\":{\"total\":42}}");
+        assert_eq!(bill.receipt().unwrap().units, Some(units), "{path}");
+    }
+    // A rule that asks for what the service does not say sells nothing, and gives nothing away.
+    let answer = world.get("/untold").await;
+    assert_eq!(answer.status().as_u16(), 502);
+    assert_eq!(answer.headers()["money-moved"], "false");
+    world.closes_with((50 + 42 + 7 + 9) * 100).await;
+}
+
+#[tokio::test]
+async fn bytes_are_paid_by_the_kib_that_was_begun() {
+    let upstream = Upstream::start(|_, mut conn| {
+        Box::pin(async move {
+            let body = "x".repeat(2_500);
+            conn.say(format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2500\r\nConnection: close\r\n\r\n{body}")).await;
+        })
+    })
+    .await;
+    let rest = "[routes]\n\"GET /file\" = { session = { price = \"$0.001\", usage = \"bytes\", estimate = 3 } }";
+    let world = World::open(upstream, rest).await;
+    let answer = world.get("/file").await;
+    assert_eq!(answer.headers().get("content-length"), None);
+    assert_eq!(answer.text().await.unwrap().len(), 2_500);
+    world.closes_with(3_000).await;
 }
 
 #[tokio::test]

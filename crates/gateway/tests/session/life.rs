@@ -39,6 +39,35 @@ pub(crate) async fn reads(answer: &mut farthing::client::Response, events: usize
 }
 
 #[tokio::test]
+async fn a_reload_of_prices_and_of_the_gate_itself_keeps_streams_and_channels() {
+    for (from, to) in [
+        ("$0.001", "$0.002"),
+        (
+            "[routes]",
+            "[pay.session]\nsettle = { age = \"2h\" }\n[routes]",
+        ),
+    ] {
+        let (upstream, go) = pausing().await;
+        let world = World::open(upstream, RULE).await;
+        let mut answer = world.get("/words").await;
+        let bill = answer.bill().unwrap().clone();
+        let mut text = reads(&mut answer, 2).await;
+        let changes = world.reload(from, to).await.unwrap();
+        assert!(!changes.is_empty());
+        go.send_replace(true);
+        text.push_str(&answer.text().await.unwrap());
+        assert_eq!(text, words(&WORDS));
+        // A stream goes on at the price that it was begun at.
+        assert_eq!(bill.cost(), Amount::new(5_000));
+        // And what was begun before pays for what comes after.
+        let answer = world.get("/words").await;
+        let cost = if to == "$0.002" { 10_000 } else { 5_000 };
+        assert_eq!(answer.text().await.unwrap(), words(&WORDS));
+        world.closes_with(5_000 + cost).await;
+    }
+}
+
+#[tokio::test]
 async fn the_end_lets_streams_say_their_last_word() {
     let (upstream, _go) = pausing().await;
     let rest = format!("[limits]\ndrain = \"200ms\"\n{RULE}");

@@ -12,5 +12,8 @@ mod rig;
 mod kill;
 mod ledger;
 mod life;
+mod process;
 mod tempo;
+mod told;
+mod two;
 mod world;

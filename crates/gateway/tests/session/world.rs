@@ -4,7 +4,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use farthing::{
@@ -20,7 +20,7 @@ use farthing::{
 use farthing_gateway::{
     config::Config,
     observe::Sink,
-    serve::{Deps, Gateway},
+    serve::{Changes, Deps, Gateway, ReloadError},
 };
 
 use crate::rig::{Conn, Upstream};
@@ -45,6 +45,11 @@ pub(crate) fn key(seed: u8) -> AccountKey {
 
 /// Whoever pays as much as these tests cost.
 pub(crate) fn buyer(payer: Arc<dyn SessionPayer>) -> Client {
+    buyer_with(payer, Arc::new(MemoryBackend::new()))
+}
+
+/// The same, who keeps its books there.
+pub(crate) fn buyer_with(payer: Arc<dyn SessionPayer>, books: Arc<dyn Backend>) -> Client {
     let policy = Policy::new()
         .max_per_request("$0.10".parse().unwrap())
         .budget(Limit::total("$5".parse().unwrap()))
@@ -52,7 +57,7 @@ pub(crate) fn buyer(payer: Arc<dyn SessionPayer>) -> Client {
     Client::builder()
         .session_payer(payer)
         .policy(policy)
-        .backend(Arc::new(MemoryBackend::new()))
+        .backend(books)
         .clock(Arc::new(SystemClock))
         .build()
         .unwrap()
@@ -63,7 +68,24 @@ pub(crate) struct World {
     pub(crate) upstream: Upstream,
     pub(crate) client: Client,
     accounts: Accounts,
-    _folder: tempfile::TempDir,
+    log: Lines,
+    folder: tempfile::TempDir,
+    rest: String,
+}
+
+/// What the access log says.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 impl World {
@@ -83,7 +105,8 @@ impl World {
         let file = write(folder.path(), port(), &upstream, rest);
         let mut deps = Deps::new(Arc::new(SystemClock));
         deps.store = Some(backend);
-        deps.log = Sink::default();
+        let log = Lines::default();
+        deps.log = Sink::Writer(Box::new(log.clone()));
         let config = Config::read(&file).unwrap_or_else(|findings| panic!("{findings:?}"));
         let gateway = Gateway::start(config, deps).await.unwrap();
         Self {
@@ -91,7 +114,9 @@ impl World {
             upstream,
             client: buyer(Arc::new(LedgerSessionPayer::new(key(1)))),
             accounts,
-            _folder: folder,
+            log,
+            folder,
+            rest: rest.to_owned(),
         }
     }
 
@@ -101,6 +126,19 @@ impl World {
 
     pub(crate) async fn get(&self, path: &str) -> Response {
         self.client.get(self.url(path)).send().await.unwrap()
+    }
+
+    /// Reads the file anew, with something else in it.
+    pub(crate) async fn reload(&self, from: &str, to: &str) -> Result<Changes, ReloadError> {
+        assert!(self.rest.contains(from), "{from}");
+        let rest = self.rest.replace(from, to);
+        let file = write(
+            self.folder.path(),
+            self.gateway.address(),
+            &self.upstream,
+            &rest,
+        );
+        self.gateway.reload_file(&file).await
     }
 
     /// Closes the one channel, and asserts what moved, to the unit on both sides and with nothing held.
@@ -130,6 +168,14 @@ impl World {
             ),
             (FUNDS - amount, amount, 0)
         );
+    }
+
+    /// The lines of the access log, once the gateway has ended.
+    pub(crate) async fn logged(&self) -> Vec<String> {
+        self.gateway.stop().await;
+        let bytes = self.log.0.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines().map(str::to_owned).collect()
     }
 
     /// The value of a metric's sample.

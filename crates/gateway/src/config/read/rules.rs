@@ -1,6 +1,6 @@
 //! The rules.
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 use farthing::core::{noun::Description, payment::SettlePolicy};
 use http::{Method, StatusCode};
@@ -75,6 +75,8 @@ pub(super) struct Around<'a> {
     pub(super) body: u64,
     pub(super) discovery: bool,
     pub(super) money: &'a Money,
+    /// The longest that a request out of a channel can take to be served.
+    pub(super) serve_within: Duration,
 }
 
 pub(super) fn rules(
@@ -284,7 +286,7 @@ fn paid(
     let retryable = section.flag("retryable", report);
     rule.retryable = retryable.unwrap_or(false);
     terms(rule, section, around.money, report);
-    of_session(rule, section, around.money, report);
+    of_session(rule, section, around, report);
     let method = key.and_then(|key| match &key.verb {
         Verb::One(method) => Some(method),
         Verb::Any => None,
@@ -328,15 +330,25 @@ fn paid(
 }
 
 /// What is asked for out of a channel, and what is not said of it.
-fn of_session(rule: &mut Rule, section: Section<'_>, money: &Money, report: &mut Report<'_>) {
+fn of_session(rule: &mut Rule, section: Section<'_>, around: &Around<'_>, report: &mut Report<'_>) {
     let Some(item) = section.get("session") else {
         return;
     };
-    if let Some(instead) = money.without_sessions() {
+    if let Some(instead) = around.money.without_sessions() {
         let what = "there is nothing that channels could be kept in";
         report.add(item.key_at.clone(), Wrong::write(what, instead));
     }
-    rule.session = session(&item, money, report);
+    rule.session = session(&item, around.money, report);
+    if let (Some(deadline), Some(late)) = (rule.deadline, section.get("deadline"))
+        && deadline > around.serve_within
+    {
+        let within = values::told(around.serve_within);
+        let what = format!(
+            "what nobody finished counts as served after {within}, and this request may take longer"
+        );
+        let instead = "a longer `serve_within` in [pay.session]";
+        report.add(late.at, Wrong::write(what, instead));
+    }
     if rule.price != RulePrice::Session {
         return;
     }

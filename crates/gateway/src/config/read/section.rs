@@ -249,9 +249,16 @@ pub(super) fn belongs(key: &str) -> Option<&'static str> {
         | "voucher_burst"
         | "openings_an_hour"
         | "channels_in_memory"
+        | "fundings_at_once"
+        | "close_within"
+        | "close_patience"
+        | "serve_within"
+        | "v1_ahead"
+        | "v1_requests_ahead"
+        | "keep"
         | "challenge" => "into [pay.session]",
-        "escrows" | "together" | "sponsored" | "fee_token" => "into [pay.tempo.session]",
-        "usage" | "unit" | "estimate" | "least" | "min_delta" | "empty_posts" => {
+        "escrows" | "together" | "sponsored" | "fee_token" | "grace" => "into [pay.tempo.session]",
+        "usage" | "unit" | "estimate" | "least" | "min_delta" | "ahead" | "empty_posts" => {
             "into `session` of a rule"
         }
         "network" | "recipient" | "tokens" | "rpc" | "modes" | "proof_v2" | "sponsor" => {

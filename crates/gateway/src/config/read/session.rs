@@ -13,7 +13,7 @@ use super::{
     values,
 };
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "price",
     "usage",
     "unit",
@@ -22,11 +22,12 @@ const KEYS: [&str; 9] = [
     "deposit",
     "min_delta",
     "voucher_wait",
+    "ahead",
     "empty_posts",
 ];
 
 /// Keys that say something only where usage is counted.
-const COUNTED: [&str; 3] = ["unit", "least", "estimate"];
+const COUNTED: [&str; 4] = ["unit", "least", "estimate", "ahead"];
 
 /// The most units of one request that are asked for beforehand.
 const UNITS: u64 = 1_000_000_000;
@@ -74,6 +75,7 @@ impl RuleSession {
             deposit: None,
             min_delta: None,
             voucher_wait: None,
+            ahead: 0,
             empty_posts: false,
         }
     }
@@ -119,6 +121,12 @@ fn metered(
     let voucher_wait = section.parsed("voucher_wait", report, |text| {
         values::duration(text, &values::WAIT)
     });
+    let ahead = section.number("ahead", 0..=UNITS, report);
+    if let (Some(_), Some(Usage::Header(_))) = (ahead, &usage) {
+        let at = section.get("ahead")?.key_at;
+        let what = "`ahead` says nothing where an answer is charged at once";
+        report.add(at, Wrong::write(what, "remove `ahead`"));
+    }
     let empty_posts = section.flag("empty_posts", report);
     let bare = RuleSession::new(price?, usage?);
     let least = least.unwrap_or(bare.least);
@@ -129,6 +137,7 @@ fn metered(
         deposit,
         min_delta,
         voucher_wait,
+        ahead: ahead.unwrap_or(0),
         empty_posts: empty_posts.unwrap_or(false),
         ..bare
     })

@@ -2,17 +2,17 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use farthing::core::value::Price;
+use farthing::{core::value::Price, server::session::Retention};
 use toml::de::DeValue;
 
 use super::{
-    super::{CloseUnused, Pay, SessionPay, SettleWhen},
+    super::{CloseUnused, Keep, Pay, SessionPay, SettleWhen, V1Ahead},
     report::{Report, Wrong},
     section::{Section, kind, listed},
     values,
 };
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 17] = [
     "min_deposit",
     "exposure",
     "settle",
@@ -23,7 +23,21 @@ const KEYS: [&str; 10] = [
     "voucher_burst",
     "openings_an_hour",
     "channels_in_memory",
+    "fundings_at_once",
+    "close_within",
+    "close_patience",
+    "serve_within",
+    "v1_ahead",
+    "v1_requests_ahead",
+    "keep",
 ];
+
+/// Bounds of a time that something is kept after its end.
+const KEPT: RangeInclusive<Duration> =
+    Duration::from_secs(60 * 60)..=Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// Bounds of how often it is looked for what is to be settled.
+const EVERY: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60 * 60);
 
 /// Bounds of a time after which something is settled or closed.
 const LONG: RangeInclusive<Duration> =
@@ -53,17 +67,8 @@ pub(super) fn sessions(pay: Section<'_>, rails: &Pay, report: &mut Report<'_>) -
         .as_ref()
         .map(|(one, _)| one.unit().as_str().to_owned());
     let unit = unit.unwrap_or_else(|| "USD".to_owned());
-    let counted = |key: &str, section: Section<'_>, report: &mut Report<'_>| {
-        section.parsed(key, report, |text| in_unit(text, &unit))
-    };
-    let min_deposit = counted("min_deposit", section, report);
-    let mut settle = SettleWhen::default();
-    if let Some(when) = section.section("settle", "`settle`", report) {
-        when.only(&["amount", "age", "idle", "schedule"], report);
-        settle.amount = counted("amount", when, report);
-        let mut time = |key: &str| when.parsed(key, report, |text| values::duration(text, &LONG));
-        (settle.age, settle.idle, settle.schedule) = (time("age"), time("idle"), time("schedule"));
-    }
+    let min_deposit = section.parsed("min_deposit", report, |text| in_unit(text, &unit));
+    let settle = settle(section, &unit, report);
     let close_unused = section.parsed("close_unused", report, |text| match text {
         "never" => Ok(CloseUnused::Never),
         text => values::duration(text, &LONG).map(CloseUnused::After),
@@ -72,14 +77,19 @@ pub(super) fn sessions(pay: Section<'_>, rails: &Pay, report: &mut Report<'_>) -
         let number = section.number(key, 1..=most, report)?;
         u32::try_from(number).ok()
     };
+    let wait = |key: &str, report: &mut Report<'_>| {
+        section.parsed(key, report, |text| values::duration(text, &values::WAIT))
+    };
+    let v1_ahead = section.parsed("v1_ahead", report, |text| match text {
+        "none" => Ok(V1Ahead::Requests),
+        text => in_unit(text, &unit).map(V1Ahead::By),
+    });
     SessionPay {
         min_deposit,
         exposure,
         settle,
         close_unused,
-        voucher_wait: section.parsed("voucher_wait", report, |text| {
-            values::duration(text, &values::WAIT)
-        }),
+        voucher_wait: wait("voucher_wait", report),
         challenge: section.parsed("challenge", report, |text| {
             values::duration(text, &CHALLENGE)
         }),
@@ -89,6 +99,60 @@ pub(super) fn sessions(pay: Section<'_>, rails: &Pay, report: &mut Report<'_>) -
         channels_in_memory: section
             .number("channels_in_memory", 64..=100_000_000, report)
             .and_then(|number| usize::try_from(number).ok()),
+        fundings_at_once: section
+            .number("fundings_at_once", 1..=100_000, report)
+            .and_then(|number| usize::try_from(number).ok()),
+        close_within: wait("close_within", report),
+        close_patience: wait("close_patience", report),
+        serve_within: section.parsed("serve_within", report, |text| values::duration(text, &LONG)),
+        v1_ahead,
+        v1_requests_ahead: section
+            .number("v1_requests_ahead", 0..=1_000_000, report)
+            .and_then(|number| u32::try_from(number).ok()),
+        keep: keep(section, report),
+    }
+}
+
+/// How long what is over is kept. Of an end no less is known than of its channel.
+fn keep(section: Section<'_>, report: &mut Report<'_>) -> Keep {
+    let Some(kept) = section.section("keep", "`keep`", report) else {
+        return Keep::default();
+    };
+    kept.only(&["channels", "ends", "settlements"], report);
+    let mut time = |key: &str| kept.parsed(key, report, |text| values::duration(text, &KEPT));
+    let keep = Keep {
+        channels: time("channels"),
+        ends: time("ends"),
+        settlements: time("settlements"),
+    };
+    let usual = Retention::default();
+    let channels = keep.channels.unwrap_or(usual.channels);
+    if let Some(said) = kept.get("ends").or_else(|| kept.get("channels"))
+        && keep.ends.unwrap_or(usual.ends) < channels
+    {
+        let what = "how a channel ended is kept at least as long as the channel";
+        let instead = format!("ends = \"{}\"", values::told(channels));
+        report.add(said.at, Wrong::write(what, instead));
+    }
+    keep
+}
+
+/// When what was spent is settled.
+fn settle(section: Section<'_>, unit: &str, report: &mut Report<'_>) -> SettleWhen {
+    let Some(when) = section.section("settle", "`settle`", report) else {
+        return SettleWhen::default();
+    };
+    when.only(&["amount", "age", "idle", "schedule", "every"], report);
+    let amount = when.parsed("amount", report, |text| in_unit(text, unit));
+    let mut time = |key: &str, bounds: &RangeInclusive<Duration>| {
+        when.parsed(key, report, |text| values::duration(text, bounds))
+    };
+    SettleWhen {
+        amount,
+        age: time("age", &LONG),
+        idle: time("idle", &LONG),
+        schedule: time("schedule", &LONG),
+        every: time("every", &EVERY),
     }
 }
 

@@ -80,6 +80,7 @@ pub(super) fn config(table: &DeTable<'_>, report: &mut Report<'_>) -> Option<Con
     let money = Money::of(&pay, names_chain);
     let around = rules::Around {
         money: &money,
+        serve_within: pay.session.serves_within(),
         upstream: upstream.as_ref(),
         body: limits.body,
         discovery: about.discovery,

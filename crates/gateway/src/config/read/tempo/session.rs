@@ -1,5 +1,7 @@
 //! Channels on Tempo.
 
+use std::{ops::RangeInclusive, time::Duration};
+
 use farthing::{
     core::{intent::session::Protocol, value::Price},
     evm::Address,
@@ -12,20 +14,26 @@ use super::{
         super::TempoSessionPay,
         report::{Report, Wrong},
         section::{Item, Section, kind},
+        values,
     },
     address::address,
     sponsor::{self, Keeper},
     token,
 };
 
-const KEYS: [&str; 6] = [
+const KEYS: [&str; 7] = [
     "key",
     "escrows",
     "fee_token",
     "max_fee",
     "together",
     "sponsored",
+    "grace",
 ];
+
+/// Bounds of the time that contracts leave to settle.
+const GRACE: RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(365 * 24 * 60 * 60);
 
 const SETTLER: Keeper = Keeper {
     lacks: "[pay.tempo.session] has no key to settle with",
@@ -69,6 +77,7 @@ pub(super) fn session(
         let what = "there is nobody who would pay the fees of openings";
         report.add(at, Wrong::write(what, "a `sponsor` in pay.tempo"));
     }
+    let grace = section.parsed("grace", report, |text| values::duration(text, &GRACE));
     Some(TempoSessionPay {
         key: key?.0,
         escrows: escrows?,
@@ -76,6 +85,7 @@ pub(super) fn session(
         max_fee,
         together: together.and_then(|number| usize::try_from(number).ok()),
         sponsored: sponsored.unwrap_or(around.is_sponsored),
+        grace,
     })
 }
 
