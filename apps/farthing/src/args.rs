@@ -137,6 +137,9 @@ pub(crate) struct Pay {
     /// The most to lock in one channel, for example '$5'; what is not spent comes back [default: $1]
     #[arg(long, value_name = "PRICE")]
     pub(crate) deposit: Option<Price>,
+    /// The most to lock in all channels together [default: five deposits]
+    #[arg(long, value_name = "PRICE")]
+    pub(crate) locked: Option<Price>,
     /// Of a stream of events, print the data alone, a line each
     #[arg(long, conflicts_with = "json")]
     pub(crate) text: bool,

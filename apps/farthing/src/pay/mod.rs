@@ -97,15 +97,19 @@ pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
     shown
 }
 
-/// When a channel pays, and how much may be locked in one.
+/// When a channel pays, and how much may be locked in one and in all.
 fn with_sessions(policy: Policy, pay: &Pay) -> Policy {
     let policy = match (pay.session, pay.no_session) {
         (true, _) => policy.sessions(UseSessions::Always),
         (_, true) => policy.sessions(UseSessions::Never),
         _ => policy,
     };
-    match &pay.deposit {
+    let policy = match &pay.deposit {
         Some(most) => policy.max_deposit(most.clone()),
+        None => policy,
+    };
+    match &pay.locked {
+        Some(most) => policy.max_locked(most.clone()),
         None => policy,
     }
 }

@@ -226,6 +226,7 @@ pub(super) fn synced(synced: Vec<Synced>, json: bool) -> Result<Exit, Error> {
         purse,
         changed,
         error,
+        ..
     } in synced
     {
         let told = error.map(|error| {
