@@ -117,6 +117,7 @@ async fn a_channel_and_a_request_are_no_larger_than_was_measured() {
     // With its first request, which draws what all of them may hold unsettled.
     eprintln!("an opening: {commits} commits, {rows} rows, {bytes} bytes");
     assert_eq!((commits, rows), (4, 7));
+    assert!(bytes <= 1_250, "{bytes}");
     // Together, or each of them would wait for the disk.
     let mut tasks = JoinSet::new();
     for number in 1..CHANNELS {
@@ -132,7 +133,7 @@ async fn a_channel_and_a_request_are_no_larger_than_was_measured() {
     let (commits, rows, bytes) = store.taken();
     eprintln!("a request: {commits} commits, {rows} rows, {bytes} bytes");
     assert_eq!((commits, rows), (1, 1));
-    assert!(bytes <= 400, "{bytes}");
+    assert!(bytes <= 180, "{bytes}");
     let (key, call) = (Fingerprint([7; 32]), call());
     let (begun, (guards, writes)) = HeldCall::begin(&key, call, NOW);
     let mut keyed = purchase(9);
@@ -144,7 +145,7 @@ async fn a_channel_and_a_request_are_no_larger_than_was_measured() {
     let (commits, rows, bytes) = store.taken();
     eprintln!("a request under a key: {commits} commits, {rows} rows, {bytes} bytes");
     assert_eq!((commits, rows), (1, 3));
-    assert!(bytes <= 600, "{bytes}");
+    assert!(bytes <= 350, "{bytes}");
     let answer = Stored {
         status: 200,
         headers: Vec::new(),
@@ -172,7 +173,7 @@ async fn a_channel_and_a_request_are_no_larger_than_was_measured() {
         .sum();
     let each = file / CHANNELS;
     eprintln!("a channel: {each} bytes of a file");
-    assert!(each <= 4_000, "{each}");
+    assert!(each <= 2_500, "{each}");
 }
 
 /// A channel that was just opened and charged.
