@@ -118,8 +118,15 @@ pub(super) const PROMISES: &[Mutant] = &[
     Mutant {
         name: "promised: a deposit has no bound but the budgets",
         file: "crates/client/src/session/lock.rs",
-        find: "let mut most = cap;",
-        replace: "let mut most = cap.max(Amount::new(u128::MAX));",
+        find: "let mut most = cap.min(room);",
+        replace: "let mut most = room;",
+        killers: &[PURSES],
+    },
+    Mutant {
+        name: "promised: each deposit is bounded, and not all of them together",
+        file: "crates/client/src/session/lock.rs",
+        find: "let mut most = cap.min(room);",
+        replace: "let mut most = cap.min(room.max(cap));",
         killers: &[PURSES],
     },
     Mutant {

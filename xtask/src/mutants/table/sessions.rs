@@ -48,8 +48,8 @@ pub(super) const SESSIONS: &[Mutant] = &[
     Mutant {
         name: "a channel: a voucher above what was spent is forgotten",
         file: "crates/core/src/intent/session/kept.rs",
-        find: "self.0.drain(..within - 1);",
-        replace: "self.0.drain(..within);",
+        find: "within.saturating_sub(1)",
+        replace: "within",
         killers: &[SESSION],
     },
     Mutant {
