@@ -81,6 +81,9 @@ pub(crate) enum Command {
     /// The payments a seller's store knows: what is owed, and giving it back
     #[command(subcommand)]
     Payments(operator::payments::Args),
+    /// The channels a seller's store is paid out of: settling and closing them, and the sums
+    #[command(subcommand)]
+    Channels(operator::channels::Args),
     /// Print a script that completes commands in a shell
     Completions(complete::Args),
     /// Print the whole command tree as JSON, which `--describe` asks for
@@ -249,6 +252,7 @@ impl Command {
             Self::Sessions(sessions) => sessions.is_json(),
             Self::Ledger(ledger) => ledger.is_json(),
             Self::Payments(payments) => payments.is_json(),
+            Self::Channels(channels) => channels.is_json(),
             Self::Completions(_) => false,
         }
     }

@@ -7,7 +7,10 @@ use std::{any::TypeId, net::SocketAddr, path::PathBuf};
 
 use clap::{Arg, ArgAction, Command, CommandFactory};
 use farthing::{
-    core::value::{PaymentId, Price, Timestamp},
+    core::{
+        intent::session::ChannelId,
+        value::{PaymentId, Price, Timestamp},
+    },
     evm::{Address, ChainId},
     ledger::{Account, TransferId},
 };
@@ -166,6 +169,7 @@ fn kind(arg: &Arg) -> &'static str {
         None if id == TypeId::of::<Age>() => "time",
         None if id == TypeId::of::<RpcText>() => "URL",
         None if id == TypeId::of::<TransferId>() => "transfer id",
+        None if id == TypeId::of::<ChannelId>() => "channel id",
         None => "text",
     }
 }
@@ -189,6 +193,9 @@ fn moves_money(path: &str) -> Option<bool> {
         "receipts list" | "receipts show" | "receipts export" | "receipts write-off" => false,
         "networks list" | "networks add" | "networks remove" | "networks use" => false,
         "ledger balance" | "ledger accounts" | "ledger history" => false,
+        // What was spent is paid out, and the rest goes back.
+        "channels settle" | "channels close" => true,
+        "channels list" | "channels show" | "channels report" => false,
         "payments list" | "payments show" | "payments write-off" => false,
         "gateway check" | "gateway explain" | "gateway init" => false,
         _ => return None,

@@ -71,6 +71,7 @@ fn run(command: Command, keystore: &Keystore) -> Result<Exit, Error> {
             Command::Dev(dev) => dev::run(dev).await,
             Command::Ledger(command) => operator::ledger::run(command).await,
             Command::Payments(command) => operator::payments::run(command).await,
+            Command::Channels(command) => operator::channels::run(command).await,
             Command::Completions(shell) => complete::run(&shell),
             Command::Gateway(gateway) => gateway::run(gateway, keystore).await,
             Command::Describe => describe::run(),

@@ -1,5 +1,6 @@
 //! What an operator does with a seller's store: accounts, money in and out, what is owed.
 
+pub(crate) mod channels;
 mod error;
 pub(crate) mod ledger;
 pub(crate) mod payments;
@@ -12,7 +13,7 @@ use farthing_gateway::config::{self as gateway, Config};
 
 use crate::{args::any_path, buyer, error::Error, exit::Exit, gateway::GatewayError, screen};
 
-pub(crate) use error::OperatorError;
+pub(crate) use error::{OperatorError, Problem};
 
 /// Rows that are read at once.
 const PAGE: usize = 200;
@@ -41,6 +42,13 @@ struct Store {
 }
 
 impl StoreAt {
+    /// Opens it, with the gateway's file where one names it.
+    fn open_with_config(&self) -> Result<(Option<Config>, Store), Error> {
+        let config = self.config.as_ref();
+        let config = config.map(|file| Config::read(file).map_err(GatewayError::File));
+        Ok((config.transpose()?, self.open()?))
+    }
+
     /// The store's file: the one a gateway's file names, else the one that is named here or in the
     /// environment.
     pub(crate) fn path(&self) -> Result<PathBuf, Error> {

@@ -9,6 +9,7 @@
 mod attack;
 mod budget;
 mod chain;
+mod channels;
 mod check;
 mod dev;
 mod gateway_file;

@@ -124,6 +124,10 @@ fn the_help() {
         ("help-sessions-close.txt", &["sessions", "close", "--help"]),
         ("help-ledger-deposit.txt", &["ledger", "deposit", "--help"]),
         (
+            "help-channels-settle.txt",
+            &["channels", "settle", "--help"],
+        ),
+        (
             "help-payments-refund.txt",
             &["payments", "refund", "--help"],
         ),

@@ -9,7 +9,7 @@ use std::{
 
 use farthing::{
     core::value::CurrencyCode,
-    ledger::{Account, Accounts, Currencies},
+    ledger::{Account, Accounts, Balance, Currencies},
     store::{SqliteBackend, SqliteOptions},
 };
 use serde_json::Value;
@@ -172,6 +172,14 @@ impl Dev {
         )
     }
 
+    /// What the seller has.
+    pub(crate) fn seller_has(&self) -> u128 {
+        let seller = self.folder().join("seller/default.wallet.json");
+        let seller: Value = serde_json::from_slice(&std::fs::read(seller).unwrap()).unwrap();
+        let account = seller["account"].as_str().unwrap();
+        available(Path::new(self.says("store")), account)
+    }
+
     /// Sends a signal and waits for the end; what was still printed comes back.
     pub(crate) fn end(mut self, signal: &str) -> (ExitStatus, String) {
         send(&self.child, signal);
@@ -195,7 +203,18 @@ pub(crate) fn send(child: &Child, signal: &str) {
     assert!(sent.unwrap().success());
 }
 
+/// What an account has, where nothing may be held.
 pub(crate) fn balance(store: &Path, account: &str) -> u128 {
+    let balance = both(store, account);
+    assert!(balance.held.is_zero(), "nothing stays held: {balance:?}");
+    balance.available.units()
+}
+
+fn available(store: &Path, account: &str) -> u128 {
+    both(store, account).available.units()
+}
+
+fn both(store: &Path, account: &str) -> Balance {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
@@ -209,9 +228,7 @@ pub(crate) fn balance(store: &Path, account: &str) -> u128 {
         Account::parse(account).unwrap(),
         CurrencyCode::new("usd6").unwrap(),
     );
-    let balance = runtime
+    runtime
         .block_on(accounts.balance(&account, &dollar))
-        .unwrap();
-    assert!(balance.held.is_zero(), "nothing stays held: {balance:?}");
-    balance.available.units()
+        .unwrap()
 }
