@@ -183,3 +183,46 @@ async fn a_voucher_is_handed_in_by_a_bare_post_and_by_nothing_else() {
     assert_eq!(post("Authorization: Payment x\r\n", "").await, 402);
     assert_eq!(world.upstream.asked().len(), 1);
 }
+
+/// Nobody hears anything while an answer is held, so one that costs more than the balance goes to nobody:
+/// its buyer is told what is missing, and the service is asked anew.
+#[tokio::test]
+async fn an_answer_that_costs_more_than_was_covered_is_asked_for_once_more_and_charged_once() {
+    let upstream = Upstream::start(|_, mut conn| {
+        Box::pin(async move {
+            let body = "{\"usage\":{\"total\":900}}";
+            conn.say(format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())).await;
+        })
+    })
+    .await;
+    let rest = "[routes]\n\"GET /json\" = { session = { price = \"$0.00001\", usage = { json = \"$.usage.total\" } } }";
+    let world = World::open(upstream, rest).await;
+    let answer = world.get("/json").await;
+    assert_eq!(answer.status().as_u16(), 200);
+    let bill = answer.bill().unwrap().clone();
+    answer.text().await.unwrap();
+    assert_eq!(bill.receipt().unwrap().units, Some(900));
+    assert_eq!(world.upstream.asked().len(), 2);
+    world.closes_with(9_000).await;
+}
+
+#[tokio::test]
+async fn what_a_stream_was_charged_ahead_and_did_not_use_is_given_back() {
+    let upstream = Upstream::start(|_, mut conn| {
+        Box::pin(async move {
+            begins(&mut conn).await;
+            sends(&mut conn, &words(&WORDS)).await;
+            ends(&mut conn).await;
+        })
+    })
+    .await;
+    let rest = "[routes]\n\"GET /words\" = { session = { price = \"$0.001\", usage = \"events\", ahead = 3, estimate = 20 } }";
+    let world = World::open(upstream, rest).await;
+    for _ in 0..2 {
+        let answer = world.get("/words").await;
+        let bill = answer.bill().unwrap().clone();
+        assert_eq!(answer.text().await.unwrap(), words(&WORDS));
+        assert_eq!(bill.receipt().unwrap().units, Some(5));
+    }
+    world.closes_with(10_000).await;
+}
