@@ -186,7 +186,8 @@ impl Buyer {
             })
             .backend(Arc::clone(&self.store.backend))
             .clock(Arc::new(SystemClock))
-            .http(http());
+            .http(http())
+            .socket_http(http().http1_only());
         let builder = match ask {
             Some(ask) => builder.approve(ask),
             None => builder,

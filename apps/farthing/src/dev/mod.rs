@@ -96,6 +96,7 @@ async fn show(demo: &Demo, dev: &Dev, folder: &Folder) -> Result<bool, Error> {
             "free_url": demo.at("/free"),
             "render_url": demo.at("/render"),
             "stream_url": demo.at("/rhyme"),
+            "socket_url": demo.at("/bells").replacen("http", "ws", 1),
             "wallet": demo.shop.rail.payer(),
             "keystore": demo.buyer.dir().display().to_string(),
             "store": demo.store.display().to_string(),

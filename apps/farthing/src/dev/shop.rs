@@ -11,11 +11,14 @@ use farthing::{
     server::{
         Gate, Paid, Route,
         discovery::{Discovery, PricedRouter, Service},
-        session::{Meter, Metering, Piece, StreamBody},
+        session::{
+            Meter, Metering, Piece, StreamBody,
+            socket::{Heard, PaidSocket},
+        },
     },
     store::SqliteBackend,
 };
-use futures_util::{StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -86,7 +89,11 @@ impl Shop {
             .priced("GET /paid", fact, paid)?
             .priced("POST /render", render, rendered)?
             .priced("GET /rhyme", stream, rhyme)?;
-        Ok(router.discovered(Discovery::new(service))?)
+        let words = Metering::by_use(WORD, "word")?.suggested_deposit("$0.05")?;
+        let socket = Route::metered(words).described("the same rhyme on a WebSocket");
+        let bells = PaidSocket::new(&self.gate, socket, |_: Heard| said(1, str::to_owned))?;
+        let router = router.discovered(Discovery::new(service))?;
+        Ok(router.route_service("/bells", bells))
     }
 }
 
@@ -111,12 +118,19 @@ struct Rhyme {
 /// Each word is charged before it goes out.
 async fn rhyme(meter: Meter, Query(asked): Query<Rhyme>) -> Response<StreamBody> {
     let times = asked.times.unwrap_or(1).min(TIMES);
+    meter.stream().sse(said(times, |word| Event::data(word)))
+}
+
+/// The rhyme, as it is said.
+fn said<T: Send + 'static>(
+    times: usize,
+    form: fn(&'static str) -> T,
+) -> impl Stream<Item = Result<Piece<T>, Infallible>> + Send {
     let words = iter::repeat_n(RHYME, times).flat_map(str::split_whitespace);
-    let pieces = stream::iter(words).then(|word| async move {
+    stream::iter(words).then(move |word| async move {
         tokio::time::sleep(PACE).await;
-        Ok::<_, Infallible>(Piece::new(1, Event::data(word)))
-    });
-    meter.stream().sse(pieces)
+        Ok(Piece::new(1, form(word)))
+    })
 }
 
 async fn rendered(_: Paid, text: Bytes) -> String {

@@ -94,27 +94,35 @@ impl Sink {
             if chunk.is_empty() {
                 continue;
             }
-            if let Some(running) = &mut running {
-                running.before();
-            }
-            let written = self.write(&chunk);
-            // Whoever waits for a word sees it.
-            written.and_then(|()| self.flush()).map_err(failed)?;
-            if let Some(running) = &mut running {
-                running.after(matches!(self, Self::Stdout { open: true }));
-            }
+            self.put(&chunk, running.as_mut()).map_err(failed)?;
         }
         self.flush().map_err(failed)
     }
 
+    /// Writes a piece, and tells what it costs by then.
+    pub(super) fn put(&mut self, piece: &[u8], running: Option<&mut Running>) -> io::Result<()> {
+        let mut running = running;
+        if let Some(running) = &mut running {
+            running.before();
+        }
+        self.write(piece)?;
+        // Whoever waits for a word sees it.
+        self.flush()?;
+        if let Some(running) = running {
+            running.after(matches!(self, Self::Stdout { open: true }));
+        }
+        Ok(())
+    }
+
     /// What follows on the terminal stands on a line of its own. The data is left as it came.
-    fn finish_line(&self) {
+    pub(super) fn finish_line(&self) {
         if matches!(self, Self::Stdout { open: true }) && io::stdout().is_terminal() {
             screen::tell("");
         }
     }
 
-    fn empty(&mut self) -> io::Result<()> {
+    /// Begins with nothing, where the place can be emptied.
+    pub(super) fn empty(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout { .. } => Ok(()),
             Self::File(output) => {

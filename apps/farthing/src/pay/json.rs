@@ -86,7 +86,7 @@ async fn events(mut response: Response, mut head: Value) -> Result<Exit, Error> 
     Ok(exit_of(&response))
 }
 
-fn session(bill: &Bill) -> Value {
+pub(super) fn session(bill: &Bill) -> Value {
     json!({
         "id": bill.purse(),
         "channel": bill.channel(),

@@ -7,6 +7,7 @@ mod plan;
 mod request;
 mod running;
 mod session;
+mod socket;
 
 use std::io::{self, IsTerminal};
 
@@ -68,6 +69,12 @@ pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
         screen::tell(format!("{} {}", prepared.method, screen::clean(&pay.url)));
     }
     let started = SystemClock.now();
+    if prepared.is_socket {
+        let done = socket::run(&client, prepared, sink, &pay, started).await;
+        let done = done.map_err(|error| why(error, &buyer, &limits, &pay));
+        buyer.close().await;
+        return done;
+    }
     let sent = tokio::select! {
         // First, so that it is listened for before anything is sent.
         biased;

@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
+use super::socket;
 use crate::{args::Pay, error::Error};
 
 /// Bytes of the largest body that is sent. It is kept in memory, because a payment sends it twice.
@@ -61,13 +62,20 @@ pub(super) struct Prepared {
     pub(super) url: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Bytes>,
+    /// Whether it opens a WebSocket, which a dry run only asks for its price.
+    pub(super) is_socket: bool,
+    /// What is said on it.
+    pub(super) messages: Vec<String>,
 }
 
 impl Prepared {
     pub(super) fn new(pay: &Pay) -> Result<Self, Error> {
+        if pay.url.starts_with("ws://") || pay.url.starts_with("wss://") {
+            return Self::socket(pay);
+        }
         if !pay.url.starts_with("http://") && !pay.url.starts_with("https://") {
             return Err(Error::Usage {
-                what: "the URL does not start with http:// or https://".to_owned(),
+                what: "the URL does not start with http://, https://, ws:// or wss://".to_owned(),
                 next: "write it whole, for example https://api.example.com/weather",
             });
         }
@@ -92,6 +100,41 @@ impl Prepared {
             url: pay.url.clone(),
             headers,
             body,
+            is_socket: false,
+            messages: Vec::new(),
+        })
+    }
+
+    /// Each piece of data is a message of its own.
+    fn socket(pay: &Pay) -> Result<Self, Error> {
+        if let Some(what) = socket::refused(pay) {
+            return Err(Error::Usage {
+                what: what.to_owned(),
+                next: "see `farthing pay --help`",
+            });
+        }
+        let said = pay.data.iter().map(|piece| {
+            let text = body(std::slice::from_ref(piece))?.unwrap_or_default();
+            String::from_utf8(text.into()).map_err(|_| Error::Usage {
+                what: "a message of a WebSocket is text, and the data is not".to_owned(),
+                next: "say something else with -d",
+            })
+        });
+        let mut headers = HeaderMap::new();
+        for HeaderLine { name, value } in &pay.headers {
+            headers.append(name.clone(), value.clone());
+        }
+        Ok(Self {
+            method: Method::GET,
+            // What it costs is asked over HTTP, at the same address.
+            url: match pay.dry_run {
+                true => pay.url.replacen("ws", "http", 1),
+                false => pay.url.clone(),
+            },
+            headers,
+            body: None,
+            is_socket: !pay.dry_run,
+            messages: said.collect::<Result<_, _>>()?,
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use farthing::{
-    client::{Bill, Client, Outlay, Purse, Response, Standing},
+    client::{Bill, Client, Outlay, Purse, Response, Socket, Standing},
     core::{encoding::sse, noun::session::Cut, payment::Moved},
 };
 use serde_json::{Value, json};
@@ -46,6 +46,18 @@ impl Paid {
             is_events: is_stream(response),
             is_told: pay.json && is_stream(response) && sink.path().is_none(),
         })
+    }
+
+    /// Of a socket, which is paid for so or not at all.
+    pub(super) fn of_socket(socket: &Socket, sink: &Sink, pay: &Pay) -> Self {
+        Self {
+            bill: socket.bill().clone(),
+            outlay: socket.paid().clone(),
+            is_json: pay.json,
+            is_silent: pay.silent,
+            is_events: true,
+            is_told: pay.json && sink.path().is_none(),
+        }
     }
 
     /// Tells what it cost, once nothing more is counted.

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use farthing::client::{Error as ClientError, SessionFault};
+use farthing::{
+    client::{Error as ClientError, SessionFault},
+    core::payment::Moved,
+};
 
 use crate::{
     error::{Blame, Row, of_client},
@@ -18,6 +21,9 @@ pub(crate) fn of_fault(fault: &SessionFault, error: &ClientError) -> Row {
         | SessionFault::Cap { .. } => (Exit::Refused, Blame::Limits),
         SessionFault::Waits { .. } => (Exit::Unresolved, Blame::Rail),
         SessionFault::Unanswered(_) => (Exit::Unresolved, Blame::Server),
+        SessionFault::Socket(_) if error.moved() == Moved::Unknown => {
+            (Exit::Unresolved, Blame::Server)
+        }
         SessionFault::Rail(_) => (Exit::Unpaid, Blame::Rail),
         SessionFault::Contended => (Exit::Unpaid, Blame::Machine),
         SessionFault::NoPayer(_) => (Exit::Unpaid, Blame::Wallet),

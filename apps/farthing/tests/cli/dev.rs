@@ -49,6 +49,7 @@ fn the_line_says_what_is_needed() {
             "keystore",
             "paid_url",
             "render_url",
+            "socket_url",
             "store",
             "stream_url",
             "wallet"

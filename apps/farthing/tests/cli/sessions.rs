@@ -89,6 +89,61 @@ fn a_program_is_told_of_each_event_and_what_it_costs_by_then() {
 }
 
 #[test]
+fn a_socket_is_paid_for_by_the_word_as_a_stream_is() {
+    let dev = Dev::start();
+    let url = dev.says("socket_url");
+    assert!(url.starts_with("ws://"), "{url}");
+    let run = dev.pay(&[url, "-y"]).ends(0);
+    assert_eq!(run.text().lines().count(), WORDS, "{run:?}");
+    assert!(run.text().starts_with("You\nowe\nme\n"), "{run:?}");
+    assert!(run.stderr.contains("paid 0.011 USD by ledger"), "{run:?}");
+    assert_eq!(only(&dev)["spent"], "11000");
+    // The same channel pays for the stream, and for another socket up to a limit.
+    dev.pay(&[dev.says("stream_url"), "--text", "-y", "-s"])
+        .ends(0);
+    let run = dev.pay(&[url, "-y", "--max", "$0.005"]).ends(5);
+    assert_eq!(run.text().lines().count(), 5, "{run:?}");
+    assert!(
+        run.stderr.contains("no more than 0.005 USD is allowed"),
+        "{run:?}"
+    );
+    assert_eq!(close(&dev)["session"]["paidOut"], "27000");
+    assert_eq!(dev.balances(), (FUNDS - 27_000, 27_000));
+}
+
+#[test]
+fn a_program_is_told_of_each_message_of_a_socket() {
+    let dev = Dev::start();
+    let url = dev.says("socket_url");
+    let dry = dev.pay(&[url, "--dry-run", "--json", "-y"]).ends(0).json();
+    assert_eq!(dry["wouldUse"]["unitPrice"], "1000", "{dry}");
+    let run = dev.pay(&[url, "--json", "-y", "-d", "hello"]).ends(0);
+    assert_eq!(run.stderr, "");
+    let lines: Vec<Value> = run
+        .text()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (&lines[0]["event"], &lines[0]["status"]),
+        (&"answer".into(), &101.into())
+    );
+    assert_eq!(lines[WORDS]["data"], "Martin's.");
+    let end = &lines[WORDS + 1];
+    assert_eq!(
+        (&end["event"], &end["incomplete"]),
+        (&"end".into(), &Value::Null)
+    );
+    assert_eq!(end["paid"]["amount"], "11000");
+    assert_eq!(end["receipt"]["spent"], "11000");
+    assert_eq!(end["session"]["locked"], "39000");
+    for flag in [["-X", "POST"], ["-i", "-y"], ["--no-session", "-y"]] {
+        let run = dev.pay(&[&[url], &flag[..]].concat()).ends(2);
+        assert!(run.stderr.contains("a WebSocket"), "{run:?}");
+    }
+}
+
+#[test]
 fn an_interrupt_ends_a_stream_and_pays_for_what_was_delivered() {
     let dev = Dev::start();
     let url = format!("{}?times=50", dev.says("stream_url"));
