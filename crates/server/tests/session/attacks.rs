@@ -113,7 +113,9 @@ async fn a_store_that_fails_with_the_first_request_is_not_told_as_a_silent_rail(
     )
     .await;
     // What happened on the rail meanwhile is noted with the first request.
-    (0..64).for_each(|_| one.reserve.mine());
+    for _ in 0..64 {
+        one.reserve.mine();
+    }
     faults.fail_commits(Some(Failure::Unavailable));
     let answer = two.buy(&buyer, PRICE).await;
     assert_eq!((answer.status, &*answer.kind()), (503, "store-unavailable"));

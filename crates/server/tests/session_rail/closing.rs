@@ -272,6 +272,26 @@ async fn what_a_process_left_that_is_gone_is_not_waited_for() {
     assert_eq!(pending.kind(), ProblemKind::PaymentPending);
 }
 
+/// What one process knows to be delivered and did not write down is written by it as soon as another one
+/// wants the channel closed, however often that one looks.
+#[tokio::test]
+async fn a_close_that_waits_stays_due_for_the_process_that_serves() {
+    let kit = Kit::new(Protocol::V2);
+    let alice = kit.buyer("alice").await;
+    kit.pay(&alice, PRICE, PRICE).await.unwrap();
+    let pending = kit.till.close_as_seller(&alice.id()).await.unwrap_err();
+    assert!(matches!(pending, NotClosed::Pending), "{pending:?}");
+    kit.till.settle(&rail()).await.unwrap();
+    let due = kit
+        .till
+        .settlements()
+        .due(&rail(), kit.now(), None, 9)
+        .await;
+    let due = due.unwrap();
+    assert_eq!((due.len(), due[0].wish), (1, Wish::Close));
+    assert_eq!(due[0].channel, alice.id());
+}
+
 /// By the first protocol nothing closes without a voucher, whatever was spent: the opening's own, over
 /// nothing, is kept for that, and so is the one that was settled last.
 #[tokio::test]

@@ -45,8 +45,8 @@ use tokio::task::JoinSet;
 
 pub(super) use memo::Settler;
 pub use policy::SettleOptions;
-pub use wanted::Payable;
 pub(super) use policy::can_close;
+pub use wanted::Payable;
 
 use super::{
     silence::Silent,
@@ -337,7 +337,11 @@ impl Till {
         match self.prepare(rail, &entry.channel, wanted).await? {
             Ready::Hand(item) => return Ok(Some(item)),
             Ready::Wait(until) => {
-                agenda.put_off(method, entry, Some(until)).await?;
+                // A close stays due: what it waits for is known by the process that serves, which looks
+                // for what is due, and one that waits beside it would put it off each time.
+                if entry.wish != Wish::Close {
+                    agenda.put_off(method, entry, Some(until)).await?;
+                }
             }
             Ready::Closing => {
                 let (now, id) = (self.now(), &entry.channel);
