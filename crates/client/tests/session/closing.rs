@@ -11,23 +11,8 @@ use farthing_testkit::method::{self, FakeReserve, FakeSessionPayer};
 use super::{
     WEALTH, World, client,
     common::{hasty, price},
-    generous,
-    paying::is,
+    generous, is,
 };
-
-fn buyer(world: &World) -> u128 {
-    world
-        .reserve
-        .truth()
-        .balance(method::account("buyer").as_str())
-}
-
-fn seller(world: &World) -> u128 {
-    world
-        .reserve
-        .truth()
-        .balance(method::account("shop").as_str())
-}
 
 #[tokio::test]
 async fn its_seller_closes_it_and_the_rest_comes_back() {
@@ -51,7 +36,10 @@ async fn its_seller_closes_it_and_the_rest_comes_back() {
             (Stage::Closed, Some(Amount::new(3_000)))
         );
         assert_eq!(purse.reference.unwrap().as_str(), "closing-1");
-        assert_eq!((buyer(&world), seller(&world)), (WEALTH - 3_000, 3_000));
+        assert_eq!(
+            (world.buyer_has(), world.seller_has()),
+            (WEALTH - 3_000, 3_000)
+        );
         assert!(
             world
                 .client
@@ -84,7 +72,10 @@ async fn what_was_signed_ahead_and_not_spent_comes_back() {
         .close(id, CloseHow::Together)
         .await
         .unwrap();
-    assert_eq!((buyer(&world), seller(&world)), (WEALTH - 2_000, 2_000));
+    assert_eq!(
+        (world.buyer_has(), world.seller_has()),
+        (WEALTH - 2_000, 2_000)
+    );
     // And no budget counts it any more.
     assert_eq!(world.used().await, 2_000);
 }
@@ -161,7 +152,10 @@ async fn a_first_channel_closes_with_no_more_than_is_owed() {
         .close(id, CloseHow::Together)
         .await
         .unwrap();
-    assert_eq!((buyer(&world), seller(&world)), (WEALTH - 1_000, 1_000));
+    assert_eq!(
+        (world.buyer_has(), world.seller_has()),
+        (WEALTH - 1_000, 1_000)
+    );
 }
 
 /// Nobody says what became of the request that opened the channel, and the receipts that follow may be of
@@ -189,7 +183,10 @@ async fn what_was_perhaps_not_charged_is_not_paid_at_the_close() {
             let sessions = world.client.sessions();
             let id = world.purse().await.id;
             sessions.close(id, CloseHow::Together).await.unwrap();
-            assert_eq!((buyer(&world), seller(&world)), (WEALTH - spent, spent));
+            assert_eq!(
+                (world.buyer_has(), world.seller_has()),
+                (WEALTH - spent, spent)
+            );
             let purse = sessions.show(id).await.unwrap().unwrap();
             assert_eq!(purse.paid_out, Some(Amount::new(spent)));
         }
@@ -214,7 +211,7 @@ async fn a_seller_that_will_not_close_is_not_needed() {
     let again = world.again();
     let waits = again.sessions().close(id, CloseHow::Alone).await.unwrap();
     assert!(matches!(waits, Closing::Waits { .. }), "{waits:?}");
-    assert_eq!(buyer(&world), WEALTH - 100_000);
+    assert_eq!(world.buyer_has(), WEALTH - 100_000);
     world
         .clock
         .advance(FakeReserve::grace() + Duration::from_secs(60));
@@ -222,7 +219,7 @@ async fn a_seller_that_will_not_close_is_not_needed() {
     let synced = sessions.sync().await.unwrap();
     assert_eq!((synced.len(), synced[0].purse.stage), (1, Stage::Closed));
     // The seller handed nothing in, and what it was owed is its own loss.
-    assert_eq!((buyer(&world), seller(&world)), (WEALTH, 0));
+    assert_eq!((world.buyer_has(), world.seller_has()), (WEALTH, 0));
 }
 
 #[tokio::test]
@@ -267,7 +264,10 @@ async fn an_address_that_does_not_close_takes_the_way_to_the_first_one_from_nobo
     let id = world.purse().await.id;
     let closed = again.sessions().close(id, CloseHow::Together).await;
     assert!(matches!(closed, Ok(Closing::Closed(_))), "{closed:?}");
-    assert_eq!((buyer(&world), seller(&world)), (WEALTH - 2_000, 2_000));
+    assert_eq!(
+        (world.buyer_has(), world.seller_has()),
+        (WEALTH - 2_000, 2_000)
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use farthing_client::{Client, CloseHow, Error, Options, SessionFault, Stage};
 use farthing_core::{intent::session::Protocol, memory::MemoryBackend, value::Amount};
 use farthing_testkit::faulty::{Failure, Faults, Faulty, When};
 
-use super::{World, generous, paying::is};
+use super::{World, generous, is};
 
 /// The writes of a client that opens a channel and pays one request, in their order.
 const BEGIN: u64 = 1;

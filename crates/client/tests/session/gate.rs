@@ -38,9 +38,9 @@ use tokio::task::JoinHandle;
 
 use super::{
     common::{StillClock, hasty},
-    generous,
-    paying::is,
+    generous, is,
     shop::WORDS,
+    used,
 };
 
 struct Market {
@@ -534,7 +534,7 @@ async fn a_ledger_that_refuses_an_opening_for_good_is_shown_it_until_it_is_too_o
         (Stage::Opening, &again.channel)
     );
     assert_eq!(again.owed, Amount::ZERO);
-    assert_eq!(used(&market.client).await, 1_000);
+    assert_eq!(used(&market.client, &usd()).await, 1_000);
     // Then it is given up with everything that was reserved for it, and the next is another one.
     clock.advance(Duration::from_secs(200));
     refused().await;
@@ -543,7 +543,7 @@ async fn a_ledger_that_refuses_an_opening_for_good_is_shown_it_until_it_is_too_o
     assert_eq!(ended[0].channel, first.channel);
     let second = sessions.list(None, 9).await.unwrap()[0].clone();
     assert_ne!(second.channel, first.channel);
-    assert_eq!(used(&market.client).await, 1_000);
+    assert_eq!(used(&market.client, &usd()).await, 1_000);
     // With money the same is taken.
     let accounts = Accounts::new(store, Currencies::default());
     pay_in(&accounts, super::WEALTH, &clock).await;
@@ -554,14 +554,13 @@ async fn a_ledger_that_refuses_an_opening_for_good_is_shown_it_until_it_is_too_o
     market.comes_to(1_000).await;
 }
 
-async fn used(client: &Client) -> u128 {
+/// The currency of the ledger.
+fn usd() -> Currency {
     let code = "usd6".parse().unwrap();
-    let currency = Currency {
+    Currency {
         code,
         ..method::currency()
-    };
-    let uses = client.budgets(&currency, None).await.unwrap();
-    uses.iter().map(|budget| budget.used.units()).max().unwrap()
+    }
 }
 
 #[tokio::test]

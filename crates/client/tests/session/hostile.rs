@@ -3,7 +3,7 @@
 use farthing_client::{CloseHow, Closing, SessionFault, Standing};
 use farthing_core::{intent::session::Protocol, value::Amount};
 
-use super::{World, paying::is};
+use super::{World, is};
 
 #[tokio::test]
 async fn nothing_is_signed_above_our_own_count() {

@@ -25,6 +25,7 @@ use super::{
     common::{StillClock, hasty},
     generous,
     shop::Shop,
+    used,
 };
 
 const DIR: &str = "FARTHING_KILL_DIR";
@@ -240,7 +241,7 @@ async fn check(street: &Street) {
     assert!(street.shop.highest_shown() <= signed && accepted <= signed);
     let died = (KILLS * AT_ONCE as u128 + 1) * PRICE;
     assert!(signed <= spent + died, "{signed} {spent}");
-    assert_eq!(used(&client).await, signed);
+    assert_eq!(used(&client, &method::currency()).await, signed);
     let locked = street.reserve.truth().locked();
     assert_eq!((purse.deposit.units(), purse.adding), (locked, None));
 
@@ -249,14 +250,9 @@ async fn check(street: &Street) {
         panic!("{closed:?}")
     };
     assert_eq!(purse.paid_out, Some(Amount::new(spent)));
-    assert_eq!(used(&client).await, spent);
+    assert_eq!(used(&client, &method::currency()).await, spent);
     let truth = street.reserve.truth();
     let (buyer, shop) = (method::account("buyer"), method::account("shop"));
     assert_eq!(truth.balance(buyer.as_str()), WEALTH - spent);
     assert_eq!(truth.balance(shop.as_str()), spent);
-}
-
-async fn used(client: &Client) -> u128 {
-    let uses = client.budgets(&method::currency(), None).await.unwrap();
-    uses.iter().map(|budget| budget.used.units()).max().unwrap()
 }

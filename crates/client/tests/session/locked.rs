@@ -9,7 +9,7 @@ use farthing_testkit::{
     method,
 };
 
-use super::{World, common::price, generous, paying::is, shop::Shop};
+use super::{World, common::price, generous, is, shop::Shop};
 
 /// What a channel's seller advises to lock.
 const DEPOSIT: u128 = 100_000;

@@ -22,11 +22,12 @@ mod streams;
 use std::sync::Arc;
 
 use common::{StillClock, hasty, price};
-use farthing_client::{Client, Limit, Options, Policy, Purse, Response};
+use farthing_client::{Client, Error, Limit, Options, Policy, Purse, Response, SessionFault};
 use farthing_core::{
     intent::session::Protocol,
     memory::MemoryBackend,
     port::{backend::Backend, session_payer::SessionPayer},
+    value::Currency,
 };
 use farthing_testkit::method::{self, FakeReserve, FakeSessionPayer};
 use shop::Shop;
@@ -47,6 +48,18 @@ fn generous() -> Policy {
     Policy::new()
         .max_per_request(price("$0.10"))
         .budget(Limit::total(price("$5")))
+}
+
+/// Whether it is a session that failed, and so.
+fn is(error: &Error, what: impl Fn(&SessionFault) -> bool) -> bool {
+    matches!(error, Error::Session(fault) if what(fault))
+}
+
+/// What is spent of the budgets of a currency, in base units.
+async fn used(client: &Client, currency: &Currency) -> u128 {
+    let uses = client.budgets(currency, None).await.unwrap();
+    let used = uses.iter().map(|budget| budget.used.units());
+    used.max().unwrap_or_default()
 }
 
 fn client(
@@ -112,17 +125,23 @@ impl World {
         all.into_iter().next().unwrap()
     }
 
+    /// What an account has on the rail.
+    fn has(&self, account: &str) -> u128 {
+        let account = method::account(account);
+        self.reserve.truth().balance(account.as_str())
+    }
+
+    fn buyer_has(&self) -> u128 {
+        self.has("buyer")
+    }
+
+    fn seller_has(&self) -> u128 {
+        self.has("shop")
+    }
+
     /// What is spent of the budget, in base units.
     async fn used(&self) -> u128 {
-        let uses = self
-            .client
-            .budgets(&method::currency(), None)
-            .await
-            .unwrap();
-        uses.iter()
-            .map(|budget| budget.used.units())
-            .max()
-            .unwrap_or_default()
+        used(&self.client, &method::currency()).await
     }
 
     /// Signed, owed and unsure.

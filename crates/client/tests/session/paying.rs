@@ -6,7 +6,7 @@ use farthing_client::{Client, Error, Limit, Policy, SessionFault, Stage, Standin
 use farthing_core::{intent::session::Protocol, memory::MemoryBackend, value::Amount};
 use farthing_store::{SqliteBackend, SqliteOptions};
 
-use super::{World, common::price, generous};
+use super::{World, common::price, generous, is};
 
 #[tokio::test]
 async fn one_channel_pays_for_many_requests_and_each_to_the_unit() {
@@ -351,10 +351,6 @@ async fn who_is_asked_is_asked_for_the_deposit_and_a_no_leaves_nothing() {
         yes.get(world.shop.url("/goods")).send().await.unwrap();
     }
     assert_eq!(*asked.lock().unwrap(), [(100_000, true), (100_000, true)]);
-}
-
-pub fn is(error: &Error, what: impl Fn(&SessionFault) -> bool) -> bool {
-    matches!(error, Error::Session(fault) if what(fault))
 }
 
 #[tokio::test]
