@@ -337,6 +337,18 @@ impl Meter {
         self.0.tariff.live.served(price);
     }
 
+    /// Writes down what was delivered, where a stream ends: nothing else may come on its channel for
+    /// long, and until it is written nobody else can settle it.
+    pub(super) async fn write_down(&self) {
+        let live = &self.0.tariff.live;
+        if !live.is_unwritten() {
+            return;
+        }
+        if let Err(error) = live.step(|_| Ok(Step::to(()))).await {
+            tracing::debug!(channel = %live.id(), "what was delivered is not written down: {error}");
+        }
+    }
+
     /// The challenge that was answered since: receipts are for that one.
     #[cfg(feature = "websocket")]
     pub(super) fn answer_to(&self, challenge: ChallengeId) {

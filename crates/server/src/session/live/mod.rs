@@ -224,7 +224,7 @@ impl Live {
     }
 
     /// Whether something was delivered that is not written yet.
-    fn is_unwritten(&self) -> bool {
+    pub(crate) fn is_unwritten(&self) -> bool {
         !lock(&self.served).is_zero()
     }
 

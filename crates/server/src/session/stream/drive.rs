@@ -90,6 +90,7 @@ impl Drive {
         let mut ahead = Ahead::new(self.meter.clone(), self.ahead);
         let poured = self.pour(pieces, &mut ahead, &mut outlet).await;
         ahead.end().await;
+        self.meter.write_down().await;
         let cut = match poured {
             Ok(()) => None,
             Err(Stop::Cut(cut)) => Some(cut),
