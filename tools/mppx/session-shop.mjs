@@ -1,5 +1,5 @@
 // A server of mppx on the test network that is paid out of channels: GET /page costs $0.002, GET /words streams
-// six words of $0.0001 each, and the fees of what opens a channel at /sponsored are the sponsor's.
+// six words of $0.0001 each, as the WebSocket /talk does, and the fees of what opens a channel at /sponsored are the sponsor's.
 //   node --import=./divert.mjs session-shop.mjs PAYEE-KEY SPONSOR-KEY
 import { Mppx, Store, tempo } from 'mppx/server'
 import { privateKeyToAccount } from 'viem/accounts'
@@ -28,8 +28,14 @@ async function* words() {
   for (const word of ['one', 'two', 'three', 'four', 'five', 'six']) yield word
 }
 
-serve({
+const talk = paid({ amount: '0.0001', unitType: 'word', feePayer: false })
+const open = (socket, url) =>
+  mppx.session.serveWebSocket({ socket, url, route: talk, generate: words() })
+
+const priced = {
   '/page': paid({ amount: '0.002', unitType: 'request', feePayer: false }),
   '/words': { pay: paid({ amount: '0.0001', unitType: 'word', feePayer: false }), body: words },
   '/sponsored': paid({ amount: '0.002', unitType: 'request' }),
-})
+  '/talk': talk,
+}
+serve(priced, {}, { '/talk': open })

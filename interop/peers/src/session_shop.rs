@@ -20,7 +20,10 @@ use farthing::{
     server::{
         Gate, Paid, Route,
         layer::PaymentLayer,
-        session::{Meter, Metering, Piece},
+        session::{
+            Meter, Metering, Piece,
+            socket::{Heard, PaidSocket},
+        },
     },
     tempo::{
         AccountKey, Sponsor,
@@ -30,6 +33,7 @@ use farthing::{
         token::known,
     },
 };
+use futures_util::Stream;
 use serde_json::json;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -74,11 +78,16 @@ impl SessionShop {
             let route = Route::metered(metering.expect("a method's name"));
             PaymentLayer::new(&gate, route).expect("the route is right")
         };
+        let on_socket = words.clone().suggested_deposit(advised).expect("a price");
+        let on_socket = on_socket.terms("tempo", terms(false));
+        let on_socket = Route::metered(on_socket.expect("a method's name"));
+        let talk = PaidSocket::new(&gate, on_socket, talk).expect("the route is right");
         let bought = |_: Paid| async { "bought" };
         let app = Router::new()
             .merge(part("/page", get(bought), priced(page(), false)))
             .merge(part("/words", get(say), priced(words, false)))
             .merge(part("/sponsored", get(bought), priced(page(), true)))
+            .route_service("/talk", talk)
             .into_make_service_with_connect_info::<SocketAddr>();
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("loopback has a free port");
@@ -115,6 +124,10 @@ async fn say(meter: Meter) -> Response {
         .stream()
         .sse(futures_util::stream::iter(pieces))
         .into_response()
+}
+
+fn talk(_: Heard) -> impl Stream<Item = Result<Piece<String>, Infallible>> {
+    futures_util::stream::iter(WORDS.map(|word| Ok(Piece::new(1, word.to_owned()))))
 }
 
 /// Where channels of a protocol are kept on a rig's chain.
