@@ -10,7 +10,7 @@ use farthing_core::{
     memory::MemoryBackend,
     noun::{session::Cut, socket::Form},
     port::backend::Backend,
-    value::{Amount, Secret},
+    value::Secret,
 };
 use farthing_server::{
     Gate, Route,
@@ -95,7 +95,10 @@ impl Market {
             let metering = Metering::by_use("$0.001", "word").unwrap();
             Route::metered(metering.voucher_within(Duration::from_secs(5)))
         };
+        let short = Metering::by_use("$0.001", "word").unwrap();
+        let short = Route::metered(short.suggested_deposit("$0.002").unwrap());
         let app = Router::new()
+            .route_service("/short", PaidSocket::new(&gate, short, words).unwrap())
             .route_service("/echo", PaidSocket::new(&gate, route(), echo).unwrap())
             .route_service("/words", PaidSocket::new(&gate, route(), words).unwrap())
             .route_service("/ticks", PaidSocket::new(&gate, route(), ticks).unwrap());
@@ -296,27 +299,19 @@ async fn a_socket_ends_where_it_costs_more_than_one_request_may() {
 
 #[tokio::test]
 async fn a_deposit_that_is_out_is_topped_up_while_the_socket_waits() {
-    for form in [Form::Mpp, Form::Type] {
-        // Two words at first: the deposit grows with what is signed.
-        let policy = generous().max_deposit(price("$0.10"));
-        let market = Market::open(Protocol::V2, policy).await;
-        let mut socket = {
-            let opened = market.client.socket(market.url("/ticks")).form(form).await;
-            opened.unwrap()
-        };
-        let opened = purse(&market.client).await.deposit;
-        let mut count = 0_u128;
-        while Amount::new(count * WORD) <= opened && count < 90 {
-            let word = socket.message().await.unwrap();
-            assert_eq!(word, Some(count.to_string()));
-            count += 1;
-        }
-        let bill = socket.close().await;
-        assert_eq!(bill.trouble(), None, "{form:?}");
-        let (spent, _) = market.settles().await;
-        assert!(spent >= count * WORD);
-        assert_eq!(close(&market.client).await, spent);
-        market.paid_out(spent);
+    for (market, form) in each().await {
+        let opened = market.client.socket(market.url("/short")).form(form).await;
+        let mut socket = opened.unwrap();
+        let locked = purse(&market.client).await.deposit.units();
+        assert!(locked < 5 * WORD, "{locked}");
+        let (words, error) = rest(&mut socket).await;
+        assert!(error.is_none(), "{error:?}");
+        assert_eq!(words, WORDS);
+        assert_eq!(socket.close().await.cost().units(), 5 * WORD);
+        let locked = purse(&market.client).await.deposit.units();
+        assert!(locked >= 5 * WORD, "{locked}");
+        assert_eq!(close(&market.client).await, 5 * WORD);
+        market.paid_out(5 * WORD);
     }
 }
 
