@@ -123,13 +123,6 @@ pub(super) const PROMISES: &[Mutant] = &[
         killers: &[PURSES],
     },
     Mutant {
-        name: "promised: each deposit is bounded, and not all of them together",
-        file: "crates/client/src/session/lock.rs",
-        find: "let mut most = cap.min(room);",
-        replace: "let mut most = cap.min(room.max(cap));",
-        killers: &[PURSES],
-    },
-    Mutant {
         name: "promised: a voucher on a ledger is good for any channel of its signer",
         file: "crates/methods/ledger/src/session/signed.rs",
         find: "format!(\"{VOUCHER}\\n{channel}\\n{cumulative}\\n{realm}\")",
