@@ -30,10 +30,10 @@ impl Escrow {
     /// Forgets what is kept of something that is over; `false` where it has to be kept yet.
     pub(super) async fn forget(&self, over: Bygone<'_>) -> Result<bool, StoreError> {
         match over {
-            Bygone::Funding { reference, .. } => match reference {
-                Some(name) => self.forget_done(name).await,
-                None => Ok(true),
-            },
+            Bygone::Funding {
+                reference: Some(name),
+                ..
+            } => self.forget_done(name).await,
             Bygone::Settlement { id } => self.forget_done(&settle::name_of(&id)).await,
             Bygone::Channel { channel, .. } => self.forget_channel(channel).await,
             Bygone::News { block } => self.forget_news(block).await,
