@@ -148,7 +148,10 @@ impl Shop {
     }
 
     /// What checks vouchers that were signed beforehand, one at each call.
-    pub(crate) fn check(mut self, runtime: &tokio::runtime::Runtime) -> impl FnMut() -> bool {
+    pub(crate) fn check(
+        mut self,
+        runtime: &tokio::runtime::Runtime,
+    ) -> impl FnMut() -> bool + use<> {
         let vouchers: Vec<_> = (0..256).map(|_| self.voucher(runtime)).collect();
         let id = self.channel.parse().expect("32 bytes");
         let signer = self.buyer.address();
