@@ -6,7 +6,7 @@ use clap::Args as Arguments;
 use farthing_gateway::config::{Config, RulePrice, Store, Trust};
 use serde_json::{Value, json};
 
-use super::{findings, pay, rules, run::FILE};
+use super::{findings, pay, rules, run::FILE, sessions};
 use crate::{
     args::any_path,
     error::Error,
@@ -83,6 +83,7 @@ fn summary(config: &Config) -> Vec<(&'static str, String)> {
         ("in front of", rules::url(&config.upstream)),
     ];
     rows.extend(pay::rows(config));
+    rows.extend(sessions::exposure(config));
     rows.push(("store", store(config)));
     if let Some(admin) = &config.admin {
         rows.push(("admin", admin.address.to_string()));

@@ -12,7 +12,7 @@ use farthing_gateway::{
 use http::{HeaderValue, Method, Request, Uri, header};
 use serde_json::{Value, json};
 
-use super::{GatewayError, rules, run::FILE};
+use super::{GatewayError, rules, run::FILE, sessions};
 use crate::{
     args::any_path,
     error::Error,
@@ -251,8 +251,11 @@ fn outcome(
         ],
         Verdict::Rule(rule) => {
             let mut rows = vec![("rule", here(rule)), ("price", rules::price(rule))];
-            if let Some(settle) = settle(rule, config) {
-                rows.push(("settle", settle));
+            if let Some(session) = &rule.session {
+                rows.extend(sessions::rows(session, config));
+            }
+            rows.extend(settle(rule, config).map(|settle| ("settle", settle)));
+            if !is_free(rule) {
                 rows.push(("served", rules::served(rule)));
             }
             rows.extend(rules::credit(rule).map(|credit| ("credit", credit)));

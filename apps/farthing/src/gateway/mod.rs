@@ -9,6 +9,7 @@ mod pay;
 mod rules;
 mod run;
 mod seller;
+mod sessions;
 mod show;
 mod signals;
 

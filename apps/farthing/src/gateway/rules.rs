@@ -7,6 +7,7 @@ use farthing::{
 use farthing_gateway::config::{Config, Rule, RulePrice, ServedWhen, Upstream};
 use serde_json::{Value, json};
 
+use super::sessions;
 use crate::screen::{self, Paint};
 
 /// Columns of a screen.
@@ -71,18 +72,22 @@ fn cut(text: &str, most: usize, middle: bool) -> String {
     before.chain(['…']).chain(after).collect()
 }
 
-/// What a rule costs.
+/// What a rule costs: at once, a unit out of a channel, or either.
 pub(super) fn price(rule: &Rule) -> String {
-    match &rule.price {
-        RulePrice::Free => "free".into(),
-        RulePrice::Fixed(price) => price.to_string(),
-        RulePrice::Session => "session".into(),
-    }
+    let at_once = match &rule.price {
+        RulePrice::Free => Some("free".to_owned()),
+        RulePrice::Fixed(price) => Some(price.to_string()),
+        RulePrice::Session => None,
+    };
+    let session = rule.session.as_ref().map(sessions::price);
+    let both: Vec<_> = at_once.into_iter().chain(session).collect();
+    both.join(" or ")
 }
 
 /// When value moves, on each rail. Where a rule does not say, each has its own.
 pub(super) fn policies(rule: &Rule, config: &Config) -> Vec<(&'static str, SettlePolicy)> {
-    if rule.price == RulePrice::Free {
+    // Out of a channel nothing moves for a request.
+    if matches!(rule.price, RulePrice::Free | RulePrice::Session) {
         return Vec::new();
     }
     let ledger = config.pay.ledger.as_ref();
@@ -185,8 +190,12 @@ pub(super) fn as_json(rule: &Rule, config: &Config) -> Value {
         "method": rule.key.verb.to_string(),
         "path": rule.key.pattern.as_str(),
         "line": (rule.line > 0).then_some(rule.line),
-        "price": (!is_free).then(|| price(rule)),
-        "settle": (!is_free).then(|| settle(rule, config)),
+        "price": match &rule.price {
+            RulePrice::Fixed(price) => Some(price.to_string()),
+            RulePrice::Free | RulePrice::Session => None,
+        },
+        "session": rule.session.as_ref().map(sessions::as_json),
+        "settle": matches!(rule.price, RulePrice::Fixed(_)).then(|| settle(rule, config)),
         "served": (!is_free).then(|| json!({ "status": statuses, "notJson": not_json })),
         "retryable": rule.retryable,
         "redeliverSeconds": seconds(rule.redeliver),

@@ -10,8 +10,9 @@ use farthing_gateway::{
 use serde_json::{Value, json};
 
 use super::{
-    pay,
+    pay, rules,
     run::{Told, store},
+    sessions,
 };
 use crate::{
     error::with_causes,
@@ -51,11 +52,7 @@ pub(super) fn listening(gateway: &Gateway, told: &Told, paint: Paint) -> String 
 fn prices(told: &Told, paint: Paint) -> String {
     let rules = &told.config.rules;
     let shown = rules.iter().take(RULES).map(|rule| {
-        let price = match &rule.price {
-            RulePrice::Free => "free".to_owned(),
-            RulePrice::Fixed(price) => price.to_string(),
-            RulePrice::Session => "session".to_owned(),
-        };
+        let price = rules::price(rule);
         [clean(&rule.key.to_string()).into_owned(), price]
     });
     let table = screen::table(paint, ["request", "price"], &shown.collect::<Vec<_>>());
@@ -128,7 +125,7 @@ fn example(told: &Told) -> String {
             Verb::Any => true,
             Verb::One(method) => *method == http::Method::GET,
         };
-        is_read && matches!(rule.price, RulePrice::Fixed(_))
+        is_read && rule.price != RulePrice::Free
     });
     let parts = priced.map(|rule| {
         rule.key.pattern.segments().map(|segment| match segment {
@@ -148,7 +145,8 @@ pub(super) fn listening_json(gateway: &Gateway, told: &Told) -> Value {
             RulePrice::Free | RulePrice::Session => Value::Null,
             RulePrice::Fixed(price) => json!(price.to_string()),
         };
-        json!({ "rule": rule.key.to_string(), "price": price })
+        let session = rule.session.as_ref().map(sessions::as_json);
+        json!({ "rule": rule.key.to_string(), "price": price, "session": session })
     });
     json!({
         "event": "listening",

@@ -203,6 +203,59 @@ fn checking_a_bad_file() {
     assert_eq!(explained.json()["findings"].as_array().unwrap().len(), 3);
 }
 
+/// What a unit costs and how it is counted, what is asked to be locked, and who ends a channel.
+#[test]
+fn a_file_that_sells_out_of_channels() {
+    let file = r#"site = "api.example.com"
+to   = "http://127.0.0.1:3000"
+pay.ledger = { account = "PAYEE", session = true }
+
+[pay.session]
+min_deposit = "$0.50"
+close_unused = "12h"
+
+[routes]
+"GET /lookup"  = { session = "$0.0001" }
+"GET /weather" = { price = "$0.002", session = { price = "$0.0001", deposit = "$1" } }
+"POST /words"  = { session = { price = "$0.00002", usage = "events" } }
+"POST /chat"   = { session = { price = "$0.00001", unit = "token", usage = { json = "$.usage.total_tokens" }, least = 20, estimate = 500 } }
+"POST /embed"  = { session = { price = "$0.00001", unit = "token", usage = { header = "x-usage" } } }
+"GET /files/*" = { session = { price = "$0.000001", usage = "bytes" } }
+"#;
+    let machine = machine(file);
+    let mut shown = screen(&machine, &["gateway", "check"]);
+    for (method, path) in [
+        ("GET", "/lookup"),
+        ("GET", "/weather"),
+        ("POST", "/words"),
+        ("POST", "/chat"),
+        ("POST", "/embed"),
+        ("GET", "/files/a"),
+    ] {
+        shown += &screen(&machine, &["gateway", "explain", method, path]);
+    }
+    check("gateway-sessions.txt", &shown);
+    let json = machine.run(&["gateway", "check", "--json"]).ends(0).json();
+    let rules = json["rules"].as_array().unwrap();
+    assert_eq!(rules[0]["price"], serde_json::Value::Null);
+    assert_eq!(rules[1]["price"], "$0.002");
+    let sessions = rules
+        .iter()
+        .map(|rule| rule["session"]["price"].as_str().unwrap());
+    assert_eq!(
+        sessions.collect::<Vec<_>>(),
+        [
+            "$0.0001",
+            "$0.0001",
+            "$0.00002",
+            "$0.00001",
+            "$0.00001",
+            "$0.000001"
+        ]
+    );
+    assert_eq!(rules[3]["session"]["usage"]["json"], "$.usage.total_tokens");
+}
+
 #[test]
 fn explaining() {
     let machine = machine(FILE);
