@@ -88,7 +88,7 @@ fn channel(data: &[u8]) {
         let is = channel.balance();
         assert!(is.spent <= is.accepted.max(is.settled) && is.settled >= settled);
         assert!(
-            is.spent >= spent || step % 8 == 2,
+            is.spent >= spent || step % 9 == 2,
             "only what is not served is given back"
         );
         is_written_as_it_is(&channel);
@@ -97,7 +97,7 @@ fn channel(data: &[u8]) {
 
 fn take(channel: &mut Channel, step: u8, amount: Amount) {
     let now = Timestamp::from_millis(AT);
-    match step % 8 {
+    match step % 9 {
         0 => drop(channel.charge(amount)),
         1 => channel.served(amount),
         2 => {
@@ -116,7 +116,8 @@ fn take(channel: &mut Channel, step: u8, amount: Amount) {
                 close_requested_at: None,
             },
         })),
-        _ => drop(channel.close(None)),
+        7 => drop(channel.close(None)),
+        _ => drop(channel.stream(None)),
     }
 }
 
@@ -230,13 +231,16 @@ fn end(data: &[u8]) {
     assert_eq!(again.expect("what was written reads"), Some(named));
 }
 
-/// Where blocks were watched to, and the ledger's own rows.
+/// Where blocks were watched to, what was paid out, and the ledger's own rows.
 fn others(data: &[u8]) {
     let store = Arc::new(OneRow::new(row("0x6d0f", data)));
     if let Ok(Some(block)) = at_once(Settlements::new(store.clone()).cursor("a rail")) {
         at_once(Settlements::new(store.clone()).move_cursor("a rail", block)).expect("it reads");
         assert_eq!(store.put(), None, "it does not move to where it is");
     }
+    let settlements = Settlements::new(store.clone());
+    let _ = at_once(settlements.payouts(&id()));
+    let _ = at_once(settlements.fee_currencies());
     let key = AccountKey::from_seed(KeyType::Ed25519, [7; 32]).expect("a seed");
     let account: &Account = key.account();
     let terms = Terms {

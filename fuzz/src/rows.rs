@@ -67,8 +67,13 @@ impl Backend for OneRow {
         Box::pin(async { Ok(Some(row)) })
     }
 
-    fn range(&self, _: Range) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        Box::pin(async { Ok(vec![self.row.clone()]) })
+    fn range(&self, range: Range) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        // Whoever goes on after it has seen it.
+        let rows = match range.after {
+            None => vec![self.row.clone()],
+            Some(_) => Vec::new(),
+        };
+        Box::pin(async { Ok(rows) })
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Commit, StoreError>> {
