@@ -199,11 +199,14 @@ impl Inner {
                 Shown::Served(response) => {
                     return self.closed_by_seller(held, payer, response.headers()).await;
                 }
-                Shown::Other(_, said) | Shown::Silent(said) => break said,
-                Shown::Refused(said, _) => match next_farewell(&purse, &said, &tried) {
-                    Some(next) => says = next,
-                    None => break said,
-                },
+                Shown::Silent(said) => break said,
+                // Some refuse in words of their own.
+                Shown::Refused(said, _) | Shown::Other(_, said) => {
+                    match next_farewell(&purse, &said, &tried) {
+                        Some(next) => says = next,
+                        None => break said,
+                    }
+                }
             }
         };
         if let Some(closed) = self.if_finalized(&held, payer).await? {
@@ -351,25 +354,34 @@ impl Inner {
 }
 
 /// What the closing voucher says. Where a close may capture less than its voucher says, the highest that
-/// was signed does; else no more than what is owed for certain, and never less than was acknowledged. A
-/// seller to whom more is owed says so, and gets it up to what our own count allows.
+/// was signed does; else what the seller's receipts say was spent. Our own count may be too high: who died
+/// over a request may never have sent it. A seller to whom more is owed says so, and gets it up to what our
+/// count allows.
 fn farewell(purse: &Purse) -> Amount {
     match purse.protocol {
         Protocol::V2 => purse.signed,
-        Protocol::V1 => purse.sure().max(purse.spent).min(purse.signed),
+        Protocol::V1 => purse.spent.min(purse.signed),
     }
 }
 
-/// What to say where a farewell was refused: what the seller says is missing, as far as it may be owed,
-/// or the highest that was signed.
+/// What to say where a farewell was refused: what the seller says is missing, as far as it may be owed;
+/// else what is owed for sure, what is counted, and all that may be owed.
 fn next_farewell(purse: &Purse, said: &Said, tried: &[Amount]) -> Option<Amount> {
-    let problem = said.problem.as_ref()?;
-    let lacks = problem.extra.get("requiredCumulative");
+    let problem = said.problem.as_ref();
+    let lacks = problem.and_then(|problem| problem.extra.get("requiredCumulative"));
     let lacks: Option<Amount> = lacks.and_then(|lacks| lacks.as_str()?.parse().ok());
-    let [due, owed] = [purse.due(), purse.owed].map(|most| most.min(purse.signed));
-    let options = [lacks.filter(|lacks| *lacks <= owed), Some(due), Some(owed)];
-    let mut options = options.into_iter().flatten();
-    options.find(|option| !tried.contains(option))
+    let counts = [purse.sure(), purse.due(), purse.owed];
+    let [sure, due, owed] = counts.map(|most| most.min(purse.signed));
+    let mut options = [
+        lacks.filter(|lacks| *lacks <= owed),
+        Some(sure),
+        Some(due),
+        Some(owed),
+    ]
+    .into_iter()
+    .flatten();
+    let most = tried.iter().copied().max().unwrap_or_default();
+    options.find(|option| *option > most)
 }
 
 /// The id of one of a purse's jobs. The same job is done once.
