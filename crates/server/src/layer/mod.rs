@@ -137,22 +137,14 @@ pub(crate) fn stripped_from(parts: &Parts) -> Option<&Uri> {
     }
 }
 
-/// What the layer put among a request's extensions, for a handler that asks for it. Only a request that
-/// came through the layer has it; without it the route is misconfigured, and nothing is served.
+/// Only a request that came through the layer has what its handler asks for. Without it the route is
+/// misconfigured, and nothing is served.
 #[cfg(feature = "axum")]
-pub(crate) fn extension<T>(
-    parts: &Parts,
-    missing: &'static str,
-) -> Result<T, axum::response::Response>
-where
-    T: Clone + Send + Sync + 'static,
-{
-    parts.extensions.get::<T>().cloned().ok_or_else(|| {
-        let path = parts.uri.path();
-        tracing::error!(path, "{missing}");
-        let refused = crate::gate::turned_away(&crate::refused::Refused::Internal);
-        axum::response::IntoResponse::into_response(refused.map(axum::body::Body::from))
-    })
+fn misconfigured(parts: &Parts, missing: &'static str) -> axum::response::Response {
+    let path = parts.uri.path();
+    tracing::error!(path, "{missing}");
+    let refused = crate::gate::turned_away(&crate::refused::Refused::Internal);
+    axum::response::IntoResponse::into_response(refused.map(axum::body::Body::from))
 }
 
 #[cfg(feature = "axum")]
@@ -160,17 +152,18 @@ mod extract {
     use axum::{extract::FromRequestParts, response::Response};
     use http::request::Parts;
 
-    use super::extension;
+    use super::misconfigured;
     use crate::{gate::Paid, session::Meter};
 
     impl<S: Sync> FromRequestParts<S> for Paid {
         type Rejection = Response;
 
         async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-            extension(
-                parts,
-                "a handler asks for a payment and no payment layer is in front of it",
-            )
+            let paid = parts.extensions.get::<Self>().cloned();
+            paid.ok_or_else(|| {
+                let missing = "a handler asks for a payment and no payment layer is in front of it";
+                misconfigured(parts, missing)
+            })
         }
     }
 
@@ -179,10 +172,11 @@ mod extract {
         type Rejection = Response;
 
         async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-            extension(
-                parts,
-                "a handler asks for a meter, and no channel pays for its request",
-            )
+            let paid = parts.extensions.get::<Self>().cloned();
+            paid.ok_or_else(|| {
+                let missing = "a handler asks for a meter, and no channel pays for its request";
+                misconfigured(parts, missing)
+            })
         }
     }
 }
