@@ -88,16 +88,13 @@ fn terms() -> Terms {
             "expiringNonceHash": format!("0x{}", "cd".repeat(32)),
         },
     });
-    let serde_json::Value::Object(details) = details else {
-        panic!("it is an object");
-    };
     Terms {
         method: "fake".parse().unwrap(),
         realm: "api.example.com".parse().unwrap(),
         currency: "fake6".parse().unwrap(),
         payee: address.parse().unwrap(),
         payer: Did::new(format!("did:pkh:eip155:4217:{address}")).unwrap(),
-        details,
+        details: details.as_object().unwrap().clone(),
     }
 }
 
@@ -182,9 +179,7 @@ async fn bought(channels: &Channels, number: u64) -> Held {
     let state = OnChain::open(Amount::new(1_000_000));
     let channel = Channel::open(Protocol::V2, Seen { block: 1, state }).unwrap();
     let opened = channels.open(&id, &terms(), channel, NOW).await.unwrap();
-    let Opened::New(mut held) = opened else {
-        panic!("it is new");
-    };
+    let (Opened::New(mut held) | Opened::Known(mut held)) = opened;
     let paid = channels
         .accept_and_charge(&mut held, NOW, &purchase(3), &caps())
         .await;
