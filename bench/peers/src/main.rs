@@ -78,6 +78,7 @@ fn session_paid() -> Side {
         let _inside = runtime.enter();
         session::Shop::open()
     };
+    shop.ask_once(&runtime);
     let app = shop.app();
     let asks: Asks = Box::new(move |runtime, count| {
         let mut ask = || Ask { path: PAID, authorization: Some(shop.credential(runtime)) };

@@ -163,6 +163,16 @@ impl Shop {
         }
     }
 
+    /// Pays for one request. Its client of the chain keeps the connection that it opens for it, as that of
+    /// a seller who runs for days does.
+    pub(crate) fn ask_once(&mut self, runtime: &tokio::runtime::Runtime) {
+        let credential = self.credential(runtime).parse();
+        let credential = credential.expect("a credential is a header's value");
+        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, credential)]);
+        let answer = runtime.block_on(sell(State(self.selling.clone()), headers));
+        assert_eq!(answer.status(), StatusCode::OK, "the peer takes a voucher");
+    }
+
     /// The priced route, as its documentation charges for one.
     pub(crate) fn app(&self) -> Router {
         Router::new()

@@ -99,6 +99,9 @@ impl Write for Wire {
     }
 }
 
+/// What is left to do for an answer that went out takes no longer than this, or it never ends.
+const SETTLED_WITHIN: Duration = Duration::from_secs(30);
+
 /// Serves the requests over one connection each list, all lists at once, as `axum::serve` does.
 /// Returns how many were answered as they should be, and where there were several lists, how long each
 /// request took.
@@ -114,6 +117,7 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    let before = tasks();
     let counted = Arc::new(AtomicUsize::new(0));
     let requests = lists.iter().map(Vec::len).sum();
     let took = (lists.len() > 1).then(|| Arc::new(Mutex::new(Vec::with_capacity(requests))));
@@ -144,7 +148,7 @@ where
         // A connection that failed shows in what was counted.
         let _ = connection.await;
     }
-    settle().await;
+    settle_to(before).await;
     let took =
         took.map(|took| std::mem::take(&mut *took.lock().unwrap_or_else(PoisonError::into_inner)));
     (counted.load(Relaxed), took.and_then(Latency::of))
@@ -153,8 +157,33 @@ where
 /// Waits until no task is left: what is still to be done for an answer that went out belongs to
 /// its request.
 pub(crate) async fn settle() {
-    let metrics = tokio::runtime::Handle::current().metrics();
-    while metrics.num_alive_tasks() > 0 {
-        tokio::task::yield_now().await;
+    settle_to(0).await;
+}
+
+/// Waits until no more tasks are left than there were before: who keeps a connection to somebody else has a
+/// task of it for good.
+///
+/// # Panics
+/// When that takes longer than anything that belongs to a request.
+async fn settle_to(before: usize) {
+    if tasks() <= before {
+        return;
     }
+    let settled = tokio::time::timeout(SETTLED_WITHIN, async {
+        while tasks() > before {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(
+        settled.await.is_ok(),
+        "{} tasks are left {} s after the last answer, and {before} were there before the first request",
+        tasks(),
+        SETTLED_WITHIN.as_secs(),
+    );
+}
+
+fn tasks() -> usize {
+    tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks()
 }
