@@ -31,6 +31,9 @@ use crate::{
 /// How often a lease is renewed before it runs out.
 pub(super) const BEATS: u32 = 3;
 
+/// How often others may lock what there was room for, before it is said that there is none.
+const TRIES: u32 = 8;
+
 /// Units that are locked where the seller advises nothing.
 const UNITS: u128 = 1000;
 
@@ -43,6 +46,21 @@ pub(super) enum Sight {
     Nowhere,
     /// Nothing, ever.
     Blind,
+}
+
+impl SessionChoice {
+    /// Others locked what there was room for: another look is worth it, or it happened too often. The
+    /// counter has the last word, whatever was read of it.
+    pub(super) fn overtaken(&self, deposit: Amount, times: &mut u32) -> Result<(), SessionFault> {
+        *times += 1;
+        if *times < TRIES {
+            return Ok(());
+        }
+        Err(SessionFault::Deposit {
+            asked: self.quote.currency.display(deposit).into(),
+            cap: "what other channels leave".into(),
+        })
+    }
 }
 
 impl Inner {

@@ -56,6 +56,7 @@ impl Inner {
             return Ok(Door::Open(held.record));
         }
         let door = keeper.funding.lock().await;
+        let mut overtaken = 0;
         loop {
             let Some(held) = self.fresh(keeper).await? else {
                 let purse = self.new_purse(keeper, choice, target)?;
@@ -84,7 +85,10 @@ impl Inner {
                     Some(held) => return Ok(Door::Open(held.record)),
                     None => continue,
                 },
-                None => match self.sign_opening(held, choice, target).await? {
+                None => match self
+                    .sign_opening(held, choice, target, &mut overtaken)
+                    .await?
+                {
                     Some(signed) => signed,
                     None => continue,
                 },
@@ -155,6 +159,7 @@ impl Inner {
         held: HeldPurse,
         choice: &SessionChoice,
         target: &Target,
+        overtaken: &mut u32,
     ) -> Result<Option<(Purse, Secret)>, Error> {
         let host = target.host();
         let first = choice.amount().max(choice.least);
@@ -197,8 +202,11 @@ impl Inner {
         };
         match self.purses.step(held.clone(), step).await {
             Ok(held) => Ok(Some((held.record, opening.locking.transaction))),
-            // Somebody took the purse over, or locked something in another channel.
-            Err(ChangeError::Stale | ChangeError::Short(_)) => Ok(None),
+            Err(ChangeError::Stale) => Ok(None),
+            Err(ChangeError::Short(_)) => match choice.overtaken(deposit, overtaken) {
+                Ok(()) => Ok(None),
+                Err(error) => Err(self.give_way(held, error.into()).await),
+            },
             Err(ChangeError::Exceeded(debit)) => {
                 let asked = choice.quote.currency.display(first);
                 let now = self.clock.now();

@@ -35,6 +35,7 @@ impl Inner {
         needed: Amount,
     ) -> Result<(), Error> {
         let _door = keeper.funding.lock().await;
+        let mut overtaken = 0;
         loop {
             let held = self.fresh(keeper).await?.ok_or(SessionFault::NoChannel)?;
             if held.record.stage != Stage::Open || held.record.deposit >= needed {
@@ -46,7 +47,9 @@ impl Inner {
             };
             let id = held.record.id;
             if self.purses.locking(id, Which::TopUp).await?.is_none()
-                && !self.sign_top_up(held, choice, target, needed).await?
+                && !self
+                    .sign_top_up(held, choice, (target, needed), &mut overtaken)
+                    .await?
             {
                 continue;
             }
@@ -60,8 +63,8 @@ impl Inner {
         &self,
         held: HeldPurse,
         choice: &SessionChoice,
-        target: &Target,
-        needed: Amount,
+        (target, needed): (&Target, Amount),
+        overtaken: &mut u32,
     ) -> Result<bool, Error> {
         let host = target.host();
         let keeping = held.record.keeping().ok_or(SessionFault::NoChannel)?;
@@ -87,7 +90,11 @@ impl Inner {
         };
         match self.purses.step(held, step).await {
             Ok(_) => Ok(true),
-            Err(ChangeError::Stale | ChangeError::Short(_)) => Ok(false),
+            Err(ChangeError::Stale) => Ok(false),
+            Err(ChangeError::Short(_)) => {
+                choice.overtaken(adds, overtaken)?;
+                Ok(false)
+            }
             Err(ChangeError::Exceeded(debit)) => {
                 let asked = choice.quote.currency.display(adds);
                 Err(self.exceeded(host, &choice.quote.currency, &debit, asked, now))

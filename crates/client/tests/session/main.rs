@@ -11,6 +11,7 @@ mod common;
 
 mod closing;
 mod crash;
+mod full;
 mod gate;
 mod hostile;
 mod kill;
