@@ -354,6 +354,18 @@ impl Inner {
         else {
             return Ok(());
         };
+        // What its seller says that it sent may come yet, and is locked then.
+        if deposit < purse.deposit
+            && let Some(kept) = self.purses.locking(purse.id, Which::TopUp).await?
+        {
+            let asked = trade
+                .choice
+                .payer
+                .may_come(&kept.transaction, self.clock.now());
+            if self.within(asked).await? {
+                return Ok(());
+            }
+        }
         let noted = self.note(&trade.keeper, |purse| {
             let changed = purse.deposit != deposit;
             purse.deposit = deposit;

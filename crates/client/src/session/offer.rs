@@ -159,7 +159,7 @@ impl Inner {
             protocol,
         };
         let (payer, quote) = self.session_quote(&offer)?;
-        self.check_session(target, &offer, &quote)?;
+        self.check_session(target, &offer, &quote, least)?;
         let realm = &offer.challenge.realm;
         Ok(SessionChoice {
             scope: full_scope(payer.method(), &quote.payer, realm, &quote.scope),
@@ -187,18 +187,20 @@ impl Inner {
         Err(refused)
     }
 
-    /// The policy's rules hold of a session as of a charge of one unit.
+    /// The policy's rules hold of a session as of a charge of one unit: or of a step, where vouchers are to
+    /// rise by more than that, for a step may be signed for a single request.
     fn check_session(
         &self,
         target: &Target,
         offer: &SessionOffer,
         quote: &SessionQuote,
+        least: Amount,
     ) -> Result<(), Refused> {
         let request = &offer.request;
         let unit = Offer {
             challenge: offer.challenge.clone(),
             request: ChargeRequest::new(
-                request.amount,
+                request.amount.max(least),
                 request.currency.clone(),
                 Some(request.recipient.clone()),
             ),

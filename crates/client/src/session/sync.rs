@@ -6,13 +6,13 @@ use farthing_core::{
     domain::claims::ChangeError,
     intent::session::{OnChain, Seen},
     port::session_payer::SessionPayer,
-    value::Timestamp,
+    value::{Amount, Timestamp},
 };
 
 use super::{
     close::Closing,
     lock::Sight,
-    purse::{Purse, Stage},
+    purse::{Purse, Stage, more},
     store::{HeldPurse, Step, Which, erase_locking},
 };
 use crate::{client::Inner, error::Error, pay::store_error};
@@ -135,8 +135,13 @@ impl Inner {
             return self.end(held, Some(seen)).await.map(drop);
         }
         let mut writes = vec![erase_locking(purse.id, Which::Opening)];
+        let mut least = Amount::ZERO;
         if let Some(kept) = self.purses.locking(purse.id, Which::TopUp).await? {
-            let came = deposit > purse.deposit;
+            let came = match purse.adding {
+                Some(adding) => deposit >= more(purse.deposit, adding),
+                // Its seller said that it came, and it was counted.
+                None => deposit >= purse.deposit,
+            };
             let over = came || {
                 let asked = payer.may_come(&kept.transaction, self.clock.now());
                 !self.within(asked).await?
@@ -144,9 +149,11 @@ impl Inner {
             if over {
                 purse.adding = None;
                 writes.push(erase_locking(purse.id, Which::TopUp));
+            } else {
+                least = purse.deposit;
             }
         }
-        purse.deposit = deposit;
+        purse.deposit = deposit.max(least);
         let step = Step {
             writes,
             ..Step::to(purse)

@@ -1,5 +1,5 @@
 //! Locking more in a channel: what is signed is kept before it is shown, and shown as it is until the
-//! rail says how it ended.
+//! rail says how it ended, or its seller does. In the second case it is kept on, until the rail shows it.
 
 use farthing_core::{
     domain::claims::{ChangeError, Debts},
@@ -16,7 +16,7 @@ use super::{
     offer::SessionChoice,
     present::{Shown, bare},
     purse::{Purse, Stage, less, more},
-    store::{HeldPurse, Step, Which, erase_locking, keep_locking},
+    store::{HeldPurse, KeptLocking, Step, Which, erase_locking, keep_locking},
 };
 use crate::{
     client::Inner,
@@ -24,6 +24,17 @@ use crate::{
     pay::store_error,
     target::Target,
 };
+
+/// What a top-up came to.
+#[derive(Clone, Copy)]
+enum Added {
+    /// It never came.
+    Nothing,
+    /// So much is locked by now.
+    Proven(Amount),
+    /// Its seller says that it added so much.
+    Said(Amount),
+}
 
 impl Inner {
     /// Locks more in a channel, so that it holds at least so much.
@@ -46,12 +57,18 @@ impl Inner {
                 continue;
             };
             let id = held.record.id;
-            if self.purses.locking(id, Which::TopUp).await?.is_none()
-                && !self
+            match self.purses.locking(id, Which::TopUp).await? {
+                Some(kept) if held.record.adding.is_none() => {
+                    self.prove_top_up(held, choice, &kept).await?;
+                    continue;
+                }
+                None if !self
                     .sign_top_up(held, choice, (target, needed), &mut overtaken)
-                    .await?
-            {
-                continue;
+                    .await? =>
+                {
+                    continue;
+                }
+                _ => {}
             }
             let showing = self.show_top_up(keeper, choice, request, id);
             self.at_work(keeper, showing).await?;
@@ -126,19 +143,26 @@ impl Inner {
             Shown::Served(_) => (true, Said::default()),
             Shown::Refused(said, _) | Shown::Silent(said) | Shown::Other(_, said) => (false, said),
         };
-        if served {
-            return self.topped_up(keeper, kept.amount, None).await;
-        }
         let held = self.fresh(keeper).await?.ok_or(SessionFault::NoChannel)?;
         let keeping = held.record.keeping().ok_or(SessionFault::NoChannel)?;
-        let sight = self.sight(&*choice.payer, &keeping).await?;
-        if let Sight::There(Seen {
+        let sight = self.sight(&*choice.payer, &keeping).await;
+        if let Ok(Sight::There(Seen {
             state: OnChain::Open { deposit, .. },
             ..
-        }) = sight
-            && deposit > held.record.deposit
+        })) = sight
+            && deposit >= more(held.record.deposit, kept.amount)
         {
-            return self.topped_up(keeper, kept.amount, Some(deposit)).await;
+            return self.topped_up(keeper, Added::Proven(deposit)).await;
+        }
+        match sight {
+            // Its books are the rail.
+            Ok(Sight::Blind) if served => {
+                let all = more(held.record.deposit, kept.amount);
+                return self.topped_up(keeper, Added::Proven(all)).await;
+            }
+            // The rail may show it a little later than its seller.
+            _ if served => return self.topped_up(keeper, Added::Said(kept.amount)).await,
+            sight => drop(sight?),
         }
         let asked = choice.payer.may_come(&kept.transaction, self.clock.now());
         if self.within(asked).await.unwrap_or(true) {
@@ -148,28 +172,75 @@ impl Inner {
             }
             .into());
         }
-        self.topped_up(keeper, Amount::ZERO, None).await?;
+        self.topped_up(keeper, Added::Nothing).await?;
         Err(SessionFault::Refused(Box::new(said)).into())
     }
 
-    /// A top-up is over: it added so much, or the rail says what there is.
-    pub(super) async fn topped_up(
+    /// Looks whether a top-up came that its seller said it sent. Until it did, or never can, no other is
+    /// signed: a seller that keeps them back could send all of them later.
+    async fn prove_top_up(
         &self,
-        keeper: &Keeper,
-        added: Amount,
-        seen: Option<Amount>,
+        held: HeldPurse,
+        choice: &SessionChoice,
+        kept: &KeptLocking,
     ) -> Result<(), Error> {
+        let keeping = held.record.keeping().ok_or(SessionFault::NoChannel)?;
+        let seen = match self.sight(&*choice.payer, &keeping).await? {
+            Sight::There(Seen {
+                state: OnChain::Open { deposit, .. },
+                ..
+            }) => Some(deposit),
+            _ => None,
+        };
+        let came = seen.is_some_and(|seen| seen >= held.record.deposit);
+        if !came {
+            let asked = choice.payer.may_come(&kept.transaction, self.clock.now());
+            if self.within(asked).await? {
+                return Err(SessionFault::Waits {
+                    doing: "topped up",
+                    said: Box::new(Said::default()),
+                }
+                .into());
+            }
+        }
+        let without = less(held.record.deposit, kept.amount);
+        let purse = Purse {
+            deposit: seen.unwrap_or(without),
+            lease_until: Timestamp::EPOCH,
+            ..held.record.clone()
+        };
+        let step = Step {
+            writes: vec![erase_locking(purse.id, Which::TopUp)],
+            ..Step::to(purse)
+        };
+        match self.purses.step(held, step).await {
+            Ok(_) | Err(ChangeError::Stale) => Ok(()),
+            Err(error) => Err(store_error(error).into()),
+        }
+    }
+
+    /// A top-up is over, or its seller says so. What is only said is kept, and counts as locked, until its
+    /// rail shows it.
+    async fn topped_up(&self, keeper: &Keeper, added: Added) -> Result<(), Error> {
         loop {
             let held = self.fresh(keeper).await?.ok_or(SessionFault::NoChannel)?;
             if held.record.adding.is_none() {
                 return Ok(());
             }
             let mut purse = held.record.clone();
-            purse.deposit = seen.unwrap_or_else(|| more(purse.deposit, added));
+            let mut writes = vec![erase_locking(purse.id, Which::TopUp)];
+            match added {
+                Added::Nothing => {}
+                Added::Proven(deposit) => purse.deposit = deposit,
+                Added::Said(amount) => {
+                    purse.deposit = more(purse.deposit, amount);
+                    writes.clear();
+                }
+            }
             purse.adding = None;
             purse.lease_until = Timestamp::EPOCH;
             let step = Step {
-                writes: vec![erase_locking(purse.id, Which::TopUp)],
+                writes,
                 ..Step::to(purse)
             };
             match self.purses.step(held, step).await {

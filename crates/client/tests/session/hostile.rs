@@ -1,6 +1,8 @@
 //! Sellers that lie, and what they get.
 
-use farthing_client::{CloseHow, Closing, SessionFault, Standing};
+use std::sync::atomic::Ordering;
+
+use farthing_client::{CloseHow, Closing, Error, SessionFault, Standing};
 use farthing_core::{intent::session::Protocol, value::Amount};
 
 use super::{World, is};
@@ -210,5 +212,28 @@ async fn openings_that_are_kept_back_are_not_signed_again_and_again() {
             .close(purse.id, CloseHow::Alone)
             .await;
         assert!(matches!(closing, Ok(Closing::Waits { .. })), "{closing:?}");
+    }
+}
+
+/// A seller may want its vouchers to rise by steps, and a step may be no more than one request may cost.
+#[tokio::test]
+async fn a_step_that_a_seller_wants_is_no_way_around_the_cap_on_a_request() {
+    for protocol in [Protocol::V1, Protocol::V2] {
+        let world = World::new(protocol).await;
+        *world.shop.advised.lock().unwrap() = Some(1_000_000);
+        let step = |least| world.shop.least.store(least, Ordering::SeqCst);
+        step(1_000_000);
+        let refused = world.client.get(world.shop.url("/goods")).send().await;
+        assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+        assert_eq!((world.shop.channels(), world.used().await), (0, 0));
+        // Nor on the way, once it is trusted.
+        step(0);
+        world.get("/goods").await;
+        step(100_001);
+        world.shop.price.store(2_000, Ordering::SeqCst);
+        let refused = world.client.get(world.shop.url("/goods")).send().await;
+        assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+        assert!(world.shop.highest_shown() <= 2_000);
+        assert!(world.used().await <= 2_000);
     }
 }

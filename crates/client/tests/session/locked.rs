@@ -133,3 +133,47 @@ async fn what_was_never_locked_leaves_its_room() {
     let left = purses(&world.client).await;
     assert_eq!(left[0].deposit, Amount::new(DEPOSIT));
 }
+
+/// Each top-up that its seller keeps back can be sent until its time is over, whatever its seller said of
+/// it: so there is one at a time.
+#[tokio::test]
+async fn a_seller_that_keeps_top_ups_back_locks_no_more_than_one_of_them() {
+    let policy = generous().max_deposit(price("$0.10"));
+    let backend = Arc::new(MemoryBackend::new());
+    let world = World::with(Protocol::V2, policy, backend).await;
+    *world.shop.advised.lock().unwrap() = Some(3_000);
+    world.shop.ways(|ways| ways.keeps_top_ups = true);
+    for _ in 0..40 {
+        let _ = world.client.get(world.shop.url("/goods")).send().await;
+    }
+    world.shop.send_kept().await;
+    let locked = world.reserve.truth().locked();
+    assert!(locked <= DEPOSIT, "{locked}");
+    // What came after all is found.
+    world.client.sessions().sync().await.unwrap();
+    assert_eq!(purses(&world.client).await[0].deposit.units(), locked);
+}
+
+/// The same where nothing of it ever comes: what its seller said that it added is not there.
+#[tokio::test]
+async fn what_a_seller_said_that_it_added_counts_until_it_cannot_come() {
+    let policy = generous().max_deposit(price("$0.10"));
+    let backend = Arc::new(MemoryBackend::new());
+    let world = World::with(Protocol::V2, policy, backend).await;
+    *world.shop.advised.lock().unwrap() = Some(3_000);
+    world.shop.ways(|ways| ways.keeps_top_ups = true);
+    for _ in 0..10 {
+        let _ = world.client.get(world.shop.url("/goods")).send().await;
+    }
+    assert_eq!(world.shop.served(), 3);
+    world.shop.ways(|ways| ways.keeps_top_ups = false);
+    world.clock.advance(std::time::Duration::from_secs(600));
+    world.reserve.mine();
+    world.client.sessions().sync().await.unwrap();
+    assert_eq!(purses(&world.client).await[0].deposit.units(), 3_000);
+    assert!(pays(&world.client, &world.shop).await);
+    assert_eq!(
+        world.reserve.truth().locked(),
+        purses(&world.client).await[0].deposit.units()
+    );
+}

@@ -82,6 +82,8 @@ pub struct Ways {
     pub drops_openings: usize,
     /// Answers to an opening as if it had sent it, and keeps it back.
     pub keeps_openings: bool,
+    /// Answers to a top-up as if it had sent it, and keeps it back.
+    pub keeps_top_ups: bool,
     /// Refuses to close.
     pub will_not_close: bool,
     /// Looks at so many vouchers only after a higher one came.
@@ -380,7 +382,11 @@ impl Inside {
                 self.ways.lock().unwrap().drops_openings -= 1;
                 return None;
             }
-            if name == "open" && ways.keeps_openings {
+            let is_kept = match name {
+                "open" => ways.keeps_openings,
+                _ => ways.keeps_top_ups,
+            };
+            if is_kept {
                 return Some(self.keep(&shown, &action, &id).await);
             }
             if let Some(refused) = self.fund(&shown, &action, &id).await {
@@ -405,12 +411,15 @@ impl Inside {
         self.unpaid(Some(problem))
     }
 
-    /// Keeps an opening back, and pretends to have sent it.
+    /// Keeps an opening or a top-up back, and pretends to have sent it.
     async fn keep(&self, shown: &Shown<'_>, action: &Action, id: &ChannelId) -> Answer {
-        let Action::Open(funding) = action else {
+        let (Action::Open(funding) | Action::TopUp(funding)) = action else {
             unreachable!()
         };
-        let checked = self.session.check(*shown, funding, None).await.unwrap();
+        let known = self.descriptors.lock().unwrap().get(id).cloned();
+        let terms = known.map(|known| known.terms(shown.realm));
+        let checked = self.session.check(*shown, funding, terms.as_ref()).await;
+        let checked = checked.unwrap();
         self.kept.lock().unwrap().push((id.clone(), checked));
         full(200, "goods")
     }
@@ -467,7 +476,7 @@ impl Inside {
                 let mut channel = Channel::open(self.protocol, seen).unwrap();
                 let _ = channel.grant(1, Amount::new(u128::MAX >> 1));
                 books.insert(id.clone(), channel);
-                let descriptor = FakeDescriptor::read(&checked.terms.details).unwrap();
+                let descriptor = FakeDescriptor::read(&checked.terms.details.to_map()).unwrap();
                 self.descriptors
                     .lock()
                     .unwrap()
