@@ -155,6 +155,7 @@ impl Inner {
             return Ok(None);
         }
         let sight = self.sight(&*choice.payer, &told.channel).await?;
+        let is_shown = sight != Sight::Blind;
         let (deposit, settled, close_requested_at) = match sight {
             Sight::There(Seen {
                 state:
@@ -184,7 +185,7 @@ impl Inner {
             lease_until: Timestamp::EPOCH,
             ..self.new_purse(&keeper, choice, target)?
         };
-        self.purses.adopt(purse.clone()).await?;
+        self.purses.adopt(purse.clone(), is_shown).await?;
         Ok(Some(Found {
             purse,
             accepted: told.accepted,

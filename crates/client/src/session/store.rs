@@ -89,14 +89,20 @@ impl Purses {
         })
     }
 
-    /// Keeps a channel that was found. It pays nothing, so its scope stays free.
-    pub(super) async fn adopt(&self, mut purse: Purse) -> Result<(), StoreError> {
+    /// Keeps a channel that was found. It pays nothing, so its scope stays free. What its rail does not
+    /// show is its seller's word alone, and counts in nothing that others may lock.
+    pub(super) async fn adopt(&self, mut purse: Purse, is_shown: bool) -> Result<(), StoreError> {
         let unlocked = Purse {
             locks: Some(Amount::ZERO),
             stage: Stage::Lost,
             ..purse.clone()
         };
-        let (by, symbol) = (purse.recount(&unlocked), purse.symbol.clone());
+        purse.locks = Some(Amount::ZERO);
+        let by = match is_shown {
+            true => purse.recount(&unlocked),
+            false => 0,
+        };
+        let symbol = purse.symbol.clone();
         let claim = Claim {
             id: purse.id.to_key(),
             keys: Vec::new(),

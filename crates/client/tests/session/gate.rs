@@ -15,15 +15,17 @@ use farthing_client::{Client, CloseHow, Closing, SessionFault, Stage, Standing};
 use farthing_core::{
     domain::channels::Channels,
     encoding::sse::Event,
-    intent::session::{Balance, ChannelId, Protocol},
+    header::www_authenticate,
+    intent::session::{Balance, ChannelId, Protocol, SessionRequest},
     memory::MemoryBackend,
+    noun::{Challenge, Expires, Request as ChallengeRequest},
     payment::Moved,
     port::{backend::Backend, clock::Clock as _, session::Session, session_payer::SessionPayer},
     value::{Amount, Currency, Secret},
 };
 use farthing_ledger::{
-    AccountKey, Accounts, Currencies, Funding, KeyType, Ledger, LedgerPayer, LedgerSessionPayer,
-    LedgerSessions, TransferId,
+    AccountKey, Accounts, ChannelDescriptor, Currencies, Funding, KeyType, Ledger, LedgerPayer,
+    LedgerSessionPayer, LedgerSessions, Salt, TransferId,
 };
 use farthing_server::{
     Gate, Route,
@@ -552,6 +554,70 @@ async fn a_ledger_that_refuses_an_opening_for_good_is_shown_it_until_it_is_too_o
     let (purse, _) = market.channel().await;
     assert_eq!((purse.channel, purse.owed.units()), (second.channel, 1_000));
     market.comes_to(1_000).await;
+}
+
+/// A ledger is its seller's own books, so what one tells of a channel that we forgot is its word alone: it
+/// locks nothing of what may be locked elsewhere.
+#[tokio::test]
+async fn a_seller_that_tells_of_a_channel_that_never_was_leaves_room_for_others() {
+    let clock = StillClock::new();
+    let store: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    let ledger = Ledger::new(key(2).account().clone());
+    let accounts = Accounts::new(Arc::clone(&store), Currencies::default());
+    pay_in(&accounts, super::WEALTH, &clock).await;
+    let market = Market::open(
+        Arc::new(LedgerSessions::new(
+            ledger,
+            Arc::clone(&store),
+            clock.clone(),
+        )),
+        Arc::new(LedgerSessionPayer::new(key(1))),
+        (store, clock.clone()),
+        |gate| gate,
+        |client| client,
+    )
+    .await;
+
+    let channel = ChannelDescriptor {
+        payer: key(1).account().clone(),
+        payee: key(3).account().clone(),
+        currency: "usd6".parse().unwrap(),
+        signer: key(1).account().clone(),
+        salt: Salt::made_at(clock.now(), [7; 16]),
+        realm: "127.0.0.1".parse().unwrap(),
+    };
+    let (code, payee) = (channel.currency.clone(), channel.payee.recipient());
+    let mut request = SessionRequest::new(Amount::new(1_000), code, payee);
+    let snapshot = serde_json::json!({
+        "channelId": channel.id(), "descriptor": channel, "acceptedCumulative": "0",
+        "spent": "0", "deposit": ((1_u128 << 96) - 1).to_string(),
+    });
+    let details = &mut request.method_details;
+    details.insert("sessionProtocol".to_owned(), "v2".into());
+    details.insert("sessionSnapshot".to_owned(), snapshot);
+    let mut challenge = Challenge::new(
+        "told".parse().unwrap(),
+        "127.0.0.1".parse().unwrap(),
+        farthing_ledger::method(),
+        farthing_core::intent::session::id(),
+        ChallengeRequest::new(&request).unwrap(),
+    );
+    let end = clock.now().saturating_add(Duration::from_secs(600));
+    challenge.expires = Some(Expires::new(end));
+    let line = www_authenticate::format(&challenge);
+    let app = Router::new().fallback(move || {
+        let asks = [(http::header::WWW_AUTHENTICATE, line.clone())];
+        async move { (http::StatusCode::PAYMENT_REQUIRED, asks) }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let found = market.client.sessions().recover(&url).await.unwrap();
+    assert_eq!(found.len(), 1);
+    let answer = market.get("/goods").await;
+    assert_eq!(answer.text().await.unwrap(), "goods");
+    serving.abort();
 }
 
 /// The currency of the ledger.
