@@ -142,7 +142,10 @@ impl Till {
         if ended.is_empty() {
             return Ok(0);
         }
-        let busy = self.handed_in().await?;
+        let mut busy = HashSet::new();
+        for method in self.0.desks.keys() {
+            busy.extend(self.handed_in(method).await?);
+        }
         let mut forgotten = 0;
         for Listed { id, .. } in ended {
             match self.forget_ended(&id, &busy).await {
@@ -214,24 +217,6 @@ impl Till {
             self.0.channels.forget_counter(&caps).await?;
         }
         Ok(())
-    }
-
-    /// The channels of settlements that are under way.
-    async fn handed_in(&self) -> Result<HashSet<ChannelId>, StoreError> {
-        let mut channels = HashSet::new();
-        for method in self.0.desks.keys() {
-            let mut last = None;
-            loop {
-                let jobs = self.0.settlements.jobs(method, last.as_ref()).await?;
-                let items = jobs.iter().flat_map(|open| &open.job.items);
-                channels.extend(items.map(|item| item.channel.clone()));
-                last = jobs.last().cloned();
-                if last.is_none() {
-                    break;
-                }
-            }
-        }
-        Ok(channels)
     }
 
     /// How channels ended that are forgotten themselves.

@@ -29,7 +29,7 @@ pub(super) const TILL: &[Mutant] = &[
     },
     Mutant {
         name: "the till: a channel is handed in beside what is under way",
-        file: "crates/server/src/session/settle/mod.rs",
+        file: "crates/server/src/session/settle/due.rs",
         find: "if busy.contains(&entry.channel) {",
         replace: "if busy.len() > bounds::PAGE {",
         killers: &[RAIL],
