@@ -50,8 +50,10 @@ impl Till {
             ..TillOptions::default()
         };
         let settle = &mut options.settle;
+        // What the gate looks at again later is put on its agenda by the gate's own time.
+        settle.close_unused = Some(settle.close_unused.unwrap_or(settle.age));
         (settle.age, settle.idle) = (NEVER, NEVER);
-        (settle.schedule, settle.close_unused) = (None, None);
+        settle.schedule = None;
         let till = Self::new(TillParts {
             store: parts.store,
             clock: parts.clock,

@@ -109,7 +109,9 @@ impl Hearing {
     fn check(&self, grace: Duration, now: Timestamp) -> Result<(), Silent> {
         let heard = (*self.lock()).ok_or(Silent::NotYet)?;
         let since = heard.at.min(heard.told_at);
-        if now.since(since) > grace / 3 {
+        // Where our clock went back, what was heard before lies ahead of it, and grows no older.
+        let off = now.since(since).max(since.since(now));
+        if off > grace / 3 {
             return Err(Silent::Since(since));
         }
         Ok(())
@@ -194,5 +196,26 @@ mod tests {
         hearing.note(6, at(9_001), at(1_701));
         assert_eq!(check(2_001), Ok(()));
         assert_eq!(check(2_002), Err(Silent::Since(at(1_701))));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_hides_no_silence() {
+        let at = Timestamp::from_secs;
+        let hearing = Hearing::default();
+        hearing.note(5, at(10_000), at(10_000));
+        // An hour back, and the rail says nothing more.
+        assert_eq!(
+            hearing.check(GRACE, at(6_400)),
+            Err(Silent::Since(at(10_000)))
+        );
+        // A little back is what clocks do.
+        assert_eq!(hearing.check(GRACE, at(9_990)), Ok(()));
+        // The next block is heard at the time that it is now.
+        hearing.note(6, at(10_001), at(6_401));
+        assert_eq!(hearing.check(GRACE, at(6_401)), Ok(()));
+        assert_eq!(
+            hearing.check(GRACE, at(6_702)),
+            Err(Silent::Since(at(6_401)))
+        );
     }
 }

@@ -52,6 +52,40 @@ async fn what_is_wanted_is_handed_in_and_nothing_else() {
     assert!(kit.reserve.truth().channel(&carol.id()).is_none());
 }
 
+/// An operator's command takes part in a round of the gate's: what the gate put on the agenda for later
+/// stays there, for when the gate wants it.
+#[tokio::test]
+async fn a_command_puts_no_close_of_an_unused_channel_off_for_good() {
+    const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+    let mut options = crate::kit::options();
+    options.settle.close_unused = Some(30 * DAY);
+    let mut kit = Kit::with(Protocol::V2, options.clone(), |session| session, None);
+    let alice = kit.buyer("alice").await;
+    kit.serve(&alice, PRICE, PRICE).await;
+    kit.clock.advance(31 * DAY);
+    let mut settle = SettleOptions::default();
+    settle.close_unused = Some(30 * DAY);
+    let session = FakeSession::new(Arc::clone(&kit.reserve), &shop(), kit.protocol);
+    let till = Till::on_demand(OnDemand {
+        store: Arc::clone(&kit.store),
+        clock: Arc::new(kit.clock.clone()),
+        rails: vec![Arc::new(session)],
+        observer: None,
+        settle,
+    });
+    till.unwrap().settle(&rail()).await.unwrap();
+    // It was used since it was opened, and is looked at again after as long.
+    for _ in 0..3 {
+        kit.clock.advance(31 * DAY);
+        kit.reserve.mine();
+        kit.till.look_around(&rail()).await.unwrap();
+        kit.till.settle(&rail()).await.unwrap();
+    }
+    kit = kit.beside(options);
+    assert_eq!(kit.paid_out(&alice), PRICE);
+    assert_eq!(kit.reserve.truth().locked(), 0);
+}
+
 #[tokio::test]
 async fn why_nothing_can_be_settled_is_told() {
     let kit = Kit::new(Protocol::V2);
