@@ -28,6 +28,7 @@ mod check;
 mod demand;
 mod flaw;
 mod fund;
+mod hashed;
 mod look;
 mod offer;
 mod options;
@@ -56,7 +57,7 @@ use farthing_core::{
 use farthing_evm::{Lane, LaneId, Node, Outbox};
 
 pub use self::options::{Settling, TempoSessionError, TempoSessionOptions};
-use self::{demand::Demand, flaw::Flaw, payload::Payload, verifier::TempoVerifier};
+use self::{demand::Demand, flaw::Flaw, hashed::Hashed, payload::Payload, verifier::TempoVerifier};
 use super::{Escrow, TempoChannel, Vouchers, state};
 use crate::{charge::method, server::TempoError, token::Token, transaction::EXPIRING_NONCE_KEY};
 
@@ -88,6 +89,7 @@ pub struct TempoSession {
     currencies: Vec<Currency>,
     /// What is signed, of each contract that is offered.
     vouchers: Vec<(Escrow, Arc<Vouchers>)>,
+    hashed: Hashed,
 }
 
 impl TempoSession {
@@ -118,6 +120,7 @@ impl TempoSession {
             method: method(),
             currencies: options.tokens.iter().map(Token::currency).collect(),
             vouchers: vouchers.collect(),
+            hashed: Hashed::new(),
             node,
             outbox,
             clock,
@@ -188,7 +191,7 @@ impl Session for TempoSession {
     fn read(&self, shown: &Shown<'_>) -> Result<Action, Refusal> {
         let demand = Demand::read(shown.request, &self.options)?;
         let payload = Payload::read(shown.payload, demand.escrow.protocol)?;
-        reading::is_consistent(&payload, &demand)?;
+        reading::is_consistent(&payload, &demand, &self.hashed)?;
         Ok(reading::action(&payload))
     }
 

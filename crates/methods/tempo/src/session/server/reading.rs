@@ -9,19 +9,24 @@ use farthing_core::{
 use super::{
     Flaw,
     demand::Demand,
+    hashed::Hashed,
     payload::{Payload, Wanted},
 };
 use crate::session::channel_id;
 
 /// That a payload is about the channel it names, as far as it says between whom that is.
-pub(super) fn is_consistent(payload: &Payload, demand: &Demand<'_>) -> Result<(), Flaw> {
+pub(super) fn is_consistent(
+    payload: &Payload,
+    demand: &Demand<'_>,
+    hashed: &Hashed,
+) -> Result<(), Flaw> {
     let Some(descriptor) = payload
         .descriptor
         .filter(|_| demand.escrow.protocol == Protocol::V2)
     else {
         return Ok(());
     };
-    if descriptor.id(demand.escrow) != payload.channel {
+    if !hashed.is_of(demand.escrow, &descriptor, payload.channel) {
         return Err(Flaw::OtherChannel);
     }
     if descriptor.payee != demand.recipient {
