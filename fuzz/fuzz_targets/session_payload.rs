@@ -105,7 +105,7 @@ fn terms(method: &str, currency: CurrencyCode, channel: &TempoChannel) -> Terms 
             .parse()
             .expect("an address"),
         payer: "did:key:z6Mk".parse().expect("a DID"),
-        details: channel.details(),
+        details: channel.details().into(),
     }
 }
 

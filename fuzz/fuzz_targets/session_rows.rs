@@ -16,7 +16,7 @@ use farthing_core::{
         settlements::Settlements,
     },
     encoding::packed::{Packer, Unpacker},
-    intent::session::{Channel, ChannelId, OnChain, Seen, Terms},
+    intent::session::{Channel, ChannelId, Details, OnChain, Seen, Terms},
     port::{
         backend::{Key, Place, Row},
         session::Session,
@@ -26,7 +26,6 @@ use farthing_core::{
 use farthing_fuzz::rows::{OneRow, at_once, first_put};
 use farthing_ledger::{Account, AccountKey, KeyType, Ledger, LedgerSessions};
 use libfuzzer_sys::fuzz_target;
-use serde_json::Map;
 
 /// As the index has it beside the row.
 const AT: u64 = 1_800_000_000_000;
@@ -249,7 +248,7 @@ fn others(data: &[u8]) {
         currency: "usd6".parse().expect("a currency"),
         payee: account.recipient(),
         payer: account.did().clone(),
-        details: Map::new(),
+        details: Details::default(),
     };
     let clock = Arc::new(farthing_fuzz::rows::Stopped(Timestamp::from_millis(AT)));
     let sessions = LedgerSessions::new(Ledger::new(account.clone()), store, clock);

@@ -164,7 +164,7 @@ impl Buyer {
                 currency: known::PATH_USD.address.to_string().parse()?,
                 payee: self.recipient.to_string().parse()?,
                 payer: payer.into(),
-                details: channel.details(),
+                details: channel.details().into(),
             },
             how: Handing::Settle(Voucher::new(Protocol::V2, spent, raw)?),
         })

@@ -150,7 +150,7 @@ impl Shop {
             currency: self.request.currency.clone(),
             payee: self.request.recipient.clone(),
             payer: payer.into(),
-            details: channel.details(),
+            details: channel.details().into(),
         };
         (channel.channel_id(), terms)
     }

@@ -63,7 +63,7 @@ pub trait Session: Send + Sync + 'static {
     /// What only the method understands of a channel, as its payer is told of it in a snapshot; `None`
     /// where its protocol has no snapshots.
     fn told(&self, terms: &Terms) -> Option<Map<String, Value>> {
-        Some(terms.details.clone())
+        Some(terms.details.to_map())
     }
 
     /// Checks what would open a channel or lock more in it, and moves nothing. `terms` are those

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use farthing_core::{
     domain::channels::{Caps, ChannelError, Channels, Held, Opened, Purchase},
     intent::session::{
-        Channel, ChannelId, OnChain, Protocol, RawSignature, Refused, Rule, Seen, Terms, Voucher,
+        Channel, ChannelId, Details, OnChain, Protocol, RawSignature, Refused, Rule, Seen, Terms,
+        Voucher,
     },
     value::{Amount, Currency, Did, Timestamp, Worth},
 };
@@ -50,7 +51,7 @@ pub(super) async fn gateway(dir: &TempDir, deposit: u128) -> (Channels, Held) {
         currency: "fake6".parse().unwrap(),
         payee: "bob".parse().unwrap(),
         payer: Did::new("did:example:alice").unwrap(),
-        details: serde_json::Map::new(),
+        details: Details::default(),
     };
     let (Opened::New(held) | Opened::Known(held)) =
         channels.open(&id(), &terms, channel, NOW).await.unwrap();

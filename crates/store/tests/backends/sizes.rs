@@ -94,7 +94,7 @@ fn terms() -> Terms {
         currency: "fake6".parse().unwrap(),
         payee: address.parse().unwrap(),
         payer: Did::new(format!("did:pkh:eip155:4217:{address}")).unwrap(),
-        details: details.as_object().unwrap().clone(),
+        details: details.as_object().unwrap().clone().into(),
     }
 }
 

@@ -47,6 +47,7 @@ use crate::value::IntentId;
 
 mod chain;
 mod channel;
+mod details;
 mod exposure;
 mod kept;
 mod packed;
@@ -60,6 +61,7 @@ mod voucher;
 
 pub use chain::{Closing, OnChain, Seen};
 pub use channel::{Acceptance, Admitted, Balance, Channel, Standing};
+pub use details::Details;
 pub use refused::{Need, Refused};
 pub use request::SessionRequest;
 pub use reserve::ReservationId;

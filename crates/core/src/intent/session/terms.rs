@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
+use super::Details;
 use crate::{
     bounds,
     port::backend::Key,
@@ -49,8 +49,8 @@ pub struct Terms {
     /// Who locked it.
     pub payer: Did,
     /// What only the method understands: contract, signer, descriptor.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub details: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
 }
 
 impl Terms {
@@ -75,7 +75,7 @@ impl Terms {
             currency: self.currency.clone(),
             payee: self.payee.clone(),
             payer: self.payer.clone(),
-            details: Map::new(),
+            details: Details::default(),
         }
     }
 }
@@ -88,6 +88,8 @@ fn share<T: Clone + PartialEq>(said: &mut T, others: &T) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Map;
+
     use super::*;
 
     #[test]
@@ -98,7 +100,7 @@ mod tests {
             currency: CurrencyCode::new("usd6").unwrap(),
             payee: Recipient::new("shop").unwrap(),
             payer: Did::new(payer).unwrap(),
-            details: Map::from_iter([("salt".to_owned(), payer.into())]),
+            details: Map::from_iter([("salt".to_owned(), payer.into())]).into(),
         };
         let (alice, bob) = (terms("did:web:alice.example"), terms("did:web:bob.example"));
         let shared = bob.clone().shared_with(&alice);

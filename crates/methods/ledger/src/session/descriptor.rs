@@ -108,7 +108,7 @@ impl ChannelDescriptor {
             currency: self.currency.clone(),
             payee: self.payee.recipient(),
             payer: self.payer.did().clone(),
-            details: self.details(),
+            details: self.details().into(),
         }
     }
 

@@ -326,7 +326,7 @@ impl Session for LedgerSessions {
     }
 
     fn verifier(&self, id: &ChannelId, terms: &Terms) -> Result<Arc<dyn Verifier>, Refusal> {
-        let channel = ChannelDescriptor::read(id, &terms.details);
+        let channel = ChannelDescriptor::read(id, &terms.details.to_map());
         let channel = channel.filter(|channel| channel.terms() == *terms);
         let channel = channel.ok_or_else(|| {
             Refusal::new(

@@ -27,7 +27,7 @@ pub(super) fn keep_open_before(details: &mut Map<String, Value>, end: Timestamp)
 /// When the chain does not tell.
 pub(super) async fn look(
     node: &Node,
-    channels: &[(TempoChannel, &Map<String, Value>)],
+    channels: &[(TempoChannel, Map<String, Value>)],
     blocks: u64,
 ) -> Result<Vec<Option<Seen>>, RpcError> {
     let known: Vec<TempoChannel> = channels.iter().map(|(channel, _)| *channel).collect();
@@ -46,7 +46,7 @@ pub(super) async fn look(
         let settled = closings(node, &ids, block, blocks).await;
         for (at, settled) in gone.into_iter().zip(settled) {
             // Without an event it can be one that ended long ago, or one that is still to come.
-            if settled.is_some() || is_over(channels[at].1, &states.block) {
+            if settled.is_some() || is_over(&channels[at].1, &states.block) {
                 let state = OnChain::Finalized { settled };
                 seen[at] = Some(Seen { block, state });
             }

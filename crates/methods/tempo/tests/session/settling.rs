@@ -207,7 +207,9 @@ async fn what_is_not_ours_to_settle_is_named_before_the_chain_is_asked() {
     let voucher = farthing_core::intent::session::Voucher::new(Protocol::V1, Amount::new(10), raw);
     forged.how = Handing::Settle(voucher.unwrap());
     let mut strange = good.clone();
-    strange.terms.details["opened"]["payee"] = serde_json::json!(account(3));
+    let mut details = strange.terms.details.to_map();
+    details["opened"]["payee"] = serde_json::json!(account(3));
+    strange.terms.details = details.into();
     let capture = Amount::ZERO;
     let empty = item(
         &channel,

@@ -69,7 +69,7 @@ impl FakeDescriptor {
             currency: self.currency.clone(),
             payee: self.payee.clone(),
             payer: self.payer.clone(),
-            details: self.details(),
+            details: self.details().into(),
         }
     }
 

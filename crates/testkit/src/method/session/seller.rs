@@ -127,7 +127,7 @@ impl FakeSession {
         let lock = self.lock_of(&payload)?;
         let channel = match terms {
             None => payload.descriptor.clone(),
-            Some(terms) => FakeDescriptor::read(&terms.details),
+            Some(terms) => FakeDescriptor::read(&terms.details.to_map()),
         };
         let channel = channel.ok_or_else(|| invalid("the channel is not described"))?;
         let opens = &*payload.action == "open";
@@ -282,7 +282,7 @@ impl Session for FakeSession {
     }
 
     fn verifier(&self, id: &ChannelId, terms: &Terms) -> Result<Arc<dyn Verifier>, Refusal> {
-        let channel = FakeDescriptor::read(&terms.details)
+        let channel = FakeDescriptor::read(&terms.details.to_map())
             .filter(|channel| channel.id() == *id)
             .ok_or_else(|| Refusal::new(Fault::Internal, "the terms are of no fake channel"))?;
         Ok(Arc::new(FakeVerifier {
@@ -293,7 +293,7 @@ impl Session for FakeSession {
 
     fn told(&self, terms: &Terms) -> Option<Map<String, Value>> {
         // Snapshots came with the second protocol.
-        (self.protocol == Protocol::V2).then(|| terms.details.clone())
+        (self.protocol == Protocol::V2).then(|| terms.details.to_map())
     }
 
     fn check<'a>(

@@ -11,7 +11,7 @@ use farthing_core::{
         responses::Stored,
     },
     intent::session::{
-        Admitted, Channel, ChannelId, Protocol, RawSignature, Refused, Terms, Voucher,
+        Admitted, Channel, ChannelId, Details, Protocol, RawSignature, Refused, Terms, Voucher,
     },
     memory::MemoryBackend,
     port::backend::Backend,
@@ -542,7 +542,7 @@ fn terms() -> Terms {
         currency: crate::method::currency().code,
         payee: "seller".parse().expect("it is a name"),
         payer: crate::method::account("buyer"),
-        details: serde_json::Map::new(),
+        details: Details::default(),
     }
 }
 

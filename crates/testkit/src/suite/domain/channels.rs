@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use farthing_core::{
     domain::channels::{Caps, ChannelError, Channels, Held, Opened, Purchase, Step},
     intent::session::{
-        Channel, ChannelId, OnChain, Protocol, RawSignature, Refused, Rule, Seen, Terms, Voucher,
+        Channel, ChannelId, Details, OnChain, Protocol, RawSignature, Refused, Rule, Seen, Terms,
+        Voucher,
     },
     port::backend::{Backend, Guard, Key, Partition, Table, Write},
     value::{Amount, Currency, CurrencyCode, MethodId, Realm, Recipient, Timestamp},
@@ -32,7 +33,7 @@ fn terms() -> Terms {
         currency: CurrencyCode::new("fake6").expect("it is a currency"),
         payee: Recipient::new("bob").expect("it is a name"),
         payer: crate::method::account("alice"),
-        details: serde_json::Map::new(),
+        details: Details::default(),
     }
 }
 

@@ -130,7 +130,7 @@ pub async fn a_top_up_takes_a_request_to_close_back(rail: &dyn SessionRail) {
 pub async fn a_snapshot_is_read_by_its_payer_alone(rail: &dyn SessionRail) {
     let channel = open(rail).await;
     let offer = offer(rail);
-    let mut members = channel.terms.details.clone();
+    let mut members = channel.terms.details.to_map();
     members.insert("channelId".to_owned(), json!(channel.id()));
     for (name, amount) in [
         ("acceptedCumulative", "700"),

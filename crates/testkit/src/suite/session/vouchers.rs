@@ -1,7 +1,7 @@
 //! Whose a voucher is, and of what.
 
 use farthing_core::{
-    intent::session::Protocol,
+    intent::session::{Details, Protocol},
     port::session::{Action, Said},
     value::{Amount, MethodId},
 };
@@ -99,7 +99,7 @@ pub async fn terms_of_another_method_have_no_verifier(rail: &dyn SessionRail) {
     assert!(verifier(channel.id(), &channel.terms).is_ok());
     assert!(verifier(channel.id(), &other.terms).is_err());
     let mut bare = channel.terms.clone();
-    bare.details.clear();
+    bare.details = Details::default();
     bare.method = MethodId::new("nobodys").expect("a method's name");
     assert!(verifier(channel.id(), &bare).is_err());
 }

@@ -193,7 +193,7 @@ impl TempoSessionPayer {
 
     async fn seen(&self, kept: &Keeping) -> Result<Option<Seen>, Refusal> {
         let channel = self.channel(kept)?;
-        let asked = [(channel, &kept.details)];
+        let asked = [(channel, kept.details.clone())];
         let seen = ended::look(self.node(), &asked, LOOKED_THROUGH).await;
         let seen = seen.map_err(|error| {
             Refusal::new(Fault::Unavailable, "the chain does not tell of the channel")

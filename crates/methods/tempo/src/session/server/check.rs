@@ -138,7 +138,7 @@ impl TempoSession {
         terms: Option<&Terms>,
     ) -> Result<Locking, Flaw> {
         let terms = terms.ok_or(Flaw::Unknown)?;
-        let channel = TempoChannel::read(&terms.details)?;
+        let channel = TempoChannel::read(&terms.details.to_map())?;
         if channel.id() != payload.channel {
             return Err(Flaw::OtherChannel);
         }
@@ -275,7 +275,7 @@ impl TempoSession {
                 currency: shown.request.currency.clone(),
                 payee: shown.request.recipient.clone(),
                 payer: payer.into(),
-                details,
+                details: details.into(),
             }
         });
         Ok(Checked {

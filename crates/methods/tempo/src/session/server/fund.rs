@@ -104,7 +104,7 @@ impl Underway {
 
 /// The channel that terms are of.
 fn of(terms: &Terms, id: B256) -> Result<TempoChannel, Source> {
-    let channel = TempoChannel::read(&terms.details)?;
+    let channel = TempoChannel::read(&terms.details.to_map())?;
     if channel.id() != id {
         return Err("what is kept of the channel is another's".into());
     }

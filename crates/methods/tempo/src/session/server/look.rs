@@ -30,7 +30,7 @@ impl TempoSession {
             .collect::<Result<_, Flaw>>()?;
         let asked: Vec<_> = known
             .into_iter()
-            .zip(channels.iter().map(|(_, terms)| &terms.details))
+            .zip(channels.iter().map(|(_, terms)| terms.details.to_map()))
             .collect();
         ended::look(&self.node, &asked, self.options.blocks)
             .await
@@ -128,7 +128,7 @@ impl TempoSession {
 
 /// A channel that is kept, with its id.
 pub(super) fn of(id: &ChannelId, terms: &Terms) -> Result<TempoChannel, Flaw> {
-    let channel = TempoChannel::read(&terms.details)?;
+    let channel = TempoChannel::read(&terms.details.to_map())?;
     if channel.channel_id() != *id {
         return Err(Flaw::OtherChannel);
     }
