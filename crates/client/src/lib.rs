@@ -131,8 +131,8 @@ pub use policy::{
 pub use response::{Outlay, Response};
 pub use resume::Resumed;
 pub use session::{
-    Bill, CloseHow, Closing, Flying, Found, Purse, SessionChoice, SessionFault, Sessions, Stage,
-    Synced,
+    Bill, CloseHow, Closing, Flying, Found, LockBound, Purse, SessionChoice, SessionFault,
+    Sessions, Stage, Synced,
 };
 #[cfg(feature = "websocket")]
 pub use session::{Goodbye, Socket, SocketFault, SocketRequest};

@@ -265,8 +265,16 @@ impl Inner {
             }
         };
         trade.said = signed;
-        let payload = trade.choice.payer.voucher(&keeping, signed, false);
-        let header = Self::session_header(&trade.choice, payload.map_err(SessionFault::Rail)?)?;
+        let payload = match trade.choice.payer.voucher(&keeping, signed, false) {
+            Ok(payload) => payload,
+            Err(refusal) => {
+                // Nothing was signed, so nothing was sent.
+                flight.land(How::Free, None);
+                self.settle_down(&keeper).await;
+                return Err(SessionFault::Rail(refusal).into());
+            }
+        };
+        let header = Self::session_header(&trade.choice, payload)?;
         let Presented { shown, is_doubtful } = self.show(carrier, &trade.request, &header).await?;
         drop(_alone);
         flight.doubt(is_doubtful);
@@ -380,6 +388,8 @@ impl Inner {
         let how = match *trade.request.method() {
             // It takes the voucher and buys nothing.
             Method::HEAD => How::Used(Amount::ZERO),
+            // It is charged while it comes, after its receipt was written.
+            _ if is_metered(trade) && says_nothing_used(&bill) => How::Unsure,
             // It was served. That it cost less has to be said by somebody whose receipts are known to
             // speak of the request they come with.
             _ if !told.is_some_and(|told| told.is_prompt) => How::Charged,
@@ -389,7 +399,7 @@ impl Inner {
             outlay.amount = used;
             bill.costs(used);
         }
-        flight.land(how, told);
+        flight.land(how, told.filter(|_| how != How::Unsure));
         self.settle_down(&trade.keeper).await;
         let again = trade
             .request
@@ -451,6 +461,10 @@ pub(super) fn used(unit_price: Amount, counted: Amount, bill: &Bill) -> How {
         Some(cost) if cost < counted => How::Used(cost),
         _ => How::Charged,
     }
+}
+
+fn says_nothing_used(bill: &Bill) -> bool {
+    bill.receipt().is_some_and(|said| said.units == Some(0))
 }
 
 enum Next {

@@ -4,6 +4,18 @@ use farthing_core::{payment::Moved, port::method::Refusal, value::Amount};
 
 use crate::error::Said;
 
+/// Which of an owner's limits leaves no room for a deposit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LockBound {
+    /// That of one channel.
+    Deposit,
+    /// That of all channels together.
+    Locked,
+    /// A budget: no more is locked than it leaves.
+    Budgets,
+}
+
 /// Why a session does not pay.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -29,6 +41,8 @@ pub enum SessionFault {
         asked: Box<str>,
         /// What may be.
         cap: Box<str>,
+        /// Which limit that is.
+        by: LockBound,
     },
     /// Nobody set how much may be locked in this unit.
     #[error("no limit is set for deposits in {symbol}")]
@@ -103,6 +117,14 @@ impl SessionFault {
             Self::AsksTooMuch { .. } | Self::Disputed(_) | Self::Nags => {
                 "nothing more is signed for this seller; close the channel to get the rest back"
             }
+            Self::Deposit {
+                by: LockBound::Locked,
+                ..
+            } => "close a channel that is not needed, or allow more for all of them",
+            Self::Deposit {
+                by: LockBound::Budgets,
+                ..
+            } => "raise the budget if that is what you want",
             Self::Deposit { .. } | Self::NoDeposit { .. } => {
                 "allow a larger deposit if that is what you want"
             }

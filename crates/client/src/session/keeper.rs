@@ -88,6 +88,8 @@ pub(super) enum How {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ended {
     amount: Amount,
+    /// How much more it may have used.
+    more: Amount,
     how: How,
     told: Option<Told>,
     /// The step that was the last one then, where nothing else was under way: what the seller says of
@@ -204,6 +206,7 @@ impl Flight {
         air.more = less(air.more, self.more);
         air.ends.push(Ended {
             amount: self.amount,
+            more: self.more,
             how,
             told,
             alone,
@@ -222,7 +225,10 @@ impl Ended {
     pub(super) fn apply(self, purse: &mut Purse) {
         purse.owed = less(purse.owed, less(self.amount, self.cost()));
         if self.how == How::Unsure {
-            purse.unsure = more(purse.unsure, self.amount);
+            // What others left of what is signed, it may have used as well.
+            let left = less(purse.signed, purse.owed).min(self.more);
+            purse.owed = more(purse.owed, left);
+            purse.unsure = more(purse.unsure, more(self.amount, left));
         }
         if let Some(told) = self.told {
             purse.accepted = purse.accepted.max(told.accepted);
@@ -281,6 +287,7 @@ impl Keeper {
         air.amount = less(air.amount, amount);
         air.ends.push(Ended {
             amount,
+            more: Amount::ZERO,
             how: How::Free,
             told: None,
             alone: None,

@@ -13,7 +13,7 @@ use farthing_core::{
 };
 
 use super::{
-    fault::SessionFault,
+    fault::{LockBound, SessionFault},
     keeper::Keeper,
     offer::SessionChoice,
     purse::{Purse, more},
@@ -59,6 +59,7 @@ impl SessionChoice {
         Err(SessionFault::Deposit {
             asked: self.quote.currency.display(deposit).into(),
             cap: "what other channels leave".into(),
+            by: LockBound::Locked,
         })
     }
 }
@@ -101,17 +102,21 @@ impl Inner {
             most = most.min(more(signed, left.rounded_down(currency)));
         }
         if at_least > most {
+            let left = currency.display(most);
+            let (by, cap) = match () {
+                () if most < room.min(cap) => {
+                    (LockBound::Budgets, format!("{left} that the budgets leave"))
+                }
+                () if most < cap => (
+                    LockBound::Locked,
+                    format!("{left} that other channels leave"),
+                ),
+                () => (LockBound::Deposit, said.to_string()),
+            };
             return Err(SessionFault::Deposit {
                 asked: currency.display(at_least).into(),
-                cap: match () {
-                    () if most < room.min(cap) => {
-                        format!("{} that the budgets leave", currency.display(most)).into()
-                    }
-                    () if most < cap => {
-                        format!("{} that other channels leave", currency.display(most)).into()
-                    }
-                    () => said.to_string().into(),
-                },
+                cap: cap.into(),
+                by,
             }
             .into());
         }

@@ -76,7 +76,7 @@ use std::{
 
 pub use bill::Bill;
 pub use close::{Closing, How as CloseHow};
-pub use fault::SessionFault;
+pub use fault::{LockBound, SessionFault};
 pub use listing::Sessions;
 pub use offer::SessionChoice;
 pub use purse::{Flying, Purse, Stage};

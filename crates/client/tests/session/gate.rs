@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, routing::get};
+use axum::{Router, body::Bytes, routing::get};
 use farthing_client::{Client, CloseHow, Closing, SessionFault, Stage, Standing};
 use farthing_core::{
     domain::channels::Channels,
@@ -69,6 +69,13 @@ async fn words(meter: Meter) -> axum::response::Response {
     response.map(axum::body::Body::new)
 }
 
+/// The same as bytes, among which nobody can say what they cost.
+async fn bytes(meter: Meter) -> axum::response::Response {
+    let pieces = WORDS.map(|word| Ok::<_, Infallible>(Piece::new(1, Bytes::from(word))));
+    let response = meter.stream().bytes(stream::iter(pieces));
+    response.map(axum::body::Body::new)
+}
+
 /// What a page costs that is charged by use.
 const PAGE: u64 = 3;
 
@@ -116,6 +123,8 @@ impl Market {
             .route("/words", get(words).layer(layer(&gate, by_word(1))))
             .route("/page", get(page).layer(layer(&gate, by_word(20))))
             .route("/text", get(words).layer(layer(&gate, by_word(20))))
+            .route("/bytes", get(bytes).layer(layer(&gate, by_word(1))))
+            .route("/file", get(bytes).layer(layer(&gate, by_word(20))))
             .route("/costly", get(page).layer(layer(&gate, by_word(101))));
         if let Ok(route) =
             PaymentLayer::new(&gate, Route::priced("$0.002").unwrap().with_session(either))
@@ -288,6 +297,38 @@ async fn a_stream_is_paid_by_the_word() {
         market.get("/goods").await;
         let (purse, _) = market.channel().await;
         assert_eq!((purse.owed.units(), purse.dispute), (6_000, None));
+    }
+}
+
+#[tokio::test]
+async fn plain_bytes_are_owed_though_their_receipt_was_written_before_them() {
+    for market in Market::each().await {
+        // Its receipt shows that this seller's speak of the request they come with.
+        market.get("/goods").await;
+        // What the seller wants covered is signed for them, and they use a part of it.
+        assert_eq!(
+            market.get("/file").await.text().await.unwrap(),
+            WORDS.concat()
+        );
+        market.comes_to(6_000).await;
+        let (purse, _) = market.channel().await;
+        assert!(purse.owed.units() >= 6_000, "{purse:?}");
+        // They use what is left of it, beyond the unit that is counted for them.
+        assert_eq!(
+            market.get("/bytes").await.text().await.unwrap(),
+            WORDS.concat()
+        );
+        market.comes_to(11_000).await;
+        // The next one tells the truth, to whoever signed for no more.
+        market.get("/goods").await;
+        market.comes_to(12_000).await;
+        let (purse, _) = market.channel().await;
+        assert_eq!(
+            (purse.owed.units(), purse.unsure.units(), purse.dispute),
+            (12_000, 0, None)
+        );
+        assert_eq!(purse.signed.units(), 21_000);
+        assert_eq!(market.close().await, 12_000);
     }
 }
 

@@ -10,8 +10,8 @@ use std::{collections::VecDeque, time::Duration};
 use farthing_core::{
     bounds,
     header::{
-        ACCEPT_PAYMENT, PAYMENT_AUTHORIZATION, PAYMENT_RECEIPT, PROBLEM_JSON, payment_receipt,
-        www_authenticate,
+        ACCEPT_PAYMENT, MONEY_MOVED, PAYMENT_AUTHORIZATION, PAYMENT_RECEIPT, PROBLEM_JSON,
+        payment_receipt, www_authenticate,
     },
     noun::{
         Challenge, Receipt,
@@ -79,6 +79,8 @@ pub(super) struct Line {
     said_twice: bool,
     early: VecDeque<FromSeller>,
     early_bytes: usize,
+    /// With what the address was answered, where no line could be opened.
+    pub(super) plain: Option<StatusCode>,
 }
 
 /// What was heard.
@@ -101,6 +103,7 @@ impl Line {
             said_twice: false,
             early: VecDeque::new(),
             early_bytes: 0,
+            plain: None,
         }
     }
 
@@ -311,10 +314,25 @@ impl Line {
 
 impl Carrier for Line {
     async fn carry(&mut self, request: Request) -> Result<Response, TransportError> {
-        self.pay(&request).await.map_err(|fault| {
+        let paid = self.pay(&request).await;
+        if paid.is_err() {
             self.wire = None;
-            fault.into()
-        })
+        }
+        match paid {
+            // Nothing was said to anybody, so nothing was charged for it.
+            Err(SocketFault::Plain(status)) => {
+                self.plain = Some(status);
+                let free = [(MONEY_MOVED, HeaderValue::from_static("false"))];
+                let status = StatusCode::NOT_IMPLEMENTED.as_u16();
+                Ok(answer(
+                    &request,
+                    status,
+                    free.into_iter().collect(),
+                    Vec::new(),
+                )?)
+            }
+            paid => Ok(paid?),
+        }
     }
 
     fn leaves_redirects(&self) -> bool {

@@ -322,6 +322,9 @@ impl Inner {
         }
         let bought = self.buy(&mut line, &probe, &target, choice).await?;
         let (Some(tab), Some(outlay)) = (bought.tab, bought.outlay) else {
+            if let Some(status) = line.plain {
+                return Err(SessionFault::Socket(SocketFault::Plain(status)).into());
+            }
             let trouble = bought.bill.and_then(|bill| bill.trouble());
             let why = trouble.unwrap_or_else(|| "the server's answer is none".into());
             return Err(SessionFault::Socket(SocketFault::Ended(why)).into());
