@@ -9,6 +9,10 @@ use crate::screen::{self, Paint, clean};
 pub(crate) fn ask(ask: Ask) -> BoxFuture<'static, bool> {
     Box::pin(async move {
         let answer = tokio::task::spawn_blocking(move || {
+            // What a stream costs may stand on the line.
+            if screen::can_draw() {
+                screen::erase();
+            }
             screen::tell(question(&ask));
             screen::ask(match ask.is_deposit {
                 true => "Lock it? What is not spent comes back. [y/N] ",

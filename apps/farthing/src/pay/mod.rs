@@ -14,7 +14,7 @@ use std::io::{self, IsTerminal};
 use farthing::{
     client::{
         Client, Error as ClientError, Outgoing, Outlay, PayerFault, Policy, Refused, Response,
-        Standing, UseSessions,
+        SessionFault, Standing, UseSessions,
     },
     clock::SystemClock,
     core::{intent::session::SESSION, payment::Moved, port::clock::Clock, value::Timestamp},
@@ -154,6 +154,11 @@ fn why(error: Error, buyer: &Buyer, limits: &Limits, pay: &Pay) -> Error {
             None => Error::Client(PayerFault::Method(offered).into()),
         },
         Error::Client(ClientError::Payer(_)) => buyer.locked_out().map_or(error, Error::Keystore),
+        Error::Client(ClientError::Session(ref fault))
+            if matches!(**fault, SessionFault::Rail(_)) =>
+        {
+            buyer.locked_out().map_or(error, Error::Keystore)
+        }
         Error::Client(
             refused @ ClientError::Refused(
                 Refused::Cap { .. } | Refused::Budget { .. } | Refused::NoCap { .. },

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use farthing::{
-    client::{Error as ClientError, SessionFault},
+    client::{Error as ClientError, LockBound, SessionFault},
     core::payment::Moved,
 };
 
@@ -35,6 +35,16 @@ pub(crate) fn of_fault(fault: &SessionFault, error: &ClientError) -> Row {
 
 fn next(fault: &SessionFault, error: &ClientError) -> Cow<'static, str> {
     match fault {
+        SessionFault::Deposit {
+            by: LockBound::Locked,
+            ..
+        } => "close a channel that is not needed, as `farthing sessions list` shows them, or allow \
+              more with --locked"
+            .into(),
+        SessionFault::Deposit {
+            by: LockBound::Budgets,
+            ..
+        } => "see `farthing wallet budget`, and `farthing wallet budget set`".into(),
         SessionFault::Deposit { asked, .. } => {
             format!("allow it with --deposit '{}'", clean(asked)).into()
         }
@@ -70,13 +80,23 @@ fn next(fault: &SessionFault, error: &ClientError) -> Cow<'static, str> {
     }
 }
 
+/// Who else can close a channel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ElseBy {
+    /// Its payer alone, on its rail.
+    Payer,
+    /// Its payer asked the rail already.
+    Asked,
+    /// Nobody: its seller's books are the rail.
+    Nobody,
+}
+
 /// A channel that was not closed. It pays nothing more, and can be closed in another way.
 #[derive(Debug, thiserror::Error)]
 #[error("the channel was not closed")]
 pub(crate) struct NotClosed {
     pub(crate) id: farthing::core::value::PaymentId,
-    /// Whether its rail closes it without its seller.
-    pub(crate) can_leave: bool,
+    pub(crate) else_by: ElseBy,
     pub(crate) source: ClientError,
 }
 
@@ -88,14 +108,17 @@ impl NotClosed {
             ClientError::Session(fault)
                 if matches!(**fault, SessionFault::Stage(_) | SessionFault::NoChannel | SessionFault::NoPayer(_))
         );
-        let next = match (is_final, self.can_leave) {
+        let next = match (is_final, self.else_by) {
             (true, _) => next,
-            (false, true) => format!(
+            (false, ElseBy::Payer) => format!(
                 "try again, or without its seller: farthing sessions close {} --alone",
                 self.id
             )
             .into(),
-            (false, false) => {
+            (false, ElseBy::Asked) => {
+                "try the same again; what is locked stays where it is meanwhile".into()
+            }
+            (false, ElseBy::Nobody) => {
                 "try again; what is spent out of it is on its seller's books, which nobody else can \
                  close"
                     .into()

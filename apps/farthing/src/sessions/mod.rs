@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub(crate) use args::Args;
-pub(crate) use error::{NotClosed, of_fault};
+pub(crate) use error::{ElseBy, NotClosed, of_fault};
 pub(crate) use show::object;
 
 use args::{Close, Recover};
@@ -145,8 +145,12 @@ async fn close(asked: &Close, keystore: &Keystore) -> Result<Exit, Error> {
         biased;
         _ = tokio::signal::ctrl_c() => Err(Error::Interrupted { moved: Moved::Unknown }),
         closed = sessions.close(asked.id, how) => closed.map_err(|source| {
-            let can_leave = purse.rail != farthing::ledger::method() && !asked.alone;
-            Error::NotClosed(Box::new(NotClosed { id: asked.id, can_leave, source }))
+            let else_by = match asked.alone {
+                _ if purse.rail == farthing::ledger::method() => ElseBy::Nobody,
+                true => ElseBy::Asked,
+                false => ElseBy::Payer,
+            };
+            Error::NotClosed(Box::new(NotClosed { id: asked.id, else_by, source }))
         }),
     };
     let closed = closed.map_err(|error| buyer.locked_out().map_or(error, Error::Keystore));

@@ -34,7 +34,7 @@ pub(super) fn list(purses: &[Purse], json: bool) -> Result<Exit, Error> {
             let show = |amount| purse.currency().display(amount);
             [
                 purse.id.to_string(),
-                purse.stage.as_str().to_owned(),
+                stage(purse).to_owned(),
                 purse.used_at.whole_secs().to_string(),
                 show(spent(purse)),
                 show(purse.locked()),
@@ -49,6 +49,14 @@ pub(super) fn list(purses: &[Purse], json: bool) -> Result<Exit, Error> {
         screen::hint("farthing sessions close ID, and what is locked comes back");
     }
     Ok(Exit::Done)
+}
+
+/// How it stands: one that its seller told an untruth of pays nothing more, whatever its stage.
+fn stage(purse: &Purse) -> &'static str {
+    match purse.dispute {
+        Some(_) if purse.stage == Stage::Open => "disputed",
+        _ => purse.stage.as_str(),
+    }
 }
 
 /// What is locked, in each currency.
@@ -103,7 +111,10 @@ fn rows(purse: &Purse) -> Vec<(&'static str, String)> {
         ("locked", show(purse.locked())),
     ]);
     let fee = purse.fee.as_ref();
-    rows.extend(fee.map(|fee| ("fees", format!("at the most {} base units", fee.amount))));
+    rows.extend(fee.map(|fee| {
+        let most = fee.amount.to_decimal(fee.decimals);
+        ("fees", format!("at the most {most} {}", fee.symbol))
+    }));
     let channel = purse.channel.as_ref();
     rows.extend(channel.map(|channel| ("channel", channel.to_string())));
     rows.push(("opened", purse.at.to_string()));

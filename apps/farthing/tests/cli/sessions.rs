@@ -227,6 +227,28 @@ fn nothing_is_locked_against_a_limit_or_a_flag() {
     assert_eq!(dev.balances(), (FUNDS, 0));
 }
 
+/// A wallet that stays shut pays nothing, and nothing is counted for it.
+#[test]
+fn a_locked_wallet_is_told_as_one_and_counts_nothing() {
+    let dev = Dev::start();
+    let url = dev.says("stream_url");
+    dev.pay(&[url, "--text", "-y", "-s"]).ends(0);
+    let before = only(&dev);
+    let word = std::path::Path::new(dev.says("keystore")).join("passphrase");
+    let kept = std::fs::read_to_string(&word).unwrap();
+    std::fs::write(&word, "another one, which is long enough").unwrap();
+    let run = dev.pay(&[url, "--json", "-y"]).ends(8).json();
+    assert_eq!(run["moneyMoved"], false, "{run}");
+    assert!(
+        run["message"].as_str().unwrap().contains("passphrase"),
+        "{run}"
+    );
+    assert_eq!(only(&dev)["spent"], before["spent"]);
+    std::fs::write(&word, kept).unwrap();
+    close(&dev);
+    assert_eq!(dev.balances(), (FUNDS - 11_000, 11_000));
+}
+
 /// The seller is away: what is locked is told, and the same command works once it is back.
 #[test]
 fn a_seller_that_is_away_is_asked_again() {
