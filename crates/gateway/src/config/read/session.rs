@@ -144,6 +144,12 @@ fn metered(
 }
 
 fn unit_price(text: &str, money: &Money) -> Result<Price, Wrong> {
+    if text.eq_ignore_ascii_case("free") {
+        return Err(Wrong::write(
+            "a session is paid for",
+            "leave `session` out; \"free\" is what a rule says",
+        ));
+    }
     let price = money.price(text)?;
     match price.is_zero() {
         true => Err(Wrong::new("a unit that costs nothing needs no session")),
