@@ -7,9 +7,16 @@ const SELLER: &[&str] = &["--package=farthing-tempo", "--test=session"];
 pub(super) const TEMPO_SESSIONS: &[Mutant] = &[
     Mutant {
         name: "a channel on Tempo: a descriptor need not hash to its channel",
-        file: "crates/methods/tempo/src/session/server/reading.rs",
-        find: "if descriptor.id(demand.escrow) != payload.channel {",
-        replace: "if descriptor.id(demand.escrow).is_zero() {",
+        file: "crates/methods/tempo/src/session/server/hashed.rs",
+        find: "Ok(channel) if channel.id() == id => {",
+        replace: "Ok(channel) if !channel.id().is_zero() => {",
+        killers: &[SELLER],
+    },
+    Mutant {
+        name: "a channel on Tempo: of a known channel any descriptor is taken",
+        file: "crates/methods/tempo/src/session/server/hashed.rs",
+        find: "known.id() == id && *known.origin() == origin && known.escrow() == escrow",
+        replace: "known.id() == id",
         killers: &[SELLER],
     },
     Mutant {
