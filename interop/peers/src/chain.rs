@@ -270,8 +270,8 @@ impl Rig {
         let logs = receipt["logs"].as_array().map_or(&[][..], Vec::as_slice);
         let paid = |log: &&Value| is(&log["topics"][2], FEE_MANAGER);
         let paid = logs.iter().find(paid);
-        let paid = paid.unwrap_or_else(|| panic!("no fee was moved: {receipt}"));
-        match is(&paid["topics"][1], who) {
+        assert!(paid.is_some(), "no fee was moved: {receipt}");
+        match paid.is_some_and(|paid| is(&paid["topics"][1], who)) {
             true => self.fee(hash).await,
             false => 0,
         }
