@@ -317,8 +317,7 @@ async fn held(
 /// Charges an answer of which nothing went out. Its buyer hears nothing while it waits, so there is no
 /// waiting for a voucher: it is told what is missing.
 async fn charge(meter: &Meter, units: u64) -> Result<(), Stop> {
-    let cost = meter.unit_price().checked_mul(units.into());
-    let cost = cost.ok_or(Stop::Meter(MeterError::TooMany(units)))?;
+    let cost = meter.price_of(units).map_err(Stop::Meter)?;
     let balance = meter.balance();
     if balance.available() < cost {
         let used = balance.spent.checked_add(balance.reserved);

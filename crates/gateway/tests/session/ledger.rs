@@ -226,3 +226,34 @@ async fn what_a_stream_was_charged_ahead_and_did_not_use_is_given_back() {
     }
     world.closes_with(10_000).await;
 }
+
+/// What was charged for an answer that cannot be had again is paid for, also where the balance is out: who
+/// repeats the request with its key gets it, and signs nothing more.
+#[tokio::test]
+async fn a_request_that_is_repeated_with_its_key_is_not_asked_for_what_it_paid() {
+    let upstream = Upstream::start(|_, mut conn| {
+        Box::pin(async move {
+            conn.say("HTTP/1.1 200 OK\r\nx-used: 7\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n").await;
+            sends(&mut conn, "text").await;
+            ends(&mut conn).await;
+        })
+    })
+    .await;
+    let rest = "[routes]\n\
+        \"GET /a\" = { session = { price = \"$0.0001\", unit = \"token\", usage = { header = \"x-used\" }, estimate = 7 } }";
+    let world = World::open(upstream, rest).await;
+    for run in 0..2 {
+        let asked = world.client.get(world.url("/a"));
+        let answer = asked
+            .header("idempotency-key", "once")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{run}");
+        assert_eq!(answer.text().await.unwrap(), "text");
+    }
+    let purse = &world.client.sessions().list(None, 9).await.unwrap()[0];
+    // Its voucher is for one unit more, as that of any request is.
+    assert_eq!((purse.spent.units(), purse.accepted.units()), (700, 800));
+    world.closes_with(700).await;
+}

@@ -169,6 +169,14 @@ impl Meter {
         self.0.tariff.live.last().balance
     }
 
+    /// What units would cost beyond what was charged for the same request when it was served before.
+    ///
+    /// # Errors
+    /// When so many cannot be priced.
+    pub fn price_of(&self, units: u64) -> Result<Amount, MeterError> {
+        Ok(self.uncredited(self.cost(units)?))
+    }
+
     /// What a unit costs.
     #[must_use]
     pub fn unit_price(&self) -> Amount {
