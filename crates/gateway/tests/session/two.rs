@@ -10,13 +10,13 @@ use std::{
 
 use farthing::{
     client::Client,
-    core::{memory::MemoryBackend, port::backend::Backend},
+    core::{memory::MemoryBackend, noun::session::Cut, port::backend::Backend, value::Amount},
     ledger::LedgerSessionPayer,
 };
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::{
-    life::reads,
+    life::{pausing, reads},
     process::{Running, Shop, closes},
     rig::Upstream,
     world::{WORDS, begins, buyer_with, ends, key, port, sends, words},
@@ -143,4 +143,36 @@ async fn two_gateways_on_one_store_serve_one_channel_and_one_may_die() {
     closes(&client).await;
     drop(second);
     shop.has_moved(12 * 100 + 2 * 1_000 + 5 * 1_000).await;
+}
+
+#[tokio::test]
+async fn a_newer_stream_at_another_gateway_ends_the_older_one_with_its_receipt() {
+    let shop = Shop::open().await;
+    let (one, other) = (port(), port());
+    let balancer = Balancer::start(&[one]).await;
+    let (upstream, go) = pausing().await;
+    let route = "\"GET /words\" = { session = { price = \"$0.001\", usage = \"events\" } }";
+    let file = |at| shop.file(balancer.at, at, &upstream.url(), route);
+    let _first = Running::start(&file(one), one).await;
+    let _second = Running::start(&file(other), other).await;
+
+    let books: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    let url = balancer.url("/words");
+    let begun = another(&books);
+    let mut older = begun.get(&url).send().await.unwrap();
+    let bill = older.bill().unwrap().clone();
+    assert_eq!(reads(&mut older, 2).await, words(&WORDS[..2]));
+    balancer.only(other);
+    let client = another(&books);
+    let mut newer = client.get(&url).send().await.unwrap();
+    assert_eq!(reads(&mut newer, 2).await, words(&WORDS[..2]));
+
+    // Both services go on, and one of the two is paid for it.
+    go.send_replace(true);
+    assert_eq!(newer.text().await.unwrap(), words(&WORDS[2..]));
+    assert_eq!(older.text().await.unwrap(), "");
+    let ended = (bill.cut(), bill.cost());
+    assert_eq!(ended, (Some(Cut::Replaced), Amount::new(2_000)));
+    closes(&client).await;
+    shop.has_moved(7 * 1_000).await;
 }
