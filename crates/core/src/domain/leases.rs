@@ -58,7 +58,15 @@ impl Leases {
         Self { backend }
     }
 
-    /// Takes a lease that nobody holds, or whose time is over.
+    /// Takes a lease that nobody holds, or whose time is over. Whoever asks for a piece of work asks for
+    /// about the same term.
+    ///
+    /// One that lasts for more than two terms yet was taken by a clock that was set back since, or is
+    /// wrong, and its holder may be dead: it counts as over, or the work would wait until the clock is
+    /// there again. One term is what a lease may last, the other is room for clocks that differ a
+    /// little. Should its holder live all the same, nothing is done twice that its fence guards: the
+    /// fence rises, and whatever the holder writes under [`guard`](Lease::guard) is refused from then on,
+    /// just as when it slept through its term.
     ///
     /// # Errors
     /// When the store fails.
@@ -78,7 +86,7 @@ impl Leases {
                 },
                 1,
             ),
-            Some(row) if read(&row)?.until > now => return Ok(None),
+            Some(row) if is_yet_to_end(read(&row)?.until, now, term) => return Ok(None),
             Some(row) => (
                 Guard::Version {
                     table: LEASES,
@@ -154,6 +162,12 @@ impl Leases {
             Commit::Conflict(_) => None,
         })
     }
+}
+
+/// Whether what somebody took or said for a term goes on. It does not where its end is further ahead than
+/// two terms: then it was said by a clock that no longer shows that time.
+pub(super) fn is_yet_to_end(until: Timestamp, now: Timestamp, term: Duration) -> bool {
+    until > now && until <= now.saturating_add(term.saturating_mul(2))
 }
 
 fn read(row: &Row) -> Result<Stored, StoreError> {

@@ -3,9 +3,14 @@
 //! A process says every few seconds that it is there. One that is killed says nothing any more, so a
 //! while later the others know that whatever it had in flight nobody works on. It is word of mouth and
 //! guards nothing: whoever must not be wrong takes a [lease](super::leases).
+//!
+//! All say it for about the same time. One that says it for more than twice as long from now said it by a
+//! clock that was set back since, or is wrong: it counts as gone, or one that was killed would be waited
+//! for until the clock is there again. If it lives, it is back as soon as it says so anew.
 
 use std::{sync::Arc, time::Duration};
 
+use super::leases::is_yet_to_end;
 use crate::{
     bounds,
     encoding::packed::{Packer, Unpacker},
@@ -80,18 +85,25 @@ impl Presence {
         self.backend.commit(batch).await.map(drop)
     }
 
-    /// Whether any process but one is there.
+    /// Whether any process but one is there. They say so for `alive` each time.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn is_anybody_there(&self, but: &Who, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn is_anybody_there(
+        &self,
+        but: &Who,
+        now: Timestamp,
+        alive: Duration,
+    ) -> Result<bool, StoreError> {
         let rows = self.rows(u64::MAX, true).await?;
         let all = rows.iter().map(said).collect::<Result<Vec<_>, _>>()?;
-        Ok(all.iter().any(|said| said.who != *but && said.until > now))
+        let mut others = all.iter().filter(|said| said.who != *but);
+        Ok(others.any(|said| is_yet_to_end(said.until, now, alive)))
     }
 
     /// Whether all but one process are gone, and one of them was there at a time: then nobody works on
-    /// what was begun at that time, unless it is the one that asks.
+    /// what was begun at that time, unless it is the one that asks. They say that they are there for
+    /// `alive` each time.
     ///
     /// # Errors
     /// When the store fails.
@@ -100,11 +112,13 @@ impl Presence {
         but: &Who,
         at: Timestamp,
         now: Timestamp,
+        alive: Duration,
     ) -> Result<bool, StoreError> {
         let rows = self.rows(u64::MAX, true).await?;
         let all = rows.iter().map(said).collect::<Result<Vec<_>, _>>()?;
         let mut others = all.iter().filter(|said| said.who != *but);
-        let are_over = others.clone().all(|said| said.until <= now);
+        let is_over = |said: &Said| !is_yet_to_end(said.until, now, alive);
+        let are_over = others.clone().all(is_over);
         Ok(are_over && others.any(|said| said.since <= at && at <= said.until))
     }
 

@@ -37,14 +37,20 @@ impl Till {
     /// When the store fails.
     pub async fn is_served(&self) -> Result<bool, StoreError> {
         let presence = &self.0.presence;
-        presence.is_anybody_there(&self.0.who, self.now()).await
+        let alive = self.0.options.alive;
+        presence
+            .is_anybody_there(&self.0.who, self.now(), alive)
+            .await
     }
 
     /// Whether nobody can be serving what was charged at a time, unless it is this process: the others are
     /// gone, and one of them was there.
     pub(super) async fn are_others_gone(&self, charged: Timestamp) -> Result<bool, StoreError> {
         let presence = &self.0.presence;
-        presence.are_gone(&self.0.who, charged, self.now()).await
+        let alive = self.0.options.alive;
+        presence
+            .are_gone(&self.0.who, charged, self.now(), alive)
+            .await
     }
 
     /// Says so again and again, until the till is stopped. Only who serves has anything in flight.

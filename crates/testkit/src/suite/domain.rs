@@ -92,6 +92,7 @@ macro_rules! domain_suite {
             a_lease_runs_out_and_its_fence_rises
             a_released_lease_is_free_at_once
             one_of_many_acquires_a_lease
+            a_lease_of_a_clock_that_was_ahead_is_over
             a_budget_counts_in_its_window
             a_budget_never_goes_over
             budgets_do_not_mix
@@ -122,6 +123,7 @@ macro_rules! domain_suite {
             a_job_is_read_as_it_was_written_and_is_written_off_once
             the_last_payouts_of_a_channel_are_kept
             a_process_is_there_for_as_long_as_it_says_so
+            a_clock_that_is_set_back_keeps_nobody_there
             nothing_is_journaled_under_a_lease_that_somebody_else_has
             a_stronger_wish_stays_and_the_earlier_time_counts
             an_end_is_counted_once_and_learns_its_name_later

@@ -107,8 +107,8 @@ pub(super) const TILL: &[Mutant] = &[
     Mutant {
         name: "the till: one process that is gone is all of them",
         file: "crates/core/src/domain/presence.rs",
-        find: "others.clone().all(|said| said.until <= now)",
-        replace: "others.clone().any(|said| said.until <= now)",
+        find: "others.clone().all(is_over)",
+        replace: "others.clone().any(is_over)",
         killers: &[DOMAIN],
     },
 ];

@@ -74,3 +74,19 @@ pub async fn one_of_many_acquires_a_lease(store: Arc<dyn Backend>) {
         assert_eq!(got.into_iter().filter(|got| *got).count(), 1);
     }
 }
+
+/// A clock that is set back keeps nobody from the work for longer than two terms, and whoever held it
+/// before can do nothing more under it.
+pub async fn a_lease_of_a_clock_that_was_ahead_is_over(store: Arc<dyn Backend>) {
+    let leases = Leases::new(store);
+    let ahead = after(86_400);
+    let before = acquire(&leases, ahead).await.expect("it is free");
+    // By a clock that is a little behind it is held.
+    assert_eq!(acquire(&leases, after(86_400 - 30)).await, None);
+    let next = acquire(&leases, NOW).await.expect("its clock is gone");
+    assert_eq!(next.until, after(30));
+    assert!(next.fence > before.fence);
+    let renewed = leases.renew(before, ahead, TERM).await;
+    assert_eq!(renewed.expect("a healthy store answers"), None);
+    assert_eq!(acquire(&leases, after(29)).await, None);
+}

@@ -11,6 +11,7 @@ use farthing_core::{
 const GOOD: &str = "a healthy store answers";
 const ONE: Who = [1; 16];
 const TWO: Who = [2; 16];
+const ALIVE: Duration = Duration::from_secs(10);
 
 fn at(secs: u64) -> Timestamp {
     Timestamp::from_secs(secs)
@@ -29,8 +30,8 @@ async fn say(presence: &Presence, who: Who, since: u64, (now, until): (u64, u64)
 /// has nothing to be waited for, and nothing is known of it.
 pub async fn a_process_is_there_for_as_long_as_it_says_so(store: Arc<dyn Backend>) {
     let presence = Presence::new(store);
-    let gone = async |charged, now| presence.are_gone(&TWO, at(charged), at(now)).await;
-    let there = async |now| presence.is_anybody_there(&TWO, at(now)).await;
+    let gone = async |charged, now| presence.are_gone(&TWO, at(charged), at(now), ALIVE).await;
+    let there = async |now| presence.is_anybody_there(&TWO, at(now), ALIVE).await;
     // Nobody said anything: whoever charged is not known to be gone.
     assert!(!gone(1_000, 1_000).await.expect(GOOD));
     assert!(!there(1_000).await.expect(GOOD));
@@ -60,4 +61,20 @@ pub async fn a_process_is_there_for_as_long_as_it_says_so(store: Arc<dyn Backend
     let later = 1_024 + Duration::from_secs(24 * 60 * 60).as_secs();
     say(&presence, TWO, 1_012, (later, later + 10)).await;
     assert!(!gone(1_001, later).await.expect(GOOD));
+}
+
+/// One that was killed before the clock was set back is not waited for until the clock is there again;
+/// one that lives is back with its next word.
+pub async fn a_clock_that_is_set_back_keeps_nobody_there(store: Arc<dyn Backend>) {
+    let presence = Presence::new(store);
+    say(&presence, ONE, 9_000, (9_000, 9_010)).await;
+    for (now, expect) in [(8_989, false), (8_990, true), (9_009, true), (9_010, false)] {
+        let there = presence.is_anybody_there(&TWO, at(now), ALIVE).await;
+        assert_eq!(there.expect(GOOD), expect, "asked at {now}");
+        let gone = presence.are_gone(&TWO, at(9_005), at(now), ALIVE).await;
+        assert_eq!(gone.expect(GOOD), !expect, "asked at {now}");
+    }
+    say(&presence, ONE, 9_000, (1_000, 1_010)).await;
+    let there = presence.is_anybody_there(&TWO, at(1_001), ALIVE).await;
+    assert!(there.expect(GOOD));
 }
