@@ -13,13 +13,13 @@ use farthing_core::{
     encoding::base64url,
     intent::session::{ChannelId, Standing, Terms},
     noun::CredentialRef,
-    port::backend::{Batch, Key, Partition, StoreError, Table, Write},
+    port::backend::{Batch, Guard, Key, Partition, StoreError, Table, Write},
     value::{Amount, CurrencyCode, Did, MethodId, Realm, Recipient},
 };
 use http::{Response, StatusCode};
 use ring::digest::{Context, SHA256};
 
-use super::{Live, Sessions};
+use super::{Live, Sessions, till::Till};
 use crate::{
     gate::{Asked, Gate, Known},
     refused::Refused,
@@ -131,5 +131,31 @@ impl Sessions {
         let Some(id) = id else { return Ok(None) };
         let live = self.find(&id).await?;
         Ok(live.filter(|live| live.last().standing != Standing::Closed))
+    }
+}
+
+impl Till {
+    /// Forgets which channel a payer uses, where that is the one that is being forgotten. A note of a
+    /// channel that it opened since stays, also where it is written at this moment.
+    pub(super) async fn forget_payer(
+        &self,
+        id: &ChannelId,
+        terms: &Terms,
+    ) -> Result<(), StoreError> {
+        let backend = self.0.fundings.claims().backend();
+        let key = Whose::of(terms).key();
+        let row = backend.get(&Partition::Store, PAYERS, &key).await?;
+        let Some(row) = row.filter(|row| row.value == id.as_str().as_bytes()) else {
+            return Ok(());
+        };
+        let mut batch = Batch::new(Partition::Store);
+        batch.guards.push(Guard::Version {
+            table: PAYERS,
+            key: key.clone(),
+            version: row.version,
+        });
+        let table = PAYERS;
+        batch.writes.push(Write::Delete { table, key });
+        backend.commit(batch).await.map(drop)
     }
 }

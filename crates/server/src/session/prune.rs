@@ -207,6 +207,7 @@ impl Till {
         }
         self.0.settlements.forget_payouts(id).await?;
         self.forget_counter(&terms).await?;
+        self.forget_payer(id, &terms).await?;
         let forgotten = channels.forget(id).await.map_err(stored)?;
         Ok(again.filter(|_| !forgotten))
     }

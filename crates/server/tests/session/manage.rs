@@ -1,13 +1,17 @@
 //! Requests that serve a channel and buy nothing.
 
+use std::{sync::Arc, time::Duration};
+
 use farthing_core::{
     intent::session::Standing,
+    memory::MemoryBackend,
+    port::backend::Backend,
     value::{Amount, Timestamp},
 };
 use farthing_server::layer::{PaymentLayer, Pricing};
-use farthing_testkit::method::FakeSessionPayload;
+use farthing_testkit::method::{FakeDescriptor, FakeSessionPayload, account, method};
 
-use crate::world::{DEPOSIT, PRICE, Parts, Shop, route};
+use crate::world::{Buyer, DEPOSIT, PRICE, Parts, Shop, payee, route};
 
 #[tokio::test]
 async fn a_head_hands_in_its_voucher_and_is_charged_nothing() {
@@ -205,4 +209,53 @@ async fn in_a_table_a_bare_post_finds_the_route_of_its_path() {
     );
     assert_eq!(shop.buy(&buyer, PRICE).await.status, 200);
     assert_eq!(shop.runs(), 2);
+}
+
+/// Which channel a payer uses is noted for as long as there is that channel, and the end of an older one
+/// takes no note of a newer.
+#[tokio::test]
+async fn a_payer_whose_channel_is_forgotten_is_forgotten_with_it() {
+    let store = Arc::new(MemoryBackend::new());
+    let parts = Parts {
+        backend: Arc::clone(&store) as Arc<dyn Backend>,
+        ..Parts::default()
+    };
+    let shop = Shop::with(parts, route()).await;
+    let noted = || {
+        let counts = store.counts();
+        let row = counts.iter().find(|(it, _)| it.name() == "server.payers");
+        row.map_or(0, |(_, rows)| *rows)
+    };
+    let older = shop.buyer("alice").await;
+    assert_eq!(noted(), 1);
+    ends_long_ago(&shop, &older).await;
+
+    let newer = Buyer {
+        channel: FakeDescriptor::new(&account("alice"), &payee(), shop.protocol, "newer"),
+        challenge: shop.challenge("/paid").await,
+    };
+    shop.reserve.deposit(&newer.channel.payer, DEPOSIT);
+    let lock = newer.channel.opening(Amount::new(DEPOSIT), Timestamp::FAR);
+    let open = FakeSessionPayload::open(&newer.channel, &lock, Amount::ZERO);
+    assert_eq!(shop.manage(&newer, &open.raw()).await.status, 204);
+    let till = shop.gate.sessions().unwrap().till();
+    assert_eq!(till.prune().await.unwrap().channels, 1);
+    assert_eq!(noted(), 1);
+
+    ends_long_ago(&shop, &newer).await;
+    assert_eq!(till.prune().await.unwrap().channels, 1);
+    assert_eq!(noted(), 0);
+}
+
+/// Closes a channel, and waits until it is kept no more.
+async fn ends_long_ago(shop: &Shop, buyer: &Buyer) {
+    assert_eq!(shop.buy(buyer, PRICE).await.status, 200);
+    let close = FakeSessionPayload::close(&buyer.channel, Amount::new(PRICE)).raw();
+    assert_eq!(shop.manage(buyer, &close).await.status, 204);
+    shop.look_around().await;
+    let till = shop.gate.sessions().unwrap().till();
+    till.settle(&method()).await.unwrap();
+    let month = Duration::from_secs(31 * 24 * 60 * 60);
+    shop.clock.advance(month);
+    shop.look_around().await;
 }
