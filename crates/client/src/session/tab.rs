@@ -1,6 +1,6 @@
 //! What is counted for an answer that is paid for while it comes, whatever it comes over.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use farthing_core::{
     intent::session::ChannelId,
@@ -30,7 +30,8 @@ const ASKS: u32 = 8;
 
 /// The count of one answer, until it ends.
 pub(crate) struct Tab {
-    client: Weak<Inner>,
+    /// Held until the answer ends: nobody else pays for the rest of it.
+    client: Arc<Inner>,
     keeper: Arc<Keeper>,
     pub(super) choice: SessionChoice,
     pub(super) target: Target,
@@ -53,7 +54,10 @@ impl Inner {
             .request_cap(trade.target.host(), bill.currency());
         flight.may_use(cap.unwrap_or(trade.choice.offer.protocol.most()));
         Tab {
-            client: self.me.clone(),
+            client: self
+                .me
+                .upgrade()
+                .expect("whoever counts an answer holds the client"),
             keeper: Arc::clone(&trade.keeper),
             choice: trade.choice.clone(),
             target: trade.target.clone(),
@@ -68,9 +72,9 @@ impl Inner {
 }
 
 impl Tab {
-    /// The client, as long as there is one.
-    pub(super) fn client(&self) -> Option<Arc<Inner>> {
-        self.client.upgrade()
+    /// The client that pays.
+    pub(super) fn client(&self) -> Arc<Inner> {
+        Arc::clone(&self.client)
     }
 
     fn channel(&self) -> &ChannelId {
@@ -102,10 +106,8 @@ impl Tab {
     /// # Errors
     /// When it says what cannot be.
     pub(super) async fn keep(&mut self, said: &SessionReceipt, by: By) -> Result<bool, Error> {
-        let Some(client) = self.client() else {
-            return Ok(false);
-        };
-        let word = client
+        let word = self
+            .client
             .weigh(&self.keeper, self.channel(), said, (by, self.flight.amount))
             .await?;
         match word {
@@ -204,9 +206,6 @@ impl Tab {
 
     /// Writes down how it ended: `is_told` says that a last receipt was believed.
     pub(super) async fn land(self, is_told: bool) {
-        let Some(client) = self.client() else {
-            return;
-        };
         let how = match is_told {
             true => used(self.choice.amount(), self.flight.amount, &self.bill),
             false => How::Unsure,
@@ -216,6 +215,6 @@ impl Tab {
         }
         self.flight
             .land(how, self.told.filter(|_| how != How::Unsure));
-        client.settle_down(&self.keeper).await;
+        self.client.settle_down(&self.keeper).await;
     }
 }

@@ -89,6 +89,18 @@ async fn a_deposit_that_is_out_is_topped_up_while_the_stream_waits() {
 }
 
 #[tokio::test]
+async fn a_stream_is_paid_to_its_end_though_the_program_dropped_its_client() {
+    let world = World::new(Protocol::V2).await;
+    *world.shop.unit.lock().unwrap() = Some("word");
+    let client = world.again();
+    let answer = client.get(world.shop.url("/stream")).send().await.unwrap();
+    drop(client);
+    assert_eq!(answer.text().await.unwrap(), words());
+    assert_eq!(world.shop.book(), (5_000, 5_000));
+    assert_eq!(world.counts().await, (5_000, 5_000, 0));
+}
+
+#[tokio::test]
 async fn a_stream_nobody_reads_is_not_paid_for_any_further() {
     let world = World::new(Protocol::V2).await;
     let answer = world.get("/stream").await;

@@ -209,9 +209,7 @@ impl Talk {
             }
             FromSeller::Challenge { challenge, error } => {
                 self.ears.refusals += 1;
-                let Some(client) = self.tab.client() else {
-                    return Ok(None);
-                };
+                let client = self.tab.client();
                 if self.ears.refusals > REFUSALS {
                     return Err(ended(error.as_deref().unwrap_or_default()));
                 }
@@ -233,9 +231,7 @@ impl Talk {
     }
 
     async fn answer(&mut self, need: &NeedVoucher) -> Result<(), Error> {
-        let Some(client) = self.tab.client() else {
-            return Ok(());
-        };
+        let client = self.tab.client();
         match self.tab.raise(&client, need).await? {
             Some(signed) => {
                 // Another request may have raised it since, and what is lower is refused.
