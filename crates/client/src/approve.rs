@@ -1,4 +1,4 @@
-//! Asking somebody before a payment is signed.
+//! Asking somebody before a payment is signed, and telling them what it waits for.
 
 use std::{fmt, future::Future, sync::Arc};
 
@@ -55,6 +55,20 @@ where
 {
     fn approve(&self, ask: Ask) -> BoxFuture<'_, bool> {
         Box::pin((self.0)(ask))
+    }
+}
+
+type Telling = dyn Fn(&Realm) + Send + Sync;
+
+/// Whoever is told that another program opens the channel that a request waits for.
+#[derive(Clone, Default)]
+pub(crate) struct Onlooker(pub(crate) Option<Arc<Telling>>);
+
+impl Onlooker {
+    pub(crate) fn tell(&self, realm: &Realm) {
+        if let Some(tell) = &self.0 {
+            tell(realm);
+        }
     }
 }
 

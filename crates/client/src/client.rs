@@ -12,12 +12,12 @@ use farthing_core::{
     header::accept_payment::{AcceptPayment, Range, Weight},
     intent::{charge, session},
     port::{backend::Backend, clock::Clock, payer::Payer, session_payer::SessionPayer},
-    value::PaymentId,
+    value::{PaymentId, Realm},
 };
 use http::{HeaderValue, Method};
 
 use crate::{
-    approve::{Approver, Ask, Asking},
+    approve::{Approver, Ask, Asking, Onlooker},
     error::{BuildError, Error},
     fetch::RequestBuilder,
     options::Options,
@@ -47,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) policy: Policy,
     pub(crate) options: Options,
     pub(crate) approver: Approver,
+    pub(crate) onlooker: Onlooker,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) book: Book,
     pub(crate) receipts: Receipts,
@@ -122,6 +123,7 @@ pub struct ClientBuilder {
     policy: Policy,
     options: Options,
     approver: Approver,
+    onlooker: Onlooker,
     backend: Option<Arc<dyn Backend>>,
     clock: Option<Arc<dyn Clock>>,
     http: Option<reqwest::ClientBuilder>,
@@ -200,6 +202,18 @@ impl ClientBuilder {
         self
     }
 
+    /// Whom to tell that another program on the same store is opening the channel that a request waits
+    /// for, perhaps because it asks somebody whether to: once for each request, after two looks at the
+    /// store.
+    #[must_use]
+    pub fn while_another_opens<F>(mut self, tell: F) -> Self
+    where
+        F: Fn(&Realm) + Send + Sync + 'static,
+    {
+        self.onlooker = Onlooker(Some(Arc::new(tell)));
+        self
+    }
+
     /// The HTTP client to build on: its TLS, proxies, certificates and headers. Its redirect policy
     /// is replaced, because a credential must not follow one. Without TLS among the features of
     /// `reqwest`, only loopback can be paid.
@@ -262,6 +276,7 @@ impl ClientBuilder {
             policy: self.policy,
             options: self.options,
             approver: self.approver,
+            onlooker: self.onlooker,
             clock,
             book: Book::new(Arc::clone(&backend)),
             receipts: Receipts::new(Arc::clone(&backend)),

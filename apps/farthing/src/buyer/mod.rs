@@ -28,6 +28,7 @@ use crate::{
     error::Error,
     keystore::{Keystore, KeystoreError, WalletName},
     operator::OperatorError,
+    screen,
 };
 
 use keyring::Keyring;
@@ -174,6 +175,11 @@ impl Buyer {
     }
 
     pub(crate) fn client(&self, ask: Option<Asker>) -> Result<Client, Error> {
+        self.client_telling(ask, false)
+    }
+
+    /// One that also tells, where it is to, what it waits for.
+    pub(crate) fn client_telling(&self, ask: Option<Asker>, tells: bool) -> Result<Client, Error> {
         let mut builder = Client::builder();
         for keyring in &self.keyrings {
             builder = self.with_payers(builder, keyring)?;
@@ -191,6 +197,15 @@ impl Buyer {
         let builder = match ask {
             Some(ask) => builder.approve(ask),
             None => builder,
+        };
+        let builder = match tells {
+            true => builder.while_another_opens(|realm| {
+                screen::tell(format!(
+                    "another program is opening the channel to {}, or asks whether to: waiting for it",
+                    screen::clean(realm.as_str())
+                ));
+            }),
+            false => builder,
         };
         Ok(builder.build()?)
     }

@@ -73,16 +73,18 @@ impl GatewayError {
                     | LiveError::Chain(RpcError::WrongChain { .. } | RpcError::Misconfigured { .. })
                     | LiveError::OtherToken { .. },
                 ) => Exit::Usage,
+                // Whoever settles beside a gateway, which itself waits for a chain that is away.
+                StartError::Setup(LiveError::Chain(_) | LiveError::Token { .. }) => Exit::Network,
                 _ => Exit::Other,
             },
         }
     }
 
     pub(crate) fn blame(&self) -> Blame {
-        if self.exit() == Exit::Usage {
-            Blame::You
-        } else {
-            Blame::Machine
+        match self.exit() {
+            Exit::Usage => Blame::You,
+            Exit::Network => Blame::Rail,
+            _ => Blame::Machine,
         }
     }
 
@@ -160,5 +162,34 @@ fn next_of_start(error: &StartError) -> Cow<'static, str> {
         }
         StartError::Setup(_) => "put it right and start again; nothing runs yet".into(),
         _ => "try again".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use farthing::evm::ChainId;
+
+    use super::*;
+
+    #[test]
+    fn a_chain_that_is_away_is_no_fault_of_this_machine() {
+        let chain = ChainId::new(1337).unwrap();
+        let check = |error: RpcError, exit, blame| {
+            let error = StartError::Setup(LiveError::Chain(error));
+            let error = GatewayError::from(Box::new(error));
+            assert_eq!((error.exit(), error.blame()), (exit, blame), "{error}");
+        };
+        let away = RpcError::Unreachable {
+            chain,
+            endpoint: "http://127.0.0.1:1".to_owned(),
+            source: "refused".into(),
+        };
+        check(away, Exit::Network, Blame::Rail);
+        let another = RpcError::WrongChain {
+            endpoint: "http://127.0.0.1:1".to_owned(),
+            expected: chain,
+            found: 2,
+        };
+        check(another, Exit::Usage, Blame::You);
     }
 }

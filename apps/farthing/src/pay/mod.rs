@@ -64,8 +64,9 @@ pub(crate) async fn run(pay: Pay, keystore: &Keystore) -> Result<Exit, Error> {
     } else {
         Buyer::new(keystore, pay.wallet.as_ref(), policy, rails)?
     };
-    let client = buyer.client(if asks { Some(confirm::ask) } else { None })?;
-    if !pay.silent && !pay.json {
+    let tells = !pay.silent && !pay.json;
+    let client = buyer.client_telling(if asks { Some(confirm::ask) } else { None }, tells)?;
+    if tells {
         screen::tell(format!("{} {}", prepared.method, screen::clean(&pay.url)));
     }
     let started = SystemClock.now();

@@ -108,8 +108,13 @@ impl NotClosed {
             ClientError::Session(fault)
                 if matches!(**fault, SessionFault::Stage(_) | SessionFault::NoChannel | SessionFault::NoPayer(_))
         );
+        // Without its rail nobody closes it, its payer neither.
+        let is_away = matches!(&self.source, ClientError::Rail(_));
         let next = match (is_final, self.else_by) {
             (true, _) => next,
+            (false, _) if is_away => "try again when the chain answers, or name another endpoint \
+                                      with --rpc: nobody closes it without the chain"
+                .into(),
             (false, ElseBy::Payer) => format!(
                 "try again, or without its seller: farthing sessions close {} --alone",
                 self.id
@@ -125,5 +130,32 @@ impl NotClosed {
             }
         };
         (exit, blame, moved, next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use farthing::core::{
+        port::method::{Fault, Refusal},
+        value::{Entropy, PaymentId},
+    };
+
+    use super::*;
+
+    #[test]
+    fn no_way_without_the_seller_is_named_where_the_chain_is_away() {
+        let check = |source: ClientError, blame, alone: bool| {
+            let failed = NotClosed {
+                id: PaymentId::new(Entropy([7; 16])),
+                else_by: ElseBy::Payer,
+                source,
+            };
+            let (exit, whose, moved, next) = failed.row();
+            assert_eq!((exit, whose, moved), (Exit::Unpaid, blame, Moved::No));
+            assert_eq!(next.contains("--alone"), alone, "{next}");
+        };
+        let away = Refusal::new(Fault::Unavailable, "the node does not answer");
+        check(ClientError::Rail(away), Blame::Rail, false);
+        check(SessionFault::Denied.into(), Blame::Server, true);
     }
 }

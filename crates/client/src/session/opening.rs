@@ -56,7 +56,7 @@ impl Inner {
             return Ok(Door::Open(held.record));
         }
         let door = keeper.funding.lock().await;
-        let mut overtaken = 0;
+        let (mut overtaken, mut looks) = (0, 0_u32);
         loop {
             let Some(held) = self.fresh(keeper).await? else {
                 let purse = self.new_purse(keeper, choice, target)?;
@@ -70,6 +70,10 @@ impl Inner {
                 return Ok(Door::Open(held.record));
             }
             let Some(held) = self.take_work(held).await? else {
+                looks = looks.saturating_add(1);
+                if looks == 2 {
+                    self.onlooker.tell(&choice.offer.challenge.realm);
+                }
                 tokio::time::sleep(self.options.lease / BEATS).await;
                 continue;
             };

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use farthing_client::{Client, Error, Limit, Policy, SessionFault, Stage, Standing, UseSessions};
 use farthing_core::{intent::session::Protocol, memory::MemoryBackend, value::Amount};
 use farthing_store::{SqliteBackend, SqliteOptions};
+use farthing_testkit::method::{self, FakeSessionPayer};
 
 use super::{World, common::price, generous, is};
 
@@ -391,4 +392,51 @@ async fn a_seller_that_takes_no_voucher_twice_gets_one_price_more_than_is_owed_a
         assert!(signed <= owed + 1_000, "{signed} {owed}");
         assert_eq!(world.used().await, signed);
     }
+}
+
+/// One process asks its owner whether to open a channel, and another wants the same one: it says what it
+/// waits for, once, and then both are served out of one.
+#[tokio::test]
+async fn who_waits_for_another_to_open_the_channel_is_told_so_once() {
+    let world = World::new(Protocol::V2).await;
+    let told = Arc::new(tokio::sync::Semaphore::new(0));
+    let builder = |run: &str| {
+        let account = method::account("buyer");
+        let payer = FakeSessionPayer::new(Arc::clone(&world.reserve), &account).in_run(run);
+        Client::builder()
+            .session_payer(Arc::new(payer))
+            .policy(generous())
+            .backend(Arc::clone(&world.backend))
+            .clock(world.clock.clone())
+            .options(super::hasty())
+    };
+    let (asked, begun) = (Arc::new(tokio::sync::Notify::new()), told.clone());
+    let asking = Arc::clone(&asked);
+    let first = builder("first").approve(move |_| {
+        let (asking, begun) = (Arc::clone(&asking), Arc::clone(&begun));
+        async move {
+            asking.notify_one();
+            // Its owner says yes once the other one said what it waits for.
+            begun.acquire().await.is_ok()
+        }
+    });
+    let (first, tell) = (first.build().unwrap(), Arc::clone(&told));
+    let second = builder("second").while_another_opens(move |realm| {
+        assert!(!realm.as_str().is_empty());
+        tell.add_permits(1);
+    });
+    let second = second.build().unwrap();
+    let url = world.shop.url("/goods");
+    let (one, two) = tokio::join!(first.get(url.clone()).send(), async {
+        asked.notified().await;
+        second.get(url.clone()).send().await
+    });
+    for answer in [one, two] {
+        assert_eq!(answer.unwrap().text().await.unwrap(), "goods");
+    }
+    assert_eq!(told.available_permits(), 1);
+    assert_eq!(
+        (world.shop.channels(), world.shop.book()),
+        (1, (2_000, 2_000))
+    );
 }
