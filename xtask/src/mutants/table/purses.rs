@@ -40,4 +40,25 @@ pub(super) const PURSE: &[Mutant] = &[
         replace: "if self.clock.now() < kept.valid_until && CLOCKS.is_zero() {",
         killers: &[PURSES],
     },
+    Mutant {
+        name: "a purse: the step is not weighed",
+        file: "crates/client/src/session/offer.rs",
+        find: "request.amount.max(least),",
+        replace: "request.amount.max(least.min(Amount::ZERO)),",
+        killers: &[PURSES],
+    },
+    Mutant {
+        name: "a purse: a said top-up is erased",
+        file: "crates/client/src/session/top_up.rs",
+        find: "writes.clear();",
+        replace: "writes.truncate(1);",
+        killers: &[PURSES],
+    },
+    Mutant {
+        name: "a purse: what a blind seller says counts",
+        file: "crates/client/src/session/recover.rs",
+        find: "let is_shown = sight != Sight::Blind;",
+        replace: "let is_shown = true;",
+        killers: &[PURSES],
+    },
 ];
