@@ -350,9 +350,10 @@ fn leaf(
 ) -> Result<(crate::config::RuleKey, Leaf), LiveError> {
     let upstream = rule.upstream.as_ref().unwrap_or(&config.upstream);
     let session = rule.session.as_ref();
-    let reads = session.is_some_and(|session| session.usage.reads());
-    let forward =
-        forward(config, upstream, pools)?.plain_text(reads || !rule.served.not_json.is_empty());
+    // A stream of events is read whatever is counted of it, and bytes are the same to every buyer.
+    let is_counted = session.is_some_and(|session| session.usage.is_counted());
+    let is_read = is_counted || !rule.served.not_json.is_empty();
+    let forward = forward(config, upstream, pools)?.plain_text(is_read);
     let name = rule.key.to_string();
     let (way, route) = match &rule.price {
         RulePrice::Free => (Way::Free(forward), None),

@@ -157,7 +157,7 @@ async fn bytes_are_paid_by_the_kib_that_was_begun() {
     let rest = "[routes]\n\"GET /file\" = { session = { price = \"$0.001\", usage = \"bytes\", estimate = 3 } }";
     let world = World::open(upstream, rest).await;
     let answer = world.get("/file").await;
-    assert_eq!(answer.headers().get("content-length"), None);
+    assert_eq!(answer.headers()["content-length"], "2500");
     assert_eq!(answer.text().await.unwrap().len(), 2_500);
     world.closes_with(3_000).await;
 }
@@ -256,4 +256,49 @@ async fn a_request_that_is_repeated_with_its_key_is_not_asked_for_what_it_paid()
     // Its voucher is for one unit more, as that of any request is.
     assert_eq!((purse.spent.units(), purse.accepted.units()), (700, 800));
     world.closes_with(700).await;
+}
+
+/// What is counted is asked for as it is: a stream whose events nobody can see goes to nobody, and a KiB
+/// is the same to a buyer that takes compressed answers.
+#[tokio::test]
+async fn what_is_counted_is_asked_for_without_compression() {
+    let upstream = Upstream::start(|_, mut conn| {
+        Box::pin(async move {
+            let body = "data: {\"used\":2}\n\n";
+            conn.say(format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nx-used: 2\r\n\
+                 Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            ))
+            .await;
+        })
+    })
+    .await;
+    let rest = "[routes]\n\
+        \"GET /requests\" = { session = \"$0.001\" }\n\
+        \"GET /events\" = { session = { price = \"$0.001\", usage = \"events\" } }\n\
+        \"GET /bytes\" = { session = { price = \"$0.001\", usage = \"bytes\" } }\n\
+        \"GET /header\" = { session = { price = \"$0.001\", usage = { header = \"x-used\" } } }\n\
+        \"GET /json\" = { session = { price = \"$0.001\", usage = { json = \"$.used\" } } }";
+    let world = World::open(upstream, rest).await;
+    for (path, coding) in [
+        ("/requests", "gzip"),
+        ("/events", "identity"),
+        ("/bytes", "identity"),
+        ("/header", "identity"),
+        ("/json", "identity"),
+    ] {
+        let asking = world.client.get(world.url(path));
+        let asking = asking.header("accept-encoding", "gzip");
+        let answer = asking.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        answer.text().await.unwrap();
+        let asked = world.upstream.asked();
+        let last = asked.last().unwrap();
+        assert_eq!(last.all("accept-encoding"), [coding], "{path}");
+    }
+    // A request, an event, a KiB, and twice what the service says.
+    world
+        .closes_with(1_000 + 1_000 + 1_000 + 2_000 + 2_000)
+        .await;
 }
