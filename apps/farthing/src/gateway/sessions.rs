@@ -16,7 +16,7 @@ pub(super) fn rows(session: &RuleSession, config: &Config) -> Vec<(&'static str,
     let pay = &config.pay.session;
     let mut rows = vec![("a request", counted(session))];
     if session.usage.is_counted() {
-        let (least, estimate) = (session.least, session.estimate);
+        let (least, estimate) = (session.least, session.covered());
         let told = format!("{least}; the balance has to cover {estimate} beforehand");
         rows.push(("at least", told));
     }
@@ -101,7 +101,7 @@ pub(super) fn as_json(session: &RuleSession) -> Value {
         "unit": session.unit,
         "usage": usage,
         "least": session.least,
-        "estimate": session.estimate,
+        "estimate": session.covered(),
         "deposit": session.deposit.as_ref().map(ToString::to_string),
         "minDelta": session.min_delta.as_ref().map(ToString::to_string),
         "voucherWaitSeconds": session.voucher_wait.map(|wait| wait.as_secs_f64()),

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{Config, Rule, RulePrice, Verb};
+use super::{Config, Rule, RulePrice, Usage, Verb};
 use crate::routes::{Found, Table};
 
 /// Something that a file may say, and that its author may not have meant.
@@ -34,6 +34,7 @@ impl Config {
                 [
                     free_above(rule, &table),
                     split.and_then(|split| split(rule)),
+                    bytes_uncovered(rule),
                 ]
             })
             .flatten()
@@ -65,6 +66,23 @@ fn free_above(rule: &Rule, table: &Table<&Rule>) -> Option<Caution> {
             rule.key, free.key
         ),
         instead: format!("\"{verb} {above}\" = … with its price, or \"free\" where that is meant"),
+    })
+}
+
+/// Plain bytes have no place to ask for money: what was not covered before breaks off, or has its service
+/// asked twice.
+fn bytes_uncovered(rule: &Rule) -> Option<Caution> {
+    let session = rule.session.as_ref()?;
+    let is_open = session.usage == Usage::Bytes && session.estimate.is_none();
+    is_open.then(|| Caution {
+        line: rule.line,
+        what: format!(
+            "`{}` covers {} KiB before it is asked: a longer answer that does not say its length breaks off, \
+             and one that does is asked for twice",
+            rule.key,
+            session.covered()
+        ),
+        instead: "`estimate`, with as many KiB as the largest answer has".to_owned(),
     })
 }
 
@@ -105,7 +123,7 @@ mod tests {
     fn check(rules: &[&str], expect: &[(u32, &str)]) {
         let text = format!(
             "site = \"api.example.com\"\nto = \"http://127.0.0.1:3000\"\n\
-             pay.ledger = {{ account = \"did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp\" }}\n\
+             pay.ledger = {{ account = \"did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp\", session = true }}\n\
              [routes]\n{}\n",
             rules.join("\n")
         );
@@ -131,6 +149,26 @@ mod tests {
                 "`GET /a` is split on Tempo only: on the ledger all of it goes to the account",
             )],
         );
+    }
+
+    #[test]
+    fn bytes_that_nothing_covers_are_told() {
+        let rule = |also: &str| {
+            format!(
+                "\"GET /a\" = {{ session = {{ price = \"$0.001\", usage = \"bytes\"{also} }} }}"
+            )
+        };
+        check(
+            &[&rule("")],
+            &[(
+                5,
+                "`GET /a` covers 1 KiB before it is asked: a longer answer that does not say its length breaks \
+                 off, and one that does is asked for twice",
+            )],
+        );
+        check(&[&rule(", estimate = 1")], &[]);
+        let events = r#""GET /a" = { session = { price = "$0.001", usage = "events" } }"#;
+        check(&[events], &[]);
     }
 
     #[test]

@@ -24,8 +24,8 @@ pub struct RuleSession {
     pub usage: Usage,
     /// The least that an answer is charged, in units, where usage is counted.
     pub least: u64,
-    /// How many units a balance has to cover before the service is asked.
-    pub estimate: u64,
+    /// How many units a balance has to cover before the service is asked. Without it, the least.
+    pub estimate: Option<u64>,
     /// What a buyer is advised to lock.
     pub deposit: Option<Price>,
     /// The least by which a voucher has to pass the one before it.
@@ -52,6 +52,14 @@ pub enum Usage {
     /// What the service says at this place: of its JSON answer, or of an event of its stream. Until it
     /// says it, each event of the stream is one.
     Json(NotJson),
+}
+
+impl RuleSession {
+    /// How many units a balance has to cover before the service is asked.
+    #[must_use]
+    pub fn covered(&self) -> u64 {
+        self.estimate.unwrap_or(self.least.max(1))
+    }
 }
 
 impl Usage {

@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use crate::config::{NotJson, Step};
 
+/// Bytes of one unit.
+const KIB: u64 = 1024;
+
 /// Counts what a stream is charged.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Count {
@@ -15,6 +18,14 @@ pub(super) struct Count {
 impl Count {
     pub(super) const fn new(least: u64) -> Self {
         Self { least, charged: 0 }
+    }
+
+    /// The same where so many bytes go out, none of which costs nothing: each KiB that was begun is one.
+    pub(super) fn up_to_bytes(&mut self, bytes: u64) -> u64 {
+        match bytes {
+            0 => 0,
+            bytes => self.up_to(bytes.div_ceil(KIB)),
+        }
     }
 
     /// What is to be charged now that the stream came to so many units in all. What was charged before

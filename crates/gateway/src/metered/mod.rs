@@ -2,13 +2,14 @@
 //!
 //! A stream of events is read, and each event sent on once it is paid for, with the gate's own events
 //! in between; those that the service may have made up itself are left out. Anything else that is
-//! counted by its bytes flows in pieces. What the service counts itself is known from the head of its
-//! answer, or from its end: such an answer is held, and charged before any of it goes out.
+//! counted by its bytes is charged at once where its head says how many they are, and else flows in
+//! pieces. What the service counts itself is known from the head of its answer, or from its end: such an
+//! answer is held, and charged before any of it goes out.
 //!
 //! | counted | a stream of events | any other answer |
 //! |---|---|---|
 //! | events | each one | one unit |
-//! | bytes | each event's | each piece's |
+//! | bytes | each event's | by its length, before the first byte; each piece's where none is said |
 //! | a header | by the header, before the first byte | the same |
 //! | a place in JSON | each event one, and at the place what is missing to what it says | what it says, held until it is read |
 //!
@@ -38,6 +39,7 @@ use farthing::{
     server::session::{Meter, MeterError},
 };
 use http::{HeaderMap, HeaderName, Request, Response, header};
+use http_body::Body;
 use http_body_util::{BodyExt, Limited};
 use tower_service::Service;
 
@@ -240,7 +242,14 @@ async fn charged(
         Usage::Events | Usage::Bytes | Usage::Json(_) if is_stream => {
             Ok(stream(response, counting, paying))
         }
-        Usage::Bytes => Ok(bytes(response, counting, paying)),
+        Usage::Bytes => match length(&response) {
+            Some(bytes) => {
+                let units = Count::new(counting.least).up_to_bytes(bytes);
+                charge(&paying.meter, units).await?;
+                Ok(response.map(MeteredBody::upstream))
+            }
+            None => Ok(bytes(response, counting, paying)),
+        },
         Usage::Json(place) => held(response, place, counting, paying).await,
         Usage::Events | Usage::Requests => {
             charge(&paying.meter, counting.least.max(1)).await?;
@@ -266,6 +275,16 @@ fn stream(
     }
     flows(&mut parts.headers, ours.headers);
     Response::from_parts(parts, MeteredBody::stream(body, paying.flows()))
+}
+
+/// How long an answer is, where that is known before its first byte. One that only tells of a body, as that
+/// to a HEAD, has none, whatever its head says.
+fn length(response: &Response<UpstreamBody>) -> Option<u64> {
+    let body = response.body();
+    match body.is_end_stream() {
+        true => Some(0),
+        false => body.size_hint().exact(),
+    }
 }
 
 /// Each piece is paid for before it goes out.

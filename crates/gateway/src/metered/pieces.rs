@@ -20,9 +20,6 @@ use crate::{
     forward::{UpstreamBody, UpstreamBodyError},
 };
 
-/// Bytes of one unit.
-const KIB: u64 = 1024;
-
 /// Why a stream does not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PieceError {
@@ -88,12 +85,12 @@ impl Tally {
         let units = match &self.usage {
             Usage::Bytes => {
                 self.bytes += event.to_bytes().len() as u64;
-                self.bytes.div_ceil(KIB)
+                self.count.up_to_bytes(self.bytes)
             }
             // What it says comes to at least what went out before it.
-            _ => told.unwrap_or(0).max(self.events),
+            _ => self.count.up_to(told.unwrap_or(0).max(self.events)),
         };
-        Some(Piece::new(self.count.up_to(units), event))
+        Some(Piece::new(units, event))
     }
 }
 
@@ -161,7 +158,7 @@ impl Stream for Chunks {
                 continue;
             }
             *this.bytes += data.len() as u64;
-            let units = this.count.up_to(this.bytes.div_ceil(KIB));
+            let units = this.count.up_to_bytes(*this.bytes);
             return Poll::Ready(Some(Ok(Piece::new(units, data))));
         }
     }

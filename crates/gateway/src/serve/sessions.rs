@@ -87,7 +87,7 @@ pub(super) fn options(said: &SessionPay) -> SessionOptions {
 pub(super) fn metering(said: &RuleSession) -> Result<Metering, RouteError> {
     let price = said.price.to_string();
     let mut metering = match said.usage.is_counted() {
-        true => Metering::by_use(&price, &said.unit)?.estimate(said.estimate),
+        true => Metering::by_use(&price, &said.unit)?.estimate(said.covered()),
         false => Metering::per_request(&price)?,
     };
     if let Some(deposit) = &said.deposit {

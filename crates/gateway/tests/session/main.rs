@@ -9,6 +9,7 @@
 #[path = "../rig/mod.rs"]
 mod rig;
 
+mod bytes;
 mod kill;
 mod ledger;
 mod life;

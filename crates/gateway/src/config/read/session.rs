@@ -71,7 +71,7 @@ impl RuleSession {
             unit: usage.unit().into(),
             usage,
             least: 1,
-            estimate: 1,
+            estimate: None,
             deposit: None,
             min_delta: None,
             voucher_wait: None,
@@ -133,7 +133,7 @@ fn metered(
     Some(RuleSession {
         unit: unit.unwrap_or_else(|| bare.unit.clone()),
         least,
-        estimate: estimate.unwrap_or(least.max(1)),
+        estimate,
         deposit,
         min_delta,
         voucher_wait,
