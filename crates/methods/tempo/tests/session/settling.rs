@@ -343,7 +343,10 @@ async fn a_settlement_that_the_chain_reverts_names_who_changed() {
     };
     assert_eq!(culprits, [1]);
     assert!(refusal.at_cost);
-    assert!(fee.is_some_and(|fee| !fee.amount.is_zero()), "it cost something");
+    assert!(
+        fee.is_some_and(|fee| !fee.amount.is_zero()),
+        "it cost something"
+    );
     assert_eq!(world.balance(account(PAYEE)).await - before, 20);
     // The job is over: asked again, it says the same.
     let again = other.settle(&second).await;

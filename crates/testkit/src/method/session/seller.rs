@@ -10,8 +10,8 @@ use farthing_core::{
         BoxFuture,
         method::{Fault, Outcome, PrepareError, Refusal, Verified},
         session::{
-            Action, Checked, Cost, FundOrder, Funding, Handing, News, Said, Session, SettleJob, Settled,
-            Shown, Verifier, WantedSession,
+            Action, Checked, Cost, FundOrder, Funding, Handing, News, Said, Session, SettleJob,
+            Settled, Shown, Verifier, WantedSession,
         },
     },
     value::{Amount, ClaimKey, Currency, CurrencyCode, Did, MethodId, Recipient, Secret},

@@ -200,8 +200,17 @@ pub async fn the_last_payouts_of_a_channel_are_kept(store: Arc<dyn Backend>) {
     assert_eq!(totals.expect(GOOD).settled, Amount::new(40));
     let fees = settlements.totals(&method("rail"), &cost(0).currency).await;
     assert_eq!(fees.expect(GOOD).fees, Amount::new(40 * 2 + 5));
-    settlements.forget_payouts(&channel("one")).await.expect(GOOD);
-    assert!(settlements.payouts(&channel("one")).await.expect(GOOD).is_empty());
+    settlements
+        .forget_payouts(&channel("one"))
+        .await
+        .expect(GOOD);
+    assert!(
+        settlements
+            .payouts(&channel("one"))
+            .await
+            .expect(GOOD)
+            .is_empty()
+    );
     let totals = settlements.totals(&method("rail"), &dollar()).await;
     assert_eq!(totals.expect(GOOD).settled, Amount::new(40));
 }
