@@ -104,7 +104,11 @@ fn a_limit_holds_for_any_number_of_processes() {
     let codes: Vec<i32> = thread::scope(|scope| {
         let threads: Vec<_> = (0..4)
             .map(|_| {
-                let pay = || dev.pay(&[dev.says("paid_url"), "-s", "-y"]).code;
+                let pay = || {
+                    let run = dev.pay(&[dev.says("paid_url"), "-s", "-y"]);
+                    assert!([0, 3].contains(&run.code), "{}: {}", run.code, run.stderr);
+                    run.code
+                };
                 scope.spawn(move || (0..5).map(|_| pay()).collect::<Vec<_>>())
             })
             .collect();
