@@ -118,7 +118,7 @@ struct Rhyme {
 /// Each word is charged before it goes out.
 async fn rhyme(meter: Meter, Query(asked): Query<Rhyme>) -> Response<StreamBody> {
     let times = asked.times.unwrap_or(1).min(TIMES);
-    meter.stream().sse(said(times, |word| Event::data(word)))
+    meter.stream().sse(said(times, Event::data))
 }
 
 /// The rhyme, as it is said.
