@@ -85,8 +85,8 @@ enum Found {
 }
 
 fn recognise(connection: &Connection, known: usize) -> Result<Found, Failure> {
-    let identity = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let (application, schema): (i32, i32) = connection
+    let identity = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let (application, schema, objects): (i32, i32, i64) = connection
         .query_row(sql::IDENTITY, [], identity)
         .map_err(Failure::before_commit)?;
     if application == sql::APPLICATION {
@@ -96,9 +96,6 @@ fn recognise(connection: &Connection, known: usize) -> Result<Found, Failure> {
         }
         return Ok(Found::Store(schema));
     }
-    let objects: i64 = connection
-        .query_row(sql::OBJECTS, [], |row| row.get(0))
-        .map_err(Failure::before_commit)?;
     if (application, schema, objects) == (0, 0, 0) {
         return Ok(Found::Nothing);
     }

@@ -76,10 +76,12 @@ const ONE_TREE: &str = "
 pub(super) const PROBE: &str = "SELECT (SELECT id FROM names LIMIT 1),
     (SELECT version FROM rows LIMIT 1), (SELECT last FROM numbers LIMIT 1),
     (SELECT at FROM rows WHERE grp IS NOT NULL ORDER BY grp, at, k LIMIT 1)";
-pub(super) const OBJECTS: &str = "SELECT count(*) FROM sqlite_schema";
-pub(super) const IDENTITY: &str =
-    "SELECT (SELECT application_id FROM pragma_application_id), user_version
-     FROM pragma_user_version";
+/// Whose file it is, of which schema, and how much is in it: one statement, so that all of it is of one
+/// moment, for another process may be making the file.
+pub(super) const IDENTITY: &str = "
+    SELECT (SELECT application_id FROM pragma_application_id),
+        (SELECT user_version FROM pragma_user_version),
+        (SELECT count(*) FROM sqlite_schema)";
 
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(super) const COMMIT: &str = "COMMIT";

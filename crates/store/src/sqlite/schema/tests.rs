@@ -1,3 +1,5 @@
+use std::sync::Barrier;
+
 use farthing_core::port::backend::StoreError;
 use tempfile::TempDir;
 
@@ -31,6 +33,27 @@ fn older(dir: &TempDir) {
 fn schema_of(dir: &TempDir) -> u32 {
     let plain = Connection::open(options(dir).path).unwrap();
     plain.query_row(sql::SCHEMA, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn whoever_comes_while_a_file_is_made_finds_a_store() {
+    const AT_ONCE: usize = 8;
+    for _ in 0..40 {
+        let dir = TempDir::new().unwrap();
+        let options = options(&dir);
+        let all = Barrier::new(AT_ONCE);
+        let open = || {
+            all.wait();
+            open_with(&options, sql::MIGRATIONS).map(drop)
+        };
+        create(&options.path).unwrap();
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(open)).collect();
+            for thread in threads {
+                assert!(thread.join().unwrap().is_ok());
+            }
+        });
+    }
 }
 
 #[test]
